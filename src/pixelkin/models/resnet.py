@@ -1,0 +1,128 @@
+"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 (supplement, table 1).
+
+Pure torch modules. Parameter names are torchvision's, so its state dicts load where shapes agree,
+without importing it. Knows nothing about images, files or labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+Padding = Literal["reflect", "replicate", "zeros"]
+
+
+def _conv(cin: int, cout: int, size: int, stride: int, padding: Padding) -> nn.Conv2d:
+    return nn.Conv2d(cin, cout, size, stride, padding=size // 2, bias=False, padding_mode=padding)
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut; the last ReLU can be left out."""
+
+    def __init__(
+        self, cin: int, cout: int, stride: int, padding: Padding, *, last_relu: bool = True
+    ) -> None:
+        super().__init__()
+        self.conv1 = _conv(cin, cout, 3, stride, padding)
+        self.bn1 = nn.BatchNorm2d(cout)
+        self.conv2 = _conv(cout, cout, 3, 1, padding)
+        self.bn2 = nn.BatchNorm2d(cout)
+        self.relu = nn.ReLU(inplace=True)
+        self.last_relu = last_relu
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or cin != cout:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x cin x H x W -> B x cout x H/stride x W/stride."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.bn2(self.conv2(x)) + shortcut
+        return cast(Tensor, self.relu(x)) if self.last_relu else x
+
+
+class ResNet18(nn.Module):
+    """ResNet-18 of stride 8 (or 4, without the max-pool), 256 channels out by default.
+
+    | stage  | stride of output | blocks            |
+    |--------|------------------|-------------------|
+    | conv1  | 2                | 7x7, 64           |
+    | pool   | 4 (or 2)         | 3x3 max           |
+    | layer1 | 4 (or 2)         | 2 x [3x3, 64]     |
+    | layer2 | 8 (or 4)         | 2 x [3x3, 128]    |
+    | layer3 | 8 (or 4)         | 2 x [3x3, 256]    |
+    | layer4 | 8 (or 4)         | 2 x [3x3, 256]    |
+
+    layer1..layer4 are the paper's conv2..conv5. The stride is a property of the call, not of the
+    weights: the same weights serve both (supplement, "the max-pool is removed" for YouTube-VOS).
+
+    Args:
+        stride: 8, or 4 to leave out the max-pool.
+        padding: How borders are padded; "zeros" is ImageNet's, "reflect" gives absolute position
+            less of a chance to leak into the features.
+        widths: Channels of layer1..layer4; leave out the last to end at conv4.
+        last_relu: Whether the embedding is after the last ReLU (the paper's table) or before it.
+    """
+
+    def __init__(
+        self,
+        stride: int = 8,
+        padding: Padding = "reflect",
+        widths: tuple[int, ...] = (64, 128, 256, 256),
+        *,
+        last_relu: bool = True,
+    ) -> None:
+        super().__init__()
+        if stride not in (4, 8):
+            raise ValueError(f"{stride = }: must be 4 or 8")
+        if padding not in ("reflect", "replicate", "zeros"):
+            raise ValueError(f"{padding = }: must be reflect, replicate or zeros")
+        if not 2 <= len(widths) <= 4:
+            raise ValueError(f"{widths = }: give channels for two to four stages")
+        self.stride = stride
+        self.channels = widths[-1]
+        self.conv1 = _conv(3, widths[0], 7, 2, padding)
+        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.stages = len(widths)
+        cin = widths[0]
+        for i, width in enumerate(widths, start=1):
+            last = i == self.stages
+            stage = nn.Sequential(
+                BasicBlock(cin, width, 2 if i == 2 else 1, padding),
+                BasicBlock(width, width, 1, padding, last_relu=last_relu or not last),
+            )
+            self.add_module(f"layer{i}", stage)
+            cin = width
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x 3 x H x W (normalised) -> B x C x ceil(H/stride) x ceil(W/stride)."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        if self.stride == 8:
+            x = self.maxpool(x)
+        for i in range(1, self.stages + 1):
+            x = self.get_submodule(f"layer{i}")(x)
+        return x
+
+    def load_matching(self, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
+        """Load a torchvision-style ResNet-18 state dict where names and shapes agree.
+
+        Returns:
+            (loaded, skipped): names of this network's entries taken from `state`, and those kept
+            as they were. torchvision's layer4 has 512 channels and is skipped.
+        """
+        own = self.state_dict()
+        loaded = [n for n, v in own.items() if n in state and state[n].shape == v.shape]
+        with torch.no_grad():
+            for name in loaded:
+                own[name].copy_(state[name])
+        return loaded, [n for n in own if n not in loaded]
