@@ -1,0 +1,94 @@
+"""What a clip loader yields and every training objective receives.
+
+Plain validated containers; this module knows nothing about files, augmentation or networks.
+Pixel coordinates are (x, y) with (0, 0) at the *centre* of the top-left pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """The clips that an objective asks of the loader.
+
+    Attributes:
+        views: Number of views V of one clip, at least 1.
+        gaps: Frame distances between consecutive views, one of which is drawn for each clip;
+            (0,) sees a single frame V times.
+
+    Raises:
+        ValueError: If there is no view, no gap, or a negative gap.
+    """
+
+    views: int
+    gaps: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise ValueError(f"{self.views = }: a clip needs at least one view")
+        if not self.gaps or min(self.gaps) < 0:
+            raise ValueError(f"{self.gaps = }: give at least one frame distance, none negative")
+
+
+@dataclass(frozen=True, eq=False)
+class ClipBatch:
+    """V augmented views of each of B clips, and where and when each view was taken.
+
+    Attributes:
+        views: B x V x 3 x S x S float, RGB in [0, 1].
+        to_frame: B x V x 2 x 3 float32: affine map from view pixels (x, y, 1) to pixels (x, y) of
+            the frame as decoded. A flip has a negative determinant.
+        times: B x V int64: number in its video of the frame that each view shows.
+        frame_size: B x 2 int64: (height, width) of the frame as decoded, in pixels.
+        videos: B int64: index of each clip's video in the folder's index.
+
+    Raises:
+        ValueError: If the shapes do not agree.
+    """
+
+    views: Tensor
+    to_frame: Tensor
+    times: Tensor
+    frame_size: Tensor
+    videos: Tensor
+
+    def __post_init__(self) -> None:
+        if self.views.ndim != 5 or self.views.shape[2] != 3:
+            raise ValueError(f"views must be B x V x 3 x S x S, got {tuple(self.views.shape)}")
+        b, v = self.views.shape[:2]
+        expected = {
+            "to_frame": (b, v, 2, 3),
+            "times": (b, v),
+            "frame_size": (b, 2),
+            "videos": (b,),
+        }
+        for name, shape in expected.items():
+            if (got := tuple(getattr(self, name).shape)) != shape:
+                raise ValueError(
+                    f"{name} must have shape {shape} beside {b} x {v} views, got {got}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, index: slice | Tensor) -> ClipBatch:
+        """The clips of `index` (a slice, or B' indices)."""
+        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def to(self, *args: Any, **kwargs: Any) -> ClipBatch:
+        """The same batch on another device: `Tensor.to` of the views, and its device for the rest.
+
+        A dtype applies to the views alone.
+        """
+        views = self.views.to(*args, **kwargs)
+        rest = {f.name: getattr(self, f.name).to(views.device) for f in fields(self)[1:]}
+        return ClipBatch(views, **rest)
+
+    def __repr__(self) -> str:
+        b, v, _, h, w = self.views.shape
+        return f"ClipBatch({b} clips x {v} views, {h}x{w} (HxW))"
