@@ -1,0 +1,222 @@
+"""Random views of a frame, each with the affine map back to the frame's pixels.
+
+Crops are drawn so that they lie wholly inside the frame: no view ever shows padding, which would
+tell the network where it is. Pixel coordinates are (x, y) with (0, 0) at the *centre* of the
+top-left pixel. Knows nothing about files or videos; all randomness comes from the generator given.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelkin.types import InputError
+
+LUMA = np.array([0.299, 0.587, 0.114])
+_YIQ = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
+_RGB = np.linalg.inv(_YIQ)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How views are drawn; geometry and colour are drawn anew for every view.
+
+    The paper crops at random; independent geometry and colour for each view are our decision: equal
+    crops let a network match by absolute position, equal colours by exact colour.
+
+    Attributes:
+        scale: Least and greatest side of the crop, as a share of the frame's short side.
+        aspect: Greatest ratio of the crop's sides, at least 1.
+        shift: Greatest distance, along each axis, of a view's centre from the common centre of the
+            clip's views, as a share of the frame's short side.
+        flip: Probability of a horizontal flip.
+        rotation: Greatest rotation either way, degrees.
+        brightness: Factor drawn from [1 - b, 1 + b].
+        contrast: As `brightness`, about the view's mean luma.
+        saturation: As `brightness`, about each pixel's luma.
+        hue: Greatest rotation of the hue either way, as a share of the full circle.
+        greyscale: Probability that a view loses its colour.
+        blur: Probability of a Gaussian blur.
+        blur_sigma: Range of its standard deviation in pixels of the view.
+
+    Raises:
+        InputError: If a value is out of its range; the message names it.
+    """
+
+    scale: tuple[float, float] = (0.5, 1.0)
+    aspect: float = 1.25
+    shift: float = 0.25
+    flip: float = 0.5
+    rotation: float = 10.0
+    brightness: float = 0.4
+    contrast: float = 0.4
+    saturation: float = 0.4
+    hue: float = 0.1
+    greyscale: float = 0.1
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.3, 1.5)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale[0] <= self.scale[1] <= 1:
+            raise InputError(
+                f"scale {list(self.scale)}: must be [low, high] with 0 < low, high <= 1"
+            )
+        if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
+            raise InputError(f"blur_sigma {list(self.blur_sigma)}: must be [low, high] above 0")
+        if not self.aspect >= 1:
+            raise InputError(f"aspect {self.aspect}: must be at least 1")
+        if not 0 <= self.rotation <= 180:
+            raise InputError(f"rotation {self.rotation}: must be between 0 and 180 degrees")
+        if not self.shift >= 0:
+            raise InputError(f"shift {self.shift}: must not be negative")
+        for name in ("flip", "brightness", "contrast", "saturation", "greyscale", "blur"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be between 0 and 1")
+        if not 0 <= self.hue <= 0.5:
+            raise InputError(f"hue {self.hue}: must be between 0 and 0.5")
+
+
+def draw_view(
+    settings: Augmentation,
+    frame_size: tuple[int, int],
+    size: int,
+    centre: tuple[float, float],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """A random crop as the 2 x 3 affine map from view pixels (x, y, 1) to frame pixels (x, y).
+
+    Args:
+        settings: The ranges to draw from.
+        frame_size: (height, width) of the frame in pixels.
+        size: Side S of the square view in pixels.
+        centre: Common centre of the clip's views, as shares of (width, height).
+        rng: Source of the randomness.
+    """
+    height, width = frame_size
+    short = min(frame_size)
+    ratio = math.sqrt(settings.aspect ** rng.uniform(-1, 1))
+    side = short * rng.uniform(*settings.scale)
+    angle = math.radians(settings.rotation * rng.uniform(-1, 1))
+    flip = -1.0 if rng.random() < settings.flip else 1.0
+    shift = settings.shift * short * rng.uniform(-1, 1, size=2)
+
+    cos, sin = math.cos(angle), math.sin(angle)
+    crop = np.array([side * ratio, side / ratio])
+    box = np.array([[abs(cos), abs(sin)], [abs(sin), abs(cos)]]) @ crop
+    frame = np.array([width, height], dtype=np.float64)
+    fit = min(1.0, float((frame / box).min()))
+    crop, box = crop * fit, box * fit
+    middle = np.clip(frame * centre + shift, box / 2, frame - box / 2) - 0.5
+
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag(crop / size * [flip, 1.0])
+    offset = middle - linear @ np.full(2, (size - 1) / 2)
+    return np.concatenate([linear, offset[:, None]], axis=1)
+
+
+def warp(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Tensor:
+    """The view that `to_frame` describes: H x W x 3 uint8 -> 3 x S x S float in [0, 1].
+
+    Where the view shrinks the frame, the crop's bounding box is first resized with an anti-aliasing
+    filter to the view's resolution, so that the sampling that follows is about one to one.
+    """
+    height, width = frame.shape[:2]
+    linear, offset = to_frame[:, :2], to_frame[:, 2]
+    corners = linear @ (np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) * size - 0.5) + offset[:, None]
+    # Frame pixels per view pixel along the frame's axes; 1 where the view magnifies.
+    shrink = np.maximum(np.linalg.norm(linear, axis=1), 1.0)
+    margin = np.ceil(4 * shrink)  # the support of both filters
+    x0, y0 = np.maximum(np.floor(corners.min(axis=1) - margin), 0).astype(int)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=1) + margin) + 1, [width, height]).astype(int)
+    box = torch.from_numpy(np.ascontiguousarray(frame[y0:y1, x0:x1])).permute(2, 0, 1)[None]
+
+    full = np.array([x1 - x0, y1 - y0])
+    small = np.maximum(np.rint(full / shrink), 1).astype(int)
+    if (small < full).any():
+        target = (int(small[1]), int(small[0]))
+        box = F.interpolate(box, target, mode="bicubic", antialias=True)
+
+    # From the view's normalised coordinates to the box's, both with corners at -1 and 1.
+    theta = np.empty((2, 3))
+    theta[:, :2] = linear * size / full[:, None]
+    theta[:, 2] = 2 * (linear @ np.full(2, (size - 1) / 2) + offset - [x0, y0] + 0.5) / full - 1
+    grid = F.affine_grid(
+        torch.from_numpy(theta[None].astype(np.float32)), [1, 3, size, size], align_corners=False
+    )
+    view = F.grid_sample(
+        box.float(), grid, mode="bicubic", padding_mode="border", align_corners=False
+    )
+    return view[0].div_(255.0).clamp_(0.0, 1.0)
+
+
+def colour_matrix(
+    brightness: float, contrast: float, saturation: float, hue: float, mean_luma: float
+) -> NDArray[np.float64]:
+    """Brightness, contrast, saturation and hue as one 3 x 4 affine map of (r, g, b, 1).
+
+    Hue is a rotation by `hue` full circles in the chroma plane of YIQ; like saturation it leaves
+    the luma alone, so the mean luma about which contrast turns is that of the input.
+    """
+    cos, sin = math.cos(2 * math.pi * hue), math.sin(2 * math.pi * hue)
+    turn = _RGB @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]]) @ _YIQ
+    fade = saturation * np.eye(3) + (1 - saturation) * np.tile(LUMA, (3, 1))
+    linear = brightness * contrast * fade @ turn
+    offset = np.full((3, 1), brightness * (1 - contrast) * mean_luma)
+    return np.concatenate([linear, offset], axis=1)
+
+
+def jitter(view: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
+    """Random colour and blur of one view, 3 x S x S float in [0, 1] -> the same."""
+    b, c, s = (
+        1 + amount * rng.uniform(-1, 1)
+        for amount in (settings.brightness, settings.contrast, settings.saturation)
+    )
+    hue = settings.hue * rng.uniform(-1, 1)
+    if rng.random() < settings.greyscale:
+        s = 0.0
+    mean_luma = float(view.mean(dim=(1, 2)).double().numpy() @ LUMA)
+    matrix = torch.from_numpy(colour_matrix(b, c, s, hue, mean_luma)).to(view.dtype)
+    out = torch.addmm(matrix[:, 3:], matrix[:, :3], view.flatten(1)).view_as(view).clamp_(0, 1)
+    if rng.random() < settings.blur:
+        out = gaussian_blur(out, rng.uniform(*settings.blur_sigma))
+    return out
+
+
+def gaussian_blur(view: Tensor, sigma: float) -> Tensor:
+    """Separable Gaussian blur with reflected borders, C x H x W -> the same."""
+    radius = min(math.ceil(3 * sigma), min(view.shape[1:]) - 1)
+    x = torch.arange(-radius, radius + 1, dtype=view.dtype)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).expand(len(view), 1, 1, -1)
+    out = F.pad(view[None], (radius, radius, radius, radius), mode="reflect")
+    out = F.conv2d(out, kernel, groups=len(view))
+    return F.conv2d(out, kernel.transpose(2, 3), groups=len(view))[0]
+
+
+def augment(
+    frame: NDArray[np.uint8],
+    settings: Augmentation,
+    size: int,
+    centre: tuple[float, float],
+    rng: np.random.Generator,
+) -> tuple[Tensor, NDArray[np.float64]]:
+    """One random view of one frame.
+
+    Args:
+        frame: H x W x 3 uint8 RGB.
+        settings: The ranges to draw from.
+        size: Side S of the square view in pixels.
+        centre: Common centre of the clip's views, as shares of (width, height).
+        rng: Source of the randomness.
+
+    Returns:
+        (view 3 x S x S float in [0, 1], its 2 x 3 affine map from view to frame pixels).
+    """
+    height, width = frame.shape[:2]
+    to_frame = draw_view(settings, (height, width), size, centre, rng)
+    return jitter(warp(frame, to_frame, size), settings, rng), to_frame

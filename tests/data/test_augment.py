@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import colorsys
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixelkin.data.augment import (
+    Augmentation,
+    augment,
+    colour_matrix,
+    draw_view,
+    gaussian_blur,
+    jitter,
+    warp,
+)
+from pixelkin.types import InputError
+
+STILL = Augmentation(
+    brightness=0, contrast=0, saturation=0, hue=0, greyscale=0, rotation=0, flip=0, shift=0
+)
+
+
+def coordinate_frame(height: int, width: int) -> np.ndarray:
+    """A frame whose red is x and whose green is y."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x, y, np.zeros_like(x)], axis=2).astype(np.uint8)
+
+
+def mapped(to_frame: np.ndarray, size: int) -> np.ndarray:
+    """Frame coordinates of all view pixels, 2 x S x S."""
+    y, x = np.mgrid[:size, :size]
+    return np.einsum("ij,jyx->iyx", to_frame, np.stack([x, y, np.ones_like(x)]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    height=st.integers(60, 250),
+    width=st.integers(60, 250),
+    size=st.sampled_from([32, 64, 128]),
+    rotation=st.sampled_from([0.0, 10.0, 180.0]),
+)
+def test_view_shows_what_to_frame_says(
+    seed: int, height: int, width: int, size: int, rotation: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    kind = Augmentation(scale=(0.3, 1.0), aspect=1.5, rotation=rotation)
+    to_frame = draw_view(kind, (height, width), size, (rng.random(), rng.random()), rng)
+    view = warp(coordinate_frame(height, width), to_frame, size)[:2].numpy() * 255
+    truth = mapped(to_frame, size)
+    # Filters renormalise within two source pixels of the frame's edge.
+    rim = 3 * max(1.0, np.linalg.norm(to_frame[:, :2], axis=1).max())
+    inner = ((truth > rim) & (truth < np.array([width, height])[:, None, None] - 1 - rim)).all(0)
+    if inner.sum() < 50:
+        return
+    error = (view - truth)[:, inner]
+    assert np.abs(error).max() < 1.1
+    assert np.abs(error.mean(axis=1)).max() < 0.25  # half a pixel of offset would show here
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6), height=st.integers(20, 500), width=st.integers(20, 500))
+def test_views_lie_inside_the_frame(seed: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    kind = Augmentation(scale=(0.2, 1.0), aspect=2.0, rotation=180.0, shift=1.0)
+    to_frame = draw_view(kind, (height, width), 64, (rng.random(), rng.random()), rng)
+    corners = to_frame @ np.array([[-0.5, 63.5, -0.5, 63.5], [-0.5, -0.5, 63.5, 63.5], [1] * 4])
+    assert corners.min() >= -0.5 - 1e-9
+    assert corners[0].max() <= width - 0.5 + 1e-9
+    assert corners[1].max() <= height - 0.5 + 1e-9
+
+
+def test_ranges_are_kept_and_used() -> None:
+    rng = np.random.default_rng(0)
+    kind = Augmentation(scale=(0.4, 0.6), aspect=1.44, rotation=15, shift=0.1)
+    maps = np.stack([draw_view(kind, (200, 400), 50, (0.5, 0.5), rng) for _ in range(2000)])
+    linear = maps[:, :, :2]
+    determinant = np.linalg.det(linear)
+    side = np.sqrt(np.abs(determinant)) * 50 / 200
+    ratio = np.linalg.norm(linear[:, :, 0], axis=1) / np.linalg.norm(linear[:, :, 1], axis=1)
+    angle = np.degrees(np.arctan2(-linear[:, 0, 1], linear[:, 1, 1]))
+    centre = maps @ np.array([24.5, 24.5, 1.0])
+    for values, low, high in (
+        (side, 0.4, 0.6),
+        (ratio, 1 / 1.44, 1.44),
+        (angle, -15, 15),
+        (centre[:, 0], 199.5 - 20, 199.5 + 20),
+        (centre[:, 1], 99.5 - 20, 99.5 + 20),
+    ):
+        span = high - low
+        assert low - 1e-9 <= values.min() < low + 0.02 * span
+        assert high - 0.02 * span < values.max() <= high + 1e-9
+    assert abs((determinant < 0).mean() - 0.5) < 0.05
+
+
+def test_shrinking_does_not_alias() -> None:
+    """A pattern finer than the view's pixels becomes its mean, not a moire."""
+    y, x = np.mgrid[:240, :240]
+    frame = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    kind = Augmentation(scale=(1.0, 1.0), aspect=1.0, rotation=0, flip=0)
+    rng = np.random.default_rng(0)
+    view = warp(frame, draw_view(kind, (240, 240), 100, (0.5, 0.5), rng), 100)
+    assert abs(float(view.mean()) - 0.5) < 0.02
+    assert float(view[:, 3:-3, 3:-3].std()) < 0.05
+
+
+def test_full_crop_at_frame_size_is_the_frame() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    kind = Augmentation(scale=(1.0, 1.0), aspect=1.0, rotation=0, flip=0)
+    to_frame = draw_view(kind, (64, 64), 64, (0.2, 0.9), np.random.default_rng(0))
+    np.testing.assert_allclose(to_frame, [[1, 0, 0], [0, 1, 0]], atol=1e-12)
+    view = warp(frame, to_frame, 64).permute(1, 2, 0).numpy() * 255
+    np.testing.assert_allclose(view, frame, atol=0.02)
+
+
+def test_colour_matrix_keeps_luma_and_turns_hue() -> None:
+    rng = np.random.default_rng(0)
+    colours = np.concatenate([rng.random((3, 50)), np.ones((1, 50))])
+    luma = np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(colour_matrix(1, 1, 1, 0, 0.3) @ colours, colours[:3], atol=1e-12)
+    for matrix in (colour_matrix(1, 1, 0.5, 0, 0), colour_matrix(1, 1, 1, 0.17, 0)):
+        np.testing.assert_allclose(luma @ matrix @ colours, luma @ colours[:3], atol=1e-12)
+    grey = colour_matrix(1, 1, 0, 0.2, 0) @ colours
+    np.testing.assert_allclose(grey, np.tile(luma @ colours[:3], (3, 1)), atol=1e-12)
+    np.testing.assert_allclose(
+        colour_matrix(1.5, 0.5, 1, 0, 0.4) @ colours, 1.5 * (0.5 * colours[:3] + 0.2), atol=1e-12
+    )
+    # A third of the circle either way sends red to another primary's side of the colour wheel.
+    reds = [colour_matrix(1, 1, 1, h, 0) @ [0.6, 0.4, 0.4, 1] for h in (1 / 3, -1 / 3)]
+    hues = sorted(colorsys.rgb_to_hsv(*red)[0] for red in reds)
+    assert abs(hues[0] - 1 / 3) < 0.1
+    assert abs(hues[1] - 2 / 3) < 0.1
+
+
+def test_jitter_varies_and_can_be_switched_off() -> None:
+    view = torch.rand(3, 16, 16)
+    rng = np.random.default_rng(0)
+    torch.testing.assert_close(jitter(view, STILL, rng), view, atol=1e-5, rtol=0)
+    one, two = (jitter(view, Augmentation(greyscale=0), rng) for _ in range(2))
+    assert float((one - two).abs().mean()) > 0.02
+    grey = jitter(view, Augmentation(greyscale=1), rng)
+    torch.testing.assert_close(grey[0], grey[1], atol=1e-5, rtol=0)
+    assert float(one.min()) >= 0
+    assert float(one.max()) <= 1
+
+
+def test_blur_has_the_variance_of_its_kernel() -> None:
+    spot = torch.zeros(1, 41, 41)
+    spot[0, 20, 20] = 1
+    out = gaussian_blur(spot, 2.0)[0]
+    x = torch.arange(41.0) - 20
+    assert float(out.sum()) == pytest.approx(1, abs=1e-4)
+    assert float((out.sum(0) * x**2).sum()) == pytest.approx(4.0, rel=0.05)
+    assert float((out.sum(1) * x**2).sum()) == pytest.approx(4.0, rel=0.05)
+
+
+def test_same_generator_same_view() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    kind = Augmentation(blur=0.5)
+    a, b, c = (
+        augment(frame, kind, 32, (0.4, 0.6), np.random.default_rng(seed)) for seed in (5, 5, 6)
+    )
+    assert torch.equal(a[0], b[0])
+    assert np.array_equal(a[1], b[1])
+    assert not np.array_equal(a[1], c[1])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": (0.9, 0.5)},
+        {"scale": (0.5, 1.5)},
+        {"aspect": 0.5},
+        {"flip": 2.0},
+        {"hue": 0.7},
+        {"rotation": -1.0},
+        {"shift": math.nan},
+        {"blur_sigma": (0.0, 1.0)},
+    ],
+)
+def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        Augmentation(**wrong)  # type: ignore[arg-type]
