@@ -129,7 +129,7 @@ class Encoder(nn.Module):
             return rgb
         mean = torch.tensor(self.config.mean, device=rgb.device).view(3, 1, 1)
         std = torch.tensor(self.config.std, device=rgb.device).view(3, 1, 1)
-        return rgb.sub(mean).div(std)
+        return cast(Tensor, (rgb - mean) / std)
 
     def forward(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W float RGB in [0, 1] -> B x C x h x w, vectors of the configured length."""

@@ -1,0 +1,159 @@
+"""Labels to the feature grid and back: masks, heat maps, points.
+
+Pure functions. Interpolations follow the published code: `bilinear` is OpenCV's (half-pixel
+centres, no antialiasing), `nearest` is Pillow's, `subsample` takes each cell's top-left pixel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def one_hot(ids: Tensor, classes: Sequence[int]) -> Tensor:
+    """H x W integer ids -> len(classes) x H x W float32, one channel for each id of `classes`."""
+    wanted = torch.tensor(list(classes), device=ids.device).view(-1, 1, 1)
+    return (ids[None] == wanted).float()
+
+
+def mask_to_grid(
+    ids: Tensor, classes: Sequence[int], grid: tuple[int, int], how: str, stride: int
+) -> Tensor:
+    """A map of ids at frame size to soft labels on the feature grid.
+
+    Args:
+        ids: H x W integers.
+        classes: The id of each channel.
+        grid: (h, w) of the feature grid.
+        how: "bilinear" | "nearest" | "subsample".
+        stride: Pixels per cell, for "subsample".
+
+    Returns:
+        len(classes) x h x w float32.
+    """
+    if how == "subsample":
+        small = one_hot(ids[::stride, ::stride], classes)
+        if small.shape[1:] != grid:
+            raise ValueError(f"{tuple(ids.shape)} pixels at stride {stride} do not give {grid}")
+        return small
+    if how == "nearest":
+        return one_hot(resize_nearest(ids, grid), classes)
+    if how == "bilinear":
+        return resize_bilinear(one_hot(ids, classes), grid)
+    raise ValueError(f"{how = }: must be bilinear, nearest or subsample")
+
+
+def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """L x h x w -> L x size, bilinear with half-pixel centres and no antialiasing."""
+    if tuple(maps.shape[1:]) == tuple(size):
+        return maps
+    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def resize_nearest(ids: Tensor, size: tuple[int, int]) -> Tensor:
+    """H x W -> size, each pixel from the nearest one; ties fall as in Pillow.
+
+    Pillow walks along an axis by adding up the scale, so that its rounding decides the pixels
+    that lie exactly between two.
+    """
+    if tuple(ids.shape) == tuple(size):
+        return ids
+    rows, columns = (_nearest(n, m, ids.device) for n, m in zip(ids.shape, size, strict=True))
+    return ids[rows[:, None], columns]
+
+
+def _nearest(source: int, target: int, device: torch.device) -> Tensor:
+    scale = source / target
+    positions = itertools.accumulate(itertools.repeat(scale, target - 1), initial=scale * 0.5)
+    return torch.tensor([min(int(x), source - 1) for x in positions], device=device)
+
+
+def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
+    """Stretch each class to [0, 1] over its frame: x - min, then / max (TimeCycle, UVC).
+
+    Args:
+        maps: L x h x w.
+        skip_empty: Leave a class that is not positive anywhere as it is; the published TimeCycle
+            code has no such guard and gives NaN.
+    """
+    low = maps.amin(dim=(1, 2), keepdim=True)
+    high = maps.amax(dim=(1, 2), keepdim=True)
+    stretched = (maps - low) / (high - low)
+    return torch.where(high > 0, stretched.nan_to_num(0.0), maps) if skip_empty else stretched
+
+
+def heatmaps(cells: Tensor, grid: tuple[int, int], sigma: float) -> Tensor:
+    """Gaussian heat maps of points, drawn as UVC's JHMDB code does.
+
+    The peak is 1 on a whole cell; for sigma 0.5 the centre is the point rounded half up and the
+    support runs from two cells before to one cell after it.
+
+    Args:
+        cells: P x 2 (x, y) in cells; NaN for an absent point.
+        grid: (h, w).
+        sigma: Standard deviation in cells.
+
+    Returns:
+        P x h x w float32; a point whose support is outside the grid has an empty map.
+    """
+    h, w = grid
+    maps = torch.zeros(len(cells), h, w)
+    side = int(6 * sigma + 1)
+    ramp = torch.arange(side, dtype=torch.float64) - side // 2
+    bell = torch.exp(-(ramp[:, None] ** 2 + ramp[None] ** 2) / (2 * sigma**2)).float()
+    for heat, (x, y) in zip(maps, cells.double().tolist(), strict=True):
+        if math.isnan(x) or math.isnan(y):
+            continue
+        left, top = int(x - 3 * sigma), int(y - 3 * sigma)
+        right, bottom = int(x + 3 * sigma + 1), int(y + 3 * sigma + 1)
+        if left >= w or top >= h or right < 0 or bottom < 0:
+            continue
+        x0, x1, y0, y1 = max(left, 0), min(right, w), max(top, 0), min(bottom, h)
+        heat[y0:y1, x0:x1] = bell[y0 - top : y1 - top, x0 - left : x1 - left]
+    return maps
+
+
+def with_background(heat: Tensor) -> Tensor:
+    """P x h x w heat maps -> (1 + P) x h x w, channel 0 being 1 where all are 0."""
+    return torch.cat([(heat.sum(0, keepdim=True) == 0).to(heat.dtype), heat])
+
+
+def decode_points(heat: Tensor, top: int) -> Tensor:
+    """Positions of points from heat maps: the mean of the `top` highest cells by their value.
+
+    Args:
+        heat: P x h x w.
+        top: Number of cells.
+
+    Returns:
+        P x 2 float32 (x, y) in cells; NaN where a map is empty (not positive anywhere).
+    """
+    _, h, w = heat.shape
+    values, ids = heat.flatten(1).topk(min(top, h * w), dim=1)
+    total = values.sum(1)
+    weights = values / total[:, None]
+    xy = torch.stack([(weights * (ids % w)).sum(1), (weights * (ids // w)).sum(1)], dim=1)
+    return xy.masked_fill((total <= 0)[:, None], torch.nan).float()
+
+
+def concentration(heat: Tensor, cells: Tensor) -> Tensor:
+    """Share of each heat map's mass within one cell of a position, in [0, 1].
+
+    Args:
+        heat: P x h x w, non-negative.
+        cells: P x 2 (x, y); NaN gives 0.
+
+    Returns:
+        P float32.
+    """
+    _, h, w = heat.shape
+    x, y = cells.nan_to_num(-1e6).unbind(1)
+    near_x = (torch.arange(w, device=heat.device) - x[:, None]).abs() <= 1
+    near_y = (torch.arange(h, device=heat.device) - y[:, None]).abs() <= 1
+    mass = (heat * near_y[:, :, None] * near_x[:, None, :]).sum((1, 2))
+    return mass / heat.sum((1, 2)).clamp_min(1e-12)

@@ -1,0 +1,141 @@
+"""Label propagation on feature grids: the engine, without video, encoder or pixels.
+
+`FeaturePropagator.step` takes one frame's features at a time and keeps a bounded memory;
+`propagate_features` runs it over a whole array.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pixelkin.ops import resample
+from pixelkin.propagation import rules
+from pixelkin.propagation.memory import Memory, references
+from pixelkin.propagation.protocol import Protocol
+
+
+class FeaturePropagator:
+    """Carries soft labels from frame to frame over feature grids, with bounded memory.
+
+    Args:
+        protocol: What to do.
+        size: (height, width) in pixels at which hard labels are formed, for protocols with a hard
+            memory; None: stride times the grid.
+    """
+
+    def __init__(self, protocol: Protocol, size: tuple[int, int] | None = None) -> None:
+        self.protocol = protocol
+        self.size = size
+        self.memory = Memory(protocol)
+        self._next = 0
+
+    @torch.inference_mode()
+    def step(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Process the next frame.
+
+        Args:
+            features: C x h x w as the encoder gives them.
+            labels: L x h x w soft labels where the frame is a keyframe (the first must be). Later
+                keyframes may bring more classes; they become long-term references.
+
+        Returns:
+            L x h x w: the labels given, or the prediction.
+        """
+        p = self.protocol
+        if labels is None and self._next == 0:
+            raise ValueError("the first frame needs labels")
+        if p.normalize_features:
+            features = F.normalize(features, dim=0, eps=1e-12)
+        frame = self._next
+        if labels is None:
+            labels = out = self._predict(frame, features, None)
+            given = None
+        else:
+            self.memory.grow(len(labels))
+            given = out = labels
+            if p.predicts_first:
+                out = self._predict(frame, features, labels) if frame == 0 else labels
+                labels = out
+        stored = self._stored(labels) if given is None or labels is not given else labels
+        self.memory.add(frame, features, stored, given)
+        self._next += 1
+        return stored if p.normalize_labels else out
+
+    def _predict(self, frame: int, features: Tensor, own: Tensor | None) -> Tensor:
+        """Prediction of a frame from the memory, or of frame 0 from copies of itself."""
+        p = self.protocol
+        wanted = references(p, frame, self.memory.keyframes or (0,))
+        if own is None:
+            keys, labels = self.memory.collect(wanted)
+        else:
+            keys, labels = features[None], own[None]
+        if p.rule == "crw":
+            assert p.top_k is not None
+            return rules.crw(
+                features,
+                keys,
+                labels,
+                k=p.top_k,
+                radius=p.radius,
+                temperature=p.temperature,
+                restricted=[r.restricted for r in wanted],
+                multiplicity=[r.multiplicity for r in wanted],
+            )
+        if p.rule == "uvc":
+            assert p.top_k is not None
+            return rules.uvc(
+                features,
+                keys,
+                labels,
+                k=p.top_k,
+                temperature=p.temperature,
+                multiplicity=[r.multiplicity for r in wanted],
+            )
+        assert p.radius is not None
+        return rules.mast(
+            features,
+            keys,
+            labels,
+            radius=int(p.radius),
+            gaps=[frame - r.frame for r in wanted],
+            temperature=p.temperature,
+            own_offsets=p.own_offsets,
+        )
+
+    def _stored(self, labels: Tensor) -> Tensor:
+        """What the memory keeps of a prediction."""
+        p = self.protocol
+        if p.normalize_labels == "minmax":
+            return resample.stretch(labels)
+        if p.hard_memory:
+            grid = (labels.shape[1], labels.shape[2])
+            size = self.size or (grid[0] * p.stride, grid[1] * p.stride)
+            hard = resample.resize_bilinear(labels, size).argmax(0)
+            return resample.one_hot(hard[:: p.stride, :: p.stride], range(len(labels)))
+        return labels
+
+
+def propagate_features(
+    features: Tensor, labels: Tensor, protocol: Protocol, size: tuple[int, int] | None = None
+) -> Tensor:
+    """Carry the soft labels of frame 0 through a whole array of features.
+
+    Args:
+        features: F x C x h x w as the encoder gives them.
+        labels: L x h x w soft labels of frame 0, float32.
+        protocol: What to do.
+        size: Frame size in pixels, for protocols with a hard memory; see `FeaturePropagator`.
+
+    Returns:
+        F x L x h x w; index 0 is the labels given, or frame 0's own prediction where the protocol
+        predicts it. Predictions are as the protocol's memory stores them, but soft.
+    """
+    if features.ndim != 4 or labels.ndim != 3 or features.shape[2:] != labels.shape[1:]:
+        raise ValueError(
+            f"features {tuple(features.shape)} must be F x C x h x w, labels "
+            f"{tuple(labels.shape)} L x h x w on the same grid"
+        )
+    engine = FeaturePropagator(protocol, size)
+    return torch.stack([engine.step(f, labels if i == 0 else None) for i, f in enumerate(features)])

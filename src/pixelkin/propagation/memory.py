@@ -1,0 +1,154 @@
+"""Which frames serve as references for a target, and the bounded memory that holds them.
+
+`references` is the schedule of each protocol, in frame numbers alone; `Memory` keeps features and
+labels of just those frames that a later target can still ask for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pixelkin.propagation.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One reference of a target frame.
+
+    Attributes:
+        frame: Frame number.
+        given: Whether its given labels are used rather than its predicted ones (they differ only
+            where the protocol predicts frame 0).
+        restricted: Whether the radius applies.
+        multiplicity: How many times it is present.
+    """
+
+    frame: int
+    given: bool = False
+    restricted: bool = True
+    multiplicity: int = 1
+
+
+def references(protocol: Protocol, t: int, keyframes: tuple[int, ...] = (0,)) -> list[Reference]:
+    """The references of target frame `t`.
+
+    Args:
+        protocol: Decides the rule.
+        t: Target frame number, counted from the first keyframe; 0 only where the protocol
+            predicts frame 0 itself.
+        keyframes: Frames whose labels were given, 0 first. Those after 0 join the long-term
+            references (our extension; MAMP does the same for YouTube-VOS).
+    """
+    later = [f for f in keyframes if 0 < f < t]
+    if protocol.rule == "mast":
+        anchors = {f for f in (*protocol.long_term, *later) if f <= t - 1}
+        recent = {t - 1 - 2 * i for i in range(protocol.context)}
+        return [Reference(f) for f in sorted(anchors | {f for f in recent if f > 0})]
+    if protocol.rule == "uvc":
+        missing = max(protocol.context - t, 0) if protocol.pad_context else 0
+        first = 0 if protocol.pad_context else 1
+        anchors_uvc = [Reference(0, given=True, multiplicity=1 + missing)]
+        recents = [Reference(f) for f in range(max(t - protocol.context, first), t)]
+        seen = {r.frame for r in recents}
+        return anchors_uvc + [Reference(f, given=True) for f in later if f not in seen] + recents
+    return _crw_references(protocol, t, later)
+
+
+def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Reference]:
+    """Long-term slots without a window, then the recent ones, frame 0's copies counted."""
+    n = protocol.context
+    # A slot m > 0 of the published code is frame m + 1, and frame 0 until that has left the
+    # recent ones.
+    slots = [m + 1 if m > 0 and t >= n + m + 1 else 0 for m in protocol.long_term] + later
+    anchors = [
+        Reference(f, given=True, restricted=False, multiplicity=slots.count(f))
+        for f in sorted(set(slots))
+    ]
+    missing = max(n - t, 0) if protocol.pad_context else 0
+    recent = [
+        Reference(f, multiplicity=1 + (missing if f == 0 else 0)) for f in range(max(t - n, 0), t)
+    ]
+    return anchors + recent
+
+
+@dataclass
+class _Entry:
+    features: Tensor
+    predicted: Tensor
+    given: Tensor | None
+
+
+class Memory:
+    """Features and labels of the frames that later targets can still refer to.
+
+    Its size does not depend on the length of the video: n recent frames, the long-term ones, and
+    one for each further keyframe.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        self._protocol = protocol
+        self._entries: dict[int, _Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors held."""
+        tensors = {
+            id(x): x
+            for e in self._entries.values()
+            for x in (e.features, e.predicted, e.given)
+            if x is not None
+        }
+        return sum(x.nbytes for x in tensors.values())
+
+    def add(self, frame: int, features: Tensor, labels: Tensor, given: Tensor | None) -> None:
+        """Store frame `frame` and drop what no later target needs.
+
+        Args:
+            frame: Frame number, ascending from call to call.
+            features: C x h x w.
+            labels: L x h x w as predicted (as given, on keyframes that are not predicted).
+            given: L x h x w as given, on keyframes.
+        """
+        self._entries[frame] = _Entry(features, labels, given)
+        keyframes = self.keyframes
+        n = self._protocol.context
+        reach = 2 * n - 1 if self._protocol.rule == "mast" else n
+        stay = {0, *keyframes, *self._protocol.long_term}
+        if self._protocol.rule == "crw":
+            stay |= {m + 1 for m in self._protocol.long_term if m > 0}
+        for old in [f for f in self._entries if f not in stay and f <= frame - reach]:
+            del self._entries[old]
+
+    @property
+    def keyframes(self) -> tuple[int, ...]:
+        """Frames with given labels, ascending."""
+        return tuple(sorted(f for f, e in self._entries.items() if e.given is not None))
+
+    def grow(self, classes: int) -> None:
+        """Give every stored label map `classes` channels; new ones are zero."""
+        for entry in self._entries.values():
+            entry.predicted = _padded(entry.predicted, classes)
+            if entry.given is not None:
+                entry.given = _padded(entry.given, classes)
+
+    def collect(self, wanted: list[Reference]) -> tuple[Tensor, Tensor]:
+        """Stack features T x C x h x w and labels T x L x h x w of references."""
+        entries = [self._entries[r.frame] for r in wanted]
+        labels = [
+            e.given if r.given and e.given is not None else e.predicted
+            for r, e in zip(wanted, entries, strict=True)
+        ]
+        return torch.stack([e.features for e in entries]), torch.stack(labels)
+
+
+def _padded(labels: Tensor, classes: int) -> Tensor:
+    lacking = classes - len(labels)
+    if lacking <= 0:
+        return labels
+    return torch.cat([labels, labels.new_zeros(lacking, *labels.shape[1:])])

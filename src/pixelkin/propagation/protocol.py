@@ -1,0 +1,149 @@
+"""Protocol: everything that one published label-propagation benchmark fixes, by name.
+
+Knows nothing about tensors or files. The values of the named protocols and their evidence are
+described in docs/protocols/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from pixelkin.types import InputError
+
+Rule = Literal["crw", "mast", "uvc"]
+LabelResize = Literal["bilinear", "nearest", "subsample"]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How labels are carried from reference frames to a target frame.
+
+    Use `Protocol.named` and change single values with `dataclasses.replace`.
+
+    Attributes:
+        name: For reports.
+        rule: "crw": joint top-k over all references, then soft-max. "mast": soft-max over local
+            windows of all references, without top-k. "uvc": soft-max over each whole reference,
+            then its k largest entries, mean over the references.
+        context: n, the number of preceding frames that serve as references.
+        top_k: k, how many sources a target cell keeps; None: all (mast).
+        radius: In cells. crw: sources at a Euclidean distance < radius. mast: square window of
+            2 * radius + 1. None: no window.
+        temperature: Logits are similarity / temperature.
+        long_term: References that stay. crw: 0 is frame 0, m > 0 is frame m + 1 (as the published
+            code counts). mast: frame numbers. uvc: always frame 0.
+        pad_context: Missing preceding frames are copies of frame 0. crw: they compete in the
+            top-k. uvc: they enter the mean, and frame 0 itself is predicted.
+        normalize_features: Whether features are l2-normalised first (cosine similarity).
+        normalize_labels: What the memory stores: None, as predicted; "minmax", each class
+            stretched to [0, 1] over its frame.
+        hard_memory: The memory stores the arg-max at full size, sub-sampled when it is used.
+        stride: Pixels per cell that the encoder must have.
+        input_size: Frames are resized to a square of this side, aspect not kept; None: native.
+        short_side: Frames with a longer short side are reduced to it, aspect kept; None: native.
+            Not part of any published protocol.
+        label_resize: How masks come to the feature grid. "bilinear": one-hot, without
+            antialiasing; "nearest"; "subsample": top-left pixel of each cell.
+        stretch_output: Whether each class of the upsampled prediction is stretched to [0, 1] over
+            the frame before the arg-max (uvc).
+        sigma: Standard deviation in cells of the heat maps of keypoints.
+        decode_top: How many cells a keypoint's position is averaged over.
+        own_offsets: mast only: labels of each distant reference are read at its own offsets
+            (the paper) instead of the last one's (the published code, and so the numbers).
+
+    Raises:
+        InputError: If values are out of range or contradict each other.
+    """
+
+    name: str
+    rule: Rule
+    context: int
+    top_k: int | None
+    radius: float | None
+    temperature: float
+    long_term: tuple[int, ...] = (0,)
+    pad_context: bool = False
+    normalize_features: bool = True
+    normalize_labels: Literal["minmax"] | None = None
+    hard_memory: bool = False
+    stride: int = 8
+    input_size: int | None = None
+    short_side: int | None = None
+    label_resize: LabelResize = "bilinear"
+    stretch_output: bool = False
+    sigma: float = 0.5
+    decode_top: int = 5
+    own_offsets: bool = False
+
+    def __post_init__(self) -> None:
+        def require(fine: bool, field: str, wanted: str) -> None:
+            if not fine:
+                value = getattr(self, field)
+                raise InputError(f"protocol {self.name!r}: {field} = {value!r} must be {wanted}")
+
+        require(self.rule in get_args(Rule), "rule", "crw, mast or uvc")
+        require(self.context >= 0, "context", "0 or more frames")
+        require(self.temperature > 0, "temperature", "positive")
+        require(self.radius is None or self.radius > 0, "radius", "positive, or None")
+        require(all(m >= 0 for m in self.long_term), "long_term", "frame slots >= 0")
+        require(
+            self.context > 0 or self.long_term != (), "long_term", "not empty when context is 0"
+        )
+        require(self.label_resize in get_args(LabelResize), "label_resize", "a known rule")
+        require(self.normalize_labels in (None, "minmax"), "normalize_labels", "None or 'minmax'")
+        require(self.stride in (4, 8), "stride", "4 or 8")
+        require(self.sigma > 0, "sigma", "positive")
+        require(self.decode_top > 0, "decode_top", "positive")
+        for side in ("input_size", "short_side"):
+            value = getattr(self, side)
+            require(value is None or value >= 16, side, "at least 16 pixels, or None")
+        require(
+            self.input_size is None or self.short_side is None, "short_side", "None with input_size"
+        )
+        if self.rule == "mast":
+            require(self.top_k is None, "top_k", "None: mast keeps all")
+            require(self.radius is not None, "radius", "given for mast")
+        else:
+            require(self.top_k is not None and self.top_k > 0, "top_k", "positive")
+
+    @property
+    def predicts_first(self) -> bool:
+        """Whether frame 0 is predicted from copies of itself (TimeCycle, UVC's JHMDB)."""
+        return self.rule == "uvc" and self.pad_context
+
+    @staticmethod
+    def named(name: str) -> Protocol:
+        """A published protocol: davis (CRW), youtube_vos (MAST), jhmdb or vip (TimeCycle/UVC).
+
+        Raises:
+            InputError: If there is no protocol of that name.
+        """
+        if name not in _NAMED:
+            raise InputError(f"no protocol {name!r}: there are {', '.join(PROTOCOL_NAMES)}")
+        return _NAMED[name]
+
+
+_NAMED = {
+    p.name: p
+    for p in (
+        Protocol(
+            name="davis", rule="crw", context=20, top_k=10, radius=12, temperature=0.05,
+            pad_context=True,
+        ),
+        Protocol(
+            name="youtube_vos", rule="mast", context=3, top_k=None, radius=12, temperature=1.0,
+            long_term=(0, 5), normalize_features=False, hard_memory=True, stride=4,
+            label_resize="subsample",
+        ),
+        Protocol(
+            name="jhmdb", rule="uvc", context=7, top_k=5, radius=None, temperature=1.0,
+            pad_context=True, normalize_features=False, normalize_labels="minmax", input_size=320,
+        ),
+        Protocol(
+            name="vip", rule="uvc", context=1, top_k=5, radius=None, temperature=1.0,
+            normalize_features=False, input_size=560, label_resize="nearest", stretch_output=True,
+        ),
+    )
+}  # fmt: skip
+PROTOCOL_NAMES = tuple(_NAMED)
