@@ -1,0 +1,121 @@
+"""Frames of a video file, a folder of images or a glob pattern, read lazily and in one way.
+
+Frames are H x W x 3 uint8 RGB, numbered from 0. Knows nothing about labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.types import InputError, VideoInfo
+from pixelkin.video.container import VideoFile
+from pixelkin.video.images import SUFFIXES, find_images, read_image
+
+
+def open_video(source: str | Path) -> VideoReader:
+    """A reader of `source`.
+
+    Args:
+        source: A video file (mp4, mov, avi, webm, mkv, ... whatever FFmpeg decodes), a folder of
+            images, one image, or a glob pattern ("frames/*.jpg"). Images are in natural order:
+            frame2 before frame10.
+
+    Raises:
+        InputError: If there is nothing there, no frames in it, or the video is cut off or broken.
+
+    Example:
+        >>> video = open_video("dog.mp4")
+        >>> len(video), video.info.width, video.info.height
+        (60, 854, 480)
+        >>> next(video.frames(10)).shape  # H x W x 3 uint8 RGB
+        (480, 854, 3)
+    """
+    path = Path(source).expanduser()
+    frames: _Frames
+    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+        frames = VideoFile(path)
+        names, fps, (height, width) = None, frames.fps, frames.size
+    elif path.exists() or any(c in str(path) for c in "*?["):
+        images = find_images(path)
+        frames = _ImageFiles(images)
+        names, fps = tuple(p.stem for p in images), None
+        height, width = read_image(images[0]).shape[:2]
+    else:
+        raise InputError(f"no such file or folder: {source}")
+    return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps), names)
+
+
+class VideoReader:
+    """The frames of one video; make one with :func:`open_video`.
+
+    Nothing stays open between calls, so a reader can be shared, pickled, and iterated over
+    several times at once.
+
+    Attributes:
+        info: Size, exact number of frames, frames per second.
+        names: File stem of every frame where they are images, else None.
+    """
+
+    def __init__(self, frames: _Frames, info: VideoInfo, names: tuple[str, ...] | None) -> None:
+        self._frames = frames
+        self.info = info
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        return self.frames()
+
+    def __getitem__(self, number: int) -> NDArray[np.uint8]:
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"frame {number} of a video of {len(self)} frames")
+        return next(self.frames(number))
+
+    def frames(
+        self, start: int | None = None, stop: int | None = None, step: int = 1
+    ) -> Iterator[NDArray[np.uint8]]:
+        """The frames `[start:stop:step]`, as in slicing a list, one at a time.
+
+        Memory is bounded whatever the length and the direction: `frames(step=-1)` reads the whole
+        video backwards, `frames(40, None, -1)` from frame 40 back to frame 0. A frame is the same
+        to the bit however it is reached.
+
+        Raises:
+            InputError: If a frame cannot be decoded, or is of another size than the first.
+        """
+        wanted = range(*slice(start, stop, step).indices(len(self)))
+        for number, frame in zip(wanted, self._frames.read(wanted), strict=True):
+            if frame.shape[:2] != (self.info.height, self.info.width):
+                raise InputError(
+                    f"{self.info.path}: frame {self.names[number] if self.names else number} is "
+                    f"{frame.shape[1]}x{frame.shape[0]}, the first one "
+                    f"{self.info.width}x{self.info.height} (WxH): all must be of one size"
+                )
+            yield frame
+
+    def __repr__(self) -> str:
+        info = self.info
+        return f"VideoReader({info.path!r}, {len(self)} frames of {info.width}x{info.height} (WxH))"
+
+
+class _Frames(Protocol):
+    def __len__(self) -> int: ...
+    def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]: ...
+
+
+@dataclass(frozen=True)
+class _ImageFiles:
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]:
+        return (read_image(self.paths[number]) for number in wanted)
