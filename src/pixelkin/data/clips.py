@@ -1,0 +1,253 @@
+"""Augmented clips from a folder of videos, in batches, the same for any number of workers.
+
+Every clip is a function of (seed, step, position in the batch) and of the videos alone. It does not
+matter which worker makes it, or in which run: a resumed training sees what an uninterrupted one
+would have seen. Knows nothing about networks or objectives.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pixelkin.data.augment import Augmentation, augment
+from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.data.index import Source
+from pixelkin.data.store import FrameStore, Segment, split
+from pixelkin.types import InputError
+
+_ATTEMPTS = 20
+log = logging.getLogger(__name__)
+
+
+class ClipKey(NamedTuple):
+    """Which clip: what a sampler yields and `ClipDataset` takes.
+
+    Attributes:
+        spec: Views and gaps that are asked for.
+        step: Step of the training.
+        position: Place of the clip among all that the step sees, in all processes.
+        visit: Place of the clip among all that the training sees; every segment is visited once
+            before any is visited again.
+    """
+
+    spec: ClipSpec
+    step: int
+    position: int
+    visit: int
+
+
+class Clip(NamedTuple):
+    """One element of a `ClipBatch`, without the batch axis."""
+
+    views: Tensor
+    to_frame: NDArray[np.float64]
+    times: list[int]
+    frame_size: tuple[int, int]
+    video: int
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Which frames training sees. The values are our decisions.
+
+    Attributes:
+        exclude: Shell patterns of video names to leave out, such as "jhmdb*".
+        short_side: Frames are reduced to at most this short side before views are cut.
+        segment: Longest piece of a video, in frames, from which the views of a clip are drawn;
+            longer videos are cut into pieces, all visited equally often.
+
+    Raises:
+        InputError: If a value is out of its range; the message names it.
+    """
+
+    exclude: tuple[str, ...] = ()
+    short_side: int = 240
+    segment: int = 96
+
+    def __post_init__(self) -> None:
+        for name in ("short_side", "segment"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
+
+
+class ClipDataset(Dataset[Clip]):
+    """Clips by key.
+
+    Args:
+        sources: The index of videos.
+        settings: Which frames are seen.
+        augmentation: How views are cut and coloured.
+        size: Side S of the square views in pixels.
+        seed: Of all random choices.
+        store: Folder for decoded frames, or None to decode every time.
+        budget: Bytes that the folder may hold.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        settings: ClipSettings,
+        augmentation: Augmentation,
+        *,
+        size: int,
+        seed: int = 0,
+        store: Path | None = None,
+        budget: int = 0,
+    ) -> None:
+        self.sources = sources
+        self.augmentation = augmentation
+        self.size = size
+        self.seed = seed
+        self.segments = split(sources, settings.segment)
+        self.store = FrameStore(
+            store, sources, self.segments, short_side=settings.short_side, budget=budget
+        )
+        self._eligible: dict[ClipSpec, list[Segment]] = {}
+        self._order: tuple[tuple[int, int], NDArray[np.int64]] | None = None
+        self._reported: set[int] = set()
+
+    def eligible(self, spec: ClipSpec) -> list[Segment]:
+        """The segments with frames enough for a clip; all, if its views share one frame.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if spec not in self._eligible:
+            least = spec.views if max(spec.gaps) > 0 else 1
+            self._eligible[spec] = [s for s in self.segments if len(s) >= least]
+            if not self._eligible[spec]:
+                raise InputError(f"no video has the {least} frames that a clip of {spec} needs")
+        return self._eligible[spec]
+
+    def __getitem__(self, key: ClipKey) -> Clip:
+        """The clip of a key; if its video turns out damaged, one of another video."""
+        segments = self.eligible(key.spec)
+        segment = segments[self._visited(key.visit, len(segments))]
+        for attempt in range(_ATTEMPTS):
+            rng = np.random.default_rng((self.seed, 1, key.step, key.position, attempt))
+            if attempt:
+                segment = segments[int(rng.integers(len(segments)))]
+            times = draw_times(key.spec, segment, rng)
+            try:
+                frames = self.store.read(segment, times)
+            except Exception as error:  # whatever a damaged file does to a decoder
+                self._report(segment.video, error)
+                continue
+            return self._clip(segment.video, times, frames, rng)
+        raise InputError(f"{_ATTEMPTS} videos drawn in a row could not be read, see the log")
+
+    def _clip(
+        self,
+        video: int,
+        times: list[int],
+        frames: Sequence[NDArray[np.uint8]],
+        rng: np.random.Generator,
+    ) -> Clip:
+        source = self.sources[video]
+        centre = (rng.random(), rng.random())
+        views = torch.empty(len(times), 3, self.size, self.size)
+        maps = np.empty((len(times), 2, 3))
+        for i, frame in enumerate(frames):
+            views[i], maps[i] = augment(frame, self.augmentation, self.size, centre, rng)
+        # From pixels of the reduced frame to pixels of the decoded one, by their corners.
+        height, width = frames[0].shape[:2]
+        scale = np.array([source.width / width, source.height / height])
+        maps *= scale[:, None]
+        maps[:, :, 2] += (scale - 1) / 2
+        return Clip(views, maps, times, (source.height, source.width), video)
+
+    def _visited(self, visit: int, count: int) -> int:
+        """Which of `count` segments the visit goes to: a new permutation every epoch."""
+        epoch = visit // count
+        if self._order is None or self._order[0] != (epoch, count):
+            order = np.random.default_rng((self.seed, 2, epoch)).permutation(count)
+            self._order = ((epoch, count), order)
+        return int(self._order[1][visit % count])
+
+    def _report(self, video: int, error: Exception) -> None:
+        if video not in self._reported:
+            self._reported.add(video)
+            log.warning("skipped a clip of %s: %s", self.sources[video].path, error)
+
+
+def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> list[int]:
+    """Frame numbers of the views of one clip: equal gaps, forwards or backwards in time.
+
+    If the greatest gap does not fit into the segment, all gaps shrink in proportion, to 1 at
+    least, so that short videos keep the range of distances (our decision).
+    """
+    room = len(segment) - 1
+    steps = spec.views - 1
+    longest = max(spec.gaps)
+    gap = int(rng.choice(spec.gaps))
+    if steps * longest > room and gap > 0:
+        gap = min(max(1, gap * room // (steps * longest)), room // steps)
+    first = segment.start + int(rng.integers(room - steps * gap + 1))
+    times = [first + i * gap for i in range(spec.views)]
+    return times[::-1] if rng.random() < 0.5 else times
+
+
+def collate(clips: Sequence[Clip]) -> ClipBatch:
+    """Clips of equal shapes -> one batch."""
+    return ClipBatch(
+        views=torch.stack([c.views for c in clips]),
+        to_frame=torch.from_numpy(np.stack([c.to_frame for c in clips]).astype(np.float32)),
+        times=torch.tensor([c.times for c in clips]),
+        frame_size=torch.tensor([c.frame_size for c in clips]),
+        videos=torch.tensor([c.video for c in clips]),
+    )
+
+
+def clip_loader(
+    dataset: ClipDataset,
+    batches: Iterable[list[ClipKey]],
+    *,
+    workers: int | None = None,
+    pin_memory: bool = False,
+) -> Iterator[ClipBatch]:
+    """Batches in the order of their keys, made ahead of time by worker processes.
+
+    Args:
+        dataset: Where the clips come from.
+        batches: The keys of each batch.
+        workers: Number of processes; 0 works in this one; None takes the cores but one, at most 8.
+        pin_memory: For copies to a GPU.
+    """
+    if workers is None:
+        workers = min(8, max(1, cores() - 1))
+    return iter(
+        DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=pin_memory,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_ignore_interrupts,
+            generator=torch.Generator(),  # the loader's own; ours are in the keys
+        )
+    )
+
+
+def cores() -> int:
+    """Number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _ignore_interrupts(_: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; the main one decides when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,167 @@
+"""Which videos a set of folders holds: found by name, opened once, remembered in a cache file.
+
+A video is a video file or a folder of images. What cannot be read is reported through `logging` and
+left out, never fatal. Knows nothing about what the videos are used for.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelkin.types import InputError
+from pixelkin.video.files import atomic_write
+from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
+from pixelkin.video.reader import open_video
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg"})
+LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
+_VERSION = 1
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One readable video.
+
+    Attributes:
+        path: Absolute path of the file, or of the folder of images.
+        name: Path below the folder in which it was found, with forward slashes.
+        stamp: Changes when the content does: size and time of modification.
+        frames: Number of frames, at least 1.
+        height: Of its frames, in pixels.
+        width: As `height`.
+    """
+
+    path: str
+    name: str
+    stamp: str
+    frames: int
+    height: int
+    width: int
+
+
+def index_videos(
+    roots: Sequence[str | Path], cache: Path, *, exclude: Sequence[str] = ()
+) -> list[Source]:
+    """All readable videos below `roots`, in an order that depends on names alone.
+
+    Args:
+        roots: Folders to search, or single video files.
+        cache: JSON file that remembers what earlier calls found; made or renewed atomically.
+        exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
+
+    Raises:
+        InputError: If a root does not exist, or nothing readable is found.
+    """
+    known = _read_cache(cache)
+    found: list[Source] = []
+    fresh: dict[str, dict[str, object]] = {}
+    broken = 0
+    for path, name in _find(roots, exclude):
+        stamp = _stamp(path)
+        entry = known.get(str(path))
+        if entry is None or entry.get("stamp") != stamp:
+            entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
+        if "error" in entry:
+            broken += 1
+            log.warning("left out %s: %s", path, entry["error"])
+        else:
+            found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
+    if fresh:
+        _write_cache(cache, _read_cache(cache) | fresh)
+    if not found:
+        raise InputError(
+            f"no readable video in {', '.join(map(str, roots))}"
+            + (f" ({broken} could not be read)" if broken else "")
+            + f": give folders with video files ({', '.join(sorted(VIDEO_SUFFIXES))}) "
+            "or with folders of images"
+        )
+    return found
+
+
+def digest(sources: Sequence[Source]) -> str:
+    """A hash of what the index holds, wherever it lies on disk."""
+    facts = [(s.name, s.frames, s.height, s.width) for s in sources]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
+    if own := os.environ.get("PIXELKIN_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelkin"
+
+
+def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """(absolute path, name below its root) of everything that looks like a video."""
+    seen: set[str] = set()
+    for root in map(Path, roots):
+        if not root.exists():
+            raise InputError(f"{root} does not exist: give folders of videos, or video files")
+        root = root.absolute()
+        candidates = [root] if root.is_file() else _walk(root)
+        for path in candidates:
+            name = root.name if path == root else path.relative_to(root).as_posix()
+            if os.path.realpath(path) in seen or any(fnmatch.fnmatch(name, p) for p in exclude):
+                continue
+            seen.add(os.path.realpath(path))
+            yield path, name
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    visited: set[str] = set()
+    for top, folders, files in os.walk(root, followlinks=True):
+        if os.path.realpath(top) in visited:  # a link back up
+            folders.clear()
+            continue
+        visited.add(os.path.realpath(top))
+        for label_folder in [f for f in folders if f.lower() in LABEL_FOLDERS]:
+            log.info("left out %s: holds labels, judging by its name", Path(top, label_folder))
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and f.lower() not in LABEL_FOLDERS
+        )
+        shown = sorted(f for f in files if not f.startswith("."))
+        if any(Path(f).suffix.lower() in IMAGE_SUFFIXES for f in shown):
+            yield Path(top)
+        yield from (Path(top, f) for f in shown if Path(f).suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _stamp(path: Path) -> str:
+    if path.is_file():
+        stat = path.stat()
+        return f"{stat.st_size}-{stat.st_mtime_ns}"
+    with os.scandir(path) as entries:
+        stats = [e.stat() for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES]
+    return f"{len(stats)}-{sum(s.st_size for s in stats)}-{max(s.st_mtime_ns for s in stats)}"
+
+
+def _inspect(path: Path) -> dict[str, object]:
+    """Frame count and size of a video that can be opened, else its error."""
+    try:
+        info = open_video(path).info
+    except Exception as error:  # whatever a damaged file does to a decoder, the others go on
+        return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
+    return {"frames": info.frames, "height": info.height, "width": info.width}
+
+
+def _read_cache(cache: Path) -> dict[str, dict[str, object]]:
+    try:
+        content = json.loads(cache.read_text(encoding="utf-8"))
+        if content["version"] == _VERSION:
+            return dict(content["videos"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # a cache that is missing or damaged is built anew
+    return {}
+
+
+def _write_cache(cache: Path, videos: dict[str, dict[str, object]]) -> None:
+    with atomic_write(cache) as temporary:
+        temporary.write_text(json.dumps({"version": _VERSION, "videos": videos}), encoding="utf-8")
