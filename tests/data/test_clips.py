@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixelkin.data.augment import Augmentation
+from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.data.clips import ClipDataset, ClipKey, ClipSettings, clip_loader, draw_times
+from pixelkin.data.frames import sample_frames
+from pixelkin.data.index import Source, index_videos
+from pixelkin.data.store import Segment
+from pixelkin.types import InputError
+from pixelkin.video.reader import open_video
+
+PAIR = ClipSpec(2, (4, 8))
+STILL = Augmentation(brightness=0, contrast=0, saturation=0, hue=0, greyscale=0)
+
+
+@pytest.fixture
+def sources(videos: Path, tmp_path: Path) -> list[Source]:
+    return index_videos([videos], tmp_path / "index.json")
+
+
+def dataset(sources: list[Source], store: Path | None = None, **changes: object) -> ClipDataset:
+    options = {"settings": ClipSettings(segment=25), "augmentation": Augmentation(), **changes}
+    return ClipDataset(sources, size=32, store=store, budget=10**9, **options)  # type: ignore[arg-type]
+
+
+def keys(spec: ClipSpec, steps: range, batch: int = 4) -> list[list[ClipKey]]:
+    return [[ClipKey(spec, s, p, s * batch + p) for p in range(batch)] for s in steps]
+
+
+def same(a: ClipBatch, b: ClipBatch) -> bool:
+    fields = ("views", "to_frame", "times", "frame_size", "videos")
+    return all(torch.equal(getattr(a, f), getattr(b, f)) for f in fields)
+
+
+def test_batches_depend_on_keys_alone(sources: list[Source], tmp_path: Path) -> None:
+    """Not on workers, the store, or what was asked for before."""
+    full = list(clip_loader(dataset(sources), keys(PAIR, range(4)), workers=0))
+    forked = list(clip_loader(dataset(sources, tmp_path), keys(PAIR, range(4)), workers=2))
+    resumed = list(clip_loader(dataset(sources, tmp_path), keys(PAIR, range(2, 4)), workers=1))
+    assert all(same(a, b) for a, b in zip(full, forked, strict=True))
+    assert all(same(a, b) for a, b in zip(full[2:], resumed, strict=True))
+    assert not same(full[0], full[1])
+    other_seed = next(clip_loader(dataset(sources, seed=1), keys(PAIR, range(1)), workers=0))
+    assert not same(full[0], other_seed)
+
+
+def test_views_show_their_frames(sources: list[Source]) -> None:
+    """Bilinear look-up through to_frame and times in the decoded video gives the views back."""
+    data = dataset(sources, augmentation=STILL, settings=ClipSettings(short_side=56))
+    batch = next(clip_loader(data, keys(PAIR, range(1), batch=12), workers=0))
+    assert set(batch.videos.tolist()) == {0, 1, 2}
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    pixels = torch.stack([x, y, torch.ones_like(x)])
+    for i in range(len(batch)):
+        reader = open_video(sources[int(batch.videos[i])].path)
+        height, width = batch.frame_size[i].tolist()
+        for v in range(2):
+            frame = torch.from_numpy(reader[int(batch.times[i, v])]).permute(2, 0, 1) / 255
+            assert frame.shape[1:] == (height, width)
+            at = torch.einsum("ij,jyx->yxi", batch.to_frame[i, v], pixels)
+            grid = (2 * at + 1) / torch.tensor([width, height]) - 1
+            truth = torch.nn.functional.grid_sample(frame[None], grid[None], align_corners=False)
+            view = batch.views[i, v]
+            assert float((view - truth[0]).abs().mean()) < 0.02
+            wrong = torch.nn.functional.grid_sample(
+                frame[None], grid[None] + 3 / width, align_corners=False
+            )
+            assert float((view - wrong[0]).abs().mean()) > float((view - truth[0]).abs().mean())
+
+
+def test_an_epoch_visits_every_segment_once(sources: list[Source]) -> None:
+    data = dataset(sources, settings=ClipSettings(segment=10, short_side=16))
+    count = len(data.eligible(PAIR))
+    assert count == len(data.segments) == 5 + 2 + 2
+    orders = []
+    for epoch in range(2):
+        seen = [data._visited(epoch * count + i, count) for i in range(count)]
+        assert sorted(seen) == list(range(count))
+        orders.append(seen)
+    assert orders[0] != orders[1]
+
+
+@given(
+    views=st.integers(1, 5),
+    gaps=st.lists(st.integers(0, 40), min_size=1, max_size=4),
+    start=st.integers(0, 100),
+    length=st.integers(5, 80),
+    seed=st.integers(0, 1000),
+)
+def test_times_are_equally_spaced_and_inside(
+    views: int, gaps: list[int], start: int, length: int, seed: int
+) -> None:
+    spec = ClipSpec(views, tuple(gaps))
+    segment = Segment(0, start, start + length)
+    times = draw_times(spec, segment, np.random.default_rng(seed))
+    assert len(times) == views
+    assert start <= min(times)
+    assert max(times) < start + length
+    differences = {abs(int(d)) for d in np.diff(times)}
+    assert len(differences) <= 1
+    if (views - 1) * max(gaps) < length:
+        assert differences <= set(gaps)
+    if min(gaps) > 0:
+        assert 0 not in differences
+
+
+def test_short_videos_keep_the_range_of_gaps() -> None:
+    spec, segment = ClipSpec(2, (8, 16, 24, 32)), Segment(0, 0, 17)
+    rng = np.random.default_rng(0)
+    gaps = [abs(b - a) for a, b in (draw_times(spec, segment, rng) for _ in range(400))]
+    assert set(gaps) == {4, 8, 12, 16}
+
+
+def test_both_directions_of_time_are_seen() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [draw_times(PAIR, Segment(0, 0, 20), rng) for _ in range(400)]
+    assert 160 < sum(a < b for a, b in pairs) < 240
+
+
+def test_a_video_that_breaks_later_is_replaced(
+    sources: list[Source], caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = [replace(sources[0], path=sources[0].path + ".gone")]
+    damaged = gone + sources[1:]
+    with caplog.at_level(logging.WARNING):
+        a = list(clip_loader(dataset(damaged), keys(PAIR, range(3)), workers=0))
+    b = list(clip_loader(dataset(damaged), keys(PAIR, range(3)), workers=2))
+    assert all(same(x, y) for x, y in zip(a, b, strict=True))
+    assert all(0 not in batch.videos for batch in a)
+    assert len(caplog.records) == 1
+    assert "a.mp4.gone" in caplog.text
+    with pytest.raises(InputError, match="could not be read"):
+        dataset(gone)[keys(PAIR, range(1))[0][0]]
+
+
+def test_videos_too_short_for_a_clip(sources: list[Source]) -> None:
+    data = dataset(sources)
+    assert len(data.eligible(ClipSpec(2, (0,)))) == len(data.segments)
+    assert len(data.eligible(ClipSpec(15, (1,)))) == 3
+    with pytest.raises(InputError, match="no video has the 60 frames"):
+        data.eligible(ClipSpec(60, (1,)))
+
+
+def test_one_frame_seen_twice_gives_two_different_views(sources: list[Source]) -> None:
+    batch = next(clip_loader(dataset(sources), keys(ClipSpec(2, (0,)), range(1)), workers=0))
+    assert torch.equal(batch.times[:, 0], batch.times[:, 1])
+    assert float((batch.to_frame[:, 0] - batch.to_frame[:, 1]).abs().amax(dim=(1, 2)).min()) > 1e-3
+
+
+def test_sample_frames_are_whole_frames_of_different_videos(sources: list[Source]) -> None:
+    frames = list(sample_frames(sources, 3, short_side=72))
+    assert sorted(f.shape[:2] for f in frames) == [(64, 96), (72, 108), (96, 64)]
+    again = list(sample_frames(sources, 3, short_side=72))
+    assert all(np.array_equal(a, b) for a, b in zip(frames, again, strict=True))
+
+
+@pytest.mark.parametrize("wrong", [{"short_side": 0}, {"segment": 0}])
+def test_wrong_settings_are_named(wrong: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        ClipSettings(**wrong)
