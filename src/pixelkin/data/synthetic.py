@@ -39,14 +39,21 @@ class SyntheticFrame:
         image: H x W x 3 uint8 RGB.
         ids: H x W int32: 0 is the ground, i the i-th object; larger ids are nearer to the camera.
         parts: H x W int32: 0 is the ground, 5 (i - 1) + 1 .. 5 i are the parts of object i.
-        keypoints: N x 5 x 2 float32 (x, y) pixels; NaN where hidden or outside the frame.
+        positions: N x 5 x 2 float32 (x, y) pixels of the keypoints, also while out of sight.
+        visible: N x 5: which keypoints are inside the frame and not behind an object.
     """
 
     index: int
     image: NDArray[np.uint8]
     ids: NDArray[np.int32]
     parts: NDArray[np.int32]
-    keypoints: NDArray[np.float32]
+    positions: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+
+    @property
+    def keypoints(self) -> NDArray[np.float32]:
+        """N x 5 x 2 float32 (x, y) pixels; NaN where not visible."""
+        return np.where(self.visible[..., None], self.positions, np.float32(np.nan))
 
     @property
     def mask_labels(self) -> Labels:
@@ -61,7 +68,7 @@ class SyntheticFrame:
     @property
     def keypoint_labels(self) -> Labels:
         """The keypoints, object after object, as 5 N labels of kind "keypoints"."""
-        objects = range(1, len(self.keypoints) + 1)
+        objects = range(1, len(self.positions) + 1)
         names = tuple(f"object {i} {part}" for i in objects for part in PART_NAMES)
         size = (self.ids.shape[0], self.ids.shape[1])
         return Labels.from_points(self.keypoints.reshape(-1, 2), size, names=names)
@@ -78,7 +85,7 @@ class SyntheticScene:
         size: (height, width) in pixels.
         frames: Length of the video.
         objects: How many, 1 to 8. The larger an object's id, the nearer it is to the camera.
-        speed: 1 moves objects by up to about 1.6 % of the frame's width a frame.
+        speed: 1 moves objects by up to 1.6 % (1 or 2 objects) or 2.4 % of the width a frame.
         noise: Standard deviation of the sensor noise, in grey levels.
         light: Relative amplitude of the illumination's change over time and across the frame.
         shadow: Darkness of the soft shadows that objects throw on what is behind them, 0 to 1.
@@ -143,14 +150,14 @@ class SyntheticScene:
         ground = self._motions[0].to_object(index, columns[None], rows[:, None])
         image = textures.sample(self._ground, *ground)
         ids, parts = np.zeros(self.size, np.int32), np.zeros(self.size, np.int32)
-        keypoints = np.full((self.objects, LOBES, 2), np.nan, np.float32)
+        positions = np.empty((self.objects, LOBES, 2), np.float32)
+        visible = np.empty((self.objects, LOBES), np.bool_)
         for i, body in enumerate(self._bodies):
             inside, part = _draw(body, index, image, self.shadow)
             ids[inside] = i + 1
             parts[inside] = i * LOBES + 1 + part
-            xy, visible = self._place(index, i + 1, body.keypoints[:, 0], body.keypoints[:, 1])
-            keypoints[i, visible] = xy[visible]
-        return SyntheticFrame(index, self._expose(index, image), ids, parts, keypoints)
+            positions[i], visible[i] = self._place(index, i + 1, *body.keypoints.T)
+        return SyntheticFrame(index, self._expose(index, image), ids, parts, positions, visible)
 
     def tracks(
         self, points: ArrayLike, start: int = 0
