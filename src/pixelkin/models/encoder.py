@@ -129,14 +129,16 @@ class Encoder(nn.Module):
             return rgb
         mean = torch.tensor(self.config.mean, device=rgb.device).view(3, 1, 1)
         std = torch.tensor(self.config.std, device=rgb.device).view(3, 1, 1)
-        return cast(Tensor, (rgb - mean) / std)
+        return (rgb - mean) / std
 
     def forward(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W float RGB in [0, 1] -> B x C x h x w, vectors of the configured length."""
         x = self.net(self.preprocess(rgb).contiguous(memory_format=torch.channels_last))
         if self.config.temperature is None:
             return cast(Tensor, x)
-        return F.normalize(x.float(), dim=1, eps=1e-12) / self.config.temperature**0.5
+        length = float(self.config.temperature) ** -0.5
+        unit: Tensor = F.normalize(x.float(), dim=1, eps=1e-12)
+        return unit * length
 
     @torch.inference_mode()
     def encode(self, frame: NDArray[np.uint8]) -> Tensor:
@@ -146,7 +148,7 @@ class Encoder(nn.Module):
                 f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
             )
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
-        rgb = torch.from_numpy(np.ascontiguousarray(frame)).to(device).permute(2, 0, 1)
+        rgb = torch.tensor(frame, device=device).permute(2, 0, 1)
         return cast(Tensor, self(rgb[None].float() / 255.0)[0].float())
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # Sides of a tile in cells, and slots that one product takes in: the product of 144 x 5 * 34 * 34
@@ -57,15 +58,16 @@ def outside_disc(
     return (squared >= radius * radius).flatten(2).flatten(0, 1)
 
 
-def _merge(
-    values: Tensor, ids: Tensor, more_values: Tensor, more_ids: Tensor, k: int
-) -> list[Tensor]:
-    values = torch.cat([values, more_values], dim=1)
-    ids = torch.cat([ids, more_ids], dim=1)
+Best = tuple[Tensor, Tensor]  # values and ids, n x (at most k)
+
+
+def _merge(best: Best, values: Tensor, ids: Tensor, k: int) -> Best:
+    values = torch.cat([best[0], values], dim=1)
+    ids = torch.cat([best[1], ids], dim=1)
     if values.shape[1] > k:
         values, order = values.topk(k, dim=1, sorted=False)
         ids = ids.gather(1, order)
-    return [values, ids]
+    return values, ids
 
 
 def windowed_topk(
@@ -102,11 +104,12 @@ def windowed_topk(
     for rows, columns in tiles(h, w):
         tile = query[:, rows, columns].reshape(channels, -1).T.contiguous()
         n = len(tile)
-        best = [tile.new_empty(n, 0), torch.empty(n, 0, dtype=torch.long, device=query.device)]
+        none = torch.empty(n, 0, dtype=torch.long, device=query.device)
+        best: Best = tile.new_empty(n, 0), none
         for t in far:
             product = tile @ keys[t].reshape(channels, cells)
             top, order = product.topk(min(k, cells), dim=1, sorted=False)
-            best = _merge(*best, top, order + t * cells, k)
+            best = _merge(best, top, order + t * cells, k)
         if near:
             assert radius is not None
             box = grown(rows, margin, h), grown(columns, margin, w)
@@ -122,16 +125,13 @@ def windowed_topk(
                 product = product.view(n, -1)
                 top, order = product.topk(min(k, product.shape[1]), dim=1, sorted=False)
                 found = (slots[:, None] * cells + box_cells).reshape(-1)[order]
-                best = _merge(*best, top, found, k)
+                best = _merge(best, top, found, k)
         top, order = best[0].sort(dim=1, descending=True)
-        if top.shape[1] < k:
-            lacking = (0, k - top.shape[1])
-            top = torch.nn.functional.pad(top, lacking, value=-torch.inf)
-            best[1] = torch.nn.functional.pad(best[1], lacking)
-            order = torch.nn.functional.pad(order, lacking, value=k - 1)
+        found = best[1].gather(1, order)
+        lacking = (0, k - top.shape[1])
         tile_cells = position[rows, columns].reshape(-1)
-        values[tile_cells] = top
-        ids[tile_cells] = best[1].gather(1, order)
+        values[tile_cells] = F.pad(top, lacking, value=-torch.inf)
+        ids[tile_cells] = F.pad(found, lacking)
     return values, ids
 
 

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.ops import resample
@@ -46,22 +50,40 @@ class FeaturePropagator:
         p = self.protocol
         if labels is None and self._next == 0:
             raise ValueError("the first frame needs labels")
-        if p.normalize_features:
-            features = F.normalize(features, dim=0, eps=1e-12)
         frame = self._next
+        features = self._prepared(features)
         if labels is None:
-            labels = out = self._predict(frame, features, None)
-            given = None
+            out = self._predict(frame, features, None)
+            stored = self._stored(out)
         else:
             self.memory.grow(len(labels))
-            given = out = labels
-            if p.predicts_first:
-                out = self._predict(frame, features, labels) if frame == 0 else labels
-                labels = out
-        stored = self._stored(labels) if given is None or labels is not given else labels
-        self.memory.add(frame, features, stored, given)
+            out = stored = labels
+            if p.predicts_first and frame == 0:
+                out = stored = self._stored(self._predict(frame, features, labels))
+        self.memory.add(frame, features, stored, given=labels)
         self._next += 1
+        # The published code with min-max memory reports what it stores.
         return stored if p.normalize_labels else out
+
+    @torch.inference_mode()
+    def peek(self, features: Tensor) -> Tensor:
+        """The prediction L x h x w for the next frame, without taking it into the memory."""
+        return self._predict(self._next, self._prepared(features), None)
+
+    def restore(
+        self,
+        state: Mapping[str, NDArray[Any]],
+        frame: int,
+        encode: Callable[[int], Tensor],
+    ) -> None:
+        """Continue at frame `frame` from `Memory.state`; `encode` gives a frame's features."""
+        self.memory.restore(state, lambda number: self._prepared(encode(number)))
+        self._next = frame
+
+    def _prepared(self, features: Tensor) -> Tensor:
+        if not self.protocol.normalize_features:
+            return features
+        return F.normalize(features, dim=0, eps=1e-12)
 
     def _predict(self, frame: int, features: Tensor, own: Tensor | None) -> Tensor:
         """Prediction of a frame from the memory, or of frame 0 from copies of itself."""
@@ -130,7 +152,7 @@ def propagate_features(
 
     Returns:
         F x L x h x w; index 0 is the labels given, or frame 0's own prediction where the protocol
-        predicts it. Predictions are as the protocol's memory stores them, but soft.
+        predicts it.
     """
     if features.ndim != 4 or labels.ndim != 3 or features.shape[2:] != labels.shape[1:]:
         raise ValueError(

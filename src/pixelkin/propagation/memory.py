@@ -6,9 +6,12 @@ labels of just those frames that a later target can still ask for.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.propagation.protocol import Protocol
@@ -136,6 +139,25 @@ class Memory:
             entry.predicted = _padded(entry.predicted, classes)
             if entry.given is not None:
                 entry.given = _padded(entry.given, classes)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """The labels held, as arrays by name; features can be computed again."""
+        state = {f"predicted.{f}": e.predicted.numpy() for f, e in self._entries.items()}
+        given = {
+            f"given.{f}": e.given.numpy() for f, e in self._entries.items() if e.given is not None
+        }
+        return state | given
+
+    def restore(self, state: Mapping[str, NDArray[Any]], features: Callable[[int], Tensor]) -> None:
+        """Fill from `state`; `features` gives the features of a frame."""
+        frames = sorted(int(k.split(".")[1]) for k in state if k.startswith("predicted."))
+        for f in frames:
+            given = state.get(f"given.{f}")
+            self._entries[f] = _Entry(
+                features(f),
+                torch.from_numpy(state[f"predicted.{f}"]),
+                None if given is None else torch.from_numpy(given),
+            )
 
     def collect(self, wanted: list[Reference]) -> tuple[Tensor, Tensor]:
         """Stack features T x C x h x w and labels T x L x h x w of references."""

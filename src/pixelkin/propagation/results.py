@@ -1,0 +1,123 @@
+"""The folder that a propagation writes: results of every frame, settings, and a resumable state.
+
+OUT/run.json           video, settings, whether it is complete
+OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
+OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
+OUT/.state.npz         soft labels in memory, while a run is under way
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.video.files import atomic_write, write_json
+from pixelkin.video.formats.frame_json import load_frame_json, save_frame_json
+from pixelkin.video.masks import write_mask
+from pixelkin.video.reader import VideoReader
+
+State = dict[str, NDArray[Any]]
+
+
+def fingerprint(
+    reader: VideoReader, keyframes: Mapping[int, Labels], encoder: Encoder, protocol: Protocol
+) -> dict[str, Any]:
+    """Everything that decides a run's results, as run.json keeps it."""
+    weights = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        weights.update(name.encode() + value.cpu().numpy().tobytes())
+    labels = hashlib.sha256()
+    for index, one in sorted(keyframes.items()):
+        array = one.ids if one.ids is not None else one.points
+        assert array is not None
+        labels.update(f"{index} {one.kind} {one.names}".encode() + array.tobytes())
+    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
+    video = {**asdict(reader.info), "path": str(Path(reader.info.path).absolute())}
+    described = {
+        "video": video,
+        "keyframes": sorted(keyframes),
+        "labels": labels.hexdigest(),
+        "encoder": {**settings, "weights": weights.hexdigest()},
+        "protocol": asdict(protocol),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(described))
+    return plain
+
+
+class ResultsFolder:
+    """Writes one run's results; knows whether they are complete and how to go on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._settings: dict[str, Any] = {}
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / ".state.npz"
+
+    def open(self, settings: dict[str, Any], *, overwrite: bool) -> None:
+        """Start, or go on with, a run of these settings.
+
+        Raises:
+            InputError: If the folder holds something else and `overwrite` is not set.
+        """
+        self._settings = settings
+        run = self.folder / "run.json"
+        if overwrite and run.is_file():
+            for old in (self.folder / "masks", self.folder / "frames"):
+                shutil.rmtree(old, ignore_errors=True)
+            self._state.unlink(missing_ok=True)
+        elif run.is_file():
+            known = json.loads(run.read_text(encoding="utf-8"))
+            if known.pop("complete", False):
+                raise InputError(f"{self.folder} holds a finished run: --overwrite replaces it")
+            if known != settings:
+                changed = [k for k in settings if known.get(k) != settings[k]]
+                raise InputError(
+                    f"{self.folder} holds an unfinished run with another {', '.join(changed)}: "
+                    "--overwrite replaces it"
+                )
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise InputError(f"{self.folder} exists and is not a run's folder: choose another")
+        write_json(run, {**settings, "complete": False})
+
+    def close(self) -> None:
+        """Mark the run as complete."""
+        write_json(self.folder / "run.json", {**self._settings, "complete": True})
+        self._state.unlink(missing_ok=True)
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one frame's results under its name, or its number in five digits."""
+        name = prediction.name or f"{prediction.index:05d}"
+        if prediction.labels.is_map:
+            write_mask(self.folder / "masks" / f"{name}.png", prediction.labels)
+        save_frame_json(self.folder / "frames" / f"{name}.json", prediction)
+
+    def save_state(self, part: int, done: int, state: State) -> None:
+        """Keep what is needed to go on after `done` frames of the `part`-th pass."""
+        with atomic_write(self._state) as temporary:
+            np.savez(temporary, part=part, done=done, **state)  # type: ignore[arg-type]
+
+    def load_state(self) -> tuple[int, int, State]:
+        """(pass, frames of it done, state); zeros and nothing where a run starts."""
+        if not self._state.is_file():
+            return 0, 0, {}
+        with np.load(self._state) as arrays:
+            state = {k: arrays[k] for k in arrays}
+        return int(state.pop("part")), int(state.pop("done")), state
+
+    def lowest_confidence(self) -> tuple[int, float]:
+        """(frame number, confidence) of the least certain frame."""
+        found = (load_frame_json(f) for f in (self.folder / "frames").glob("*.json"))
+        return min(((p.index, p.frame_confidence) for p in found), key=lambda pair: pair[1])
