@@ -1,0 +1,157 @@
+"""Results of the mask benchmarks: J and F of objects, of sequences and of a whole set.
+
+Holds numbers, and writes them as JSON, table rows and CSV. Knows nothing about masks.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.evaluation.metrics import Statistics, davis_statistics
+from pixelkin.types import InputError
+
+
+class Summary(NamedTuple):
+    """J and F statistics of an object, or their means over objects."""
+
+    j: Statistics
+    f: Statistics
+
+    @property
+    def jf(self) -> float:
+        """J&F: the mean of mean J and mean F."""
+        return (self.j.mean + self.f.mean) / 2
+
+    @classmethod
+    def average(cls, summaries: Iterable[Summary]) -> Summary:
+        """Every figure's mean over objects."""
+        j, f = np.mean(list(summaries), axis=0).tolist()
+        return cls(Statistics(*j), Statistics(*f))
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as fractions in [0, 1]."""
+        return {"J&F": self.jf, "J": self.j._asdict(), "F": self.f._asdict()}
+
+    def cells(self) -> tuple[str, ...]:
+        """The figures in percent, in the order of `Score.COLUMNS`."""
+        return tuple(f"{100 * value:z.1f}" for value in (self.jf, *self.j, *self.f))
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceScore:
+    """J and F of one sequence.
+
+    Attributes:
+        name: The sequence.
+        j: Region similarity, objects x scored frames; row k is object k + 1.
+        f: Contour accuracy, as `j`.
+    """
+
+    name: str
+    j: NDArray[np.float64]
+    f: NDArray[np.float64]
+
+    @property
+    def objects(self) -> tuple[Summary, ...]:
+        """Statistics of each object.
+
+        The decay is the one the official code means: the same on all of DAVIS, and right beyond
+        256 frames too (see `davis_statistics`).
+        """
+        return tuple(
+            Summary(davis_statistics(j, official=False), davis_statistics(f, official=False))
+            for j, f in zip(self.j, self.f, strict=True)
+        )
+
+    @property
+    def summary(self) -> Summary:
+        """Mean over the sequence's objects."""
+        return Summary.average(self.objects)
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """Scores of a set of sequences.
+
+    Attributes:
+        sequences: One score a sequence, in the order in which they were asked for.
+    """
+
+    COLUMNS = ("sequence", "J&F", "J", "J recall", "J decay", "F", "F recall", "F decay")
+
+    sequences: tuple[SequenceScore, ...]
+
+    @property
+    def summary(self) -> Summary:
+        """Mean over all objects of all sequences (not over sequences), as DAVIS defines it."""
+        return Summary.average(o for s in self.sequences for o in s.objects)
+
+    def to_json(self) -> dict[str, Any]:
+        """All statistics, ready for `json.dumps`; fractions, not percent."""
+        sequences = {
+            s.name: s.summary.to_json()
+            | {"objects": {str(k): o.to_json() for k, o in enumerate(s.objects, start=1)}}
+            for s in self.sequences
+        }
+        objects = sum(len(s.j) for s in self.sequences)
+        return self.summary.to_json() | {"objects": objects, "sequences": sequences}
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A table under `COLUMNS`, percent: sequences, objects where several, overall last."""
+        rows = []
+        for s in self.sequences:
+            rows.append((s.name, *s.summary.cells()))
+            if len(s.j) > 1:
+                rows += [(f"  {k}", *o.cells()) for k, o in enumerate(s.objects, start=1)]
+        return [*rows, ("overall", *self.summary.cells())]
+
+    def write_csv(
+        self, folder: str | Path, *, split: str = "val", overwrite: bool = False
+    ) -> tuple[Path, Path]:
+        """Write the two tables of the official code into `folder`, and return their paths.
+
+        They are global_results-<split>.csv and per-sequence_results-<split>.csv (one line an
+        object).
+
+        Raises:
+            InputError: If one of them exists and `overwrite` is false.
+        """
+        measures = [f"{m}-{s}" for m in "JF" for s in ("Mean", "Recall", "Decay")]
+        total = self.summary
+        figures = [f"{value:.3f}" for value in (total.jf, *total.j, *total.f)]
+        lines = [
+            f"{s.name}_{k},{o.j.mean:.3f},{o.f.mean:.3f}"
+            for s in self.sequences
+            for k, o in enumerate(s.objects, start=1)
+        ]
+        tables = {
+            f"global_results-{split}.csv": [",".join(["J&F-Mean", *measures]), ",".join(figures)],
+            f"per-sequence_results-{split}.csv": ["Sequence,J-Mean,F-Mean", *lines],
+        }
+        paths = [Path(folder) / name for name in tables]
+        for path in paths:
+            if path.exists() and not overwrite:
+                raise InputError(f"{path} exists; ask to overwrite it, or choose another folder")
+        for path, table in zip(paths, tables.values(), strict=True):
+            _write_text(path, "\n".join(table) + "\n")
+        return paths[0], paths[1]
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

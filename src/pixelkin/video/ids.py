@@ -1,0 +1,39 @@
+"""Label maps as benchmarks store them: PNG files whose pixel values are the ids.
+
+Unlike `masks.read_mask`, which checks what a user hands in, this takes a file at its word: an
+empty mask is valid, 255 stays 255.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pixelkin.types import InputError
+
+
+def read_ids(path: str | Path) -> NDArray[Any]:
+    """The ids stored in a palette or grey image: H x W, uint8, or int32 for 16-bit files.
+
+    Raises:
+        InputError: If the file is missing, is no image, or has colours instead of ids.
+    """
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+        raise InputError(f"{path}: cannot be read as an image ({error})") from None
+    if pixels.ndim == 3:  # a grey image may be stored as RGB; the last of 2 or 4 channels is alpha
+        colours = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
+        if (colours != colours[..., :1]).any():
+            raise InputError(f"{path}: a colour image; give a palette or grey PNG of object ids")
+        pixels = colours[..., 0]
+    return pixels.astype(
+        np.uint8 if pixels.dtype.kind in "bu" and pixels.itemsize == 1 else np.int32
+    )
