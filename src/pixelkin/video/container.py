@@ -171,9 +171,9 @@ def _index_packets(container: InputContainer, stream: VideoStream) -> Index | No
     packets = [(p.pts, p.is_keyframe, p.is_discard) for p in container.demux(stream) if p.size]
     shown = sorted((time, key) for time, key, hidden in packets if time is not None and not hidden)
     times = [time for time, _ in shown]
-    begins_whole = packets and packets[0][0] is not None and packets[0][1]
     distinct = len(set(times)) == sum(not hidden for _, _, hidden in packets)
-    if not begins_whole or not distinct or (times and times[0] < packets[0][0]):
+    first, begins_on_key, _ = packets[0] if packets else (None, False, False)
+    if not distinct or first is None or not begins_on_key or (times and times[0] < first):
         return None
     return times, sorted({0} | {i for i, (_, key) in enumerate(shown) if key})
 
