@@ -8,7 +8,6 @@ would have seen. Knows nothing about networks or objectives.
 from __future__ import annotations
 
 import logging
-import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -214,7 +213,7 @@ def clip_loader(
     dataset: ClipDataset,
     batches: Iterable[list[ClipKey]],
     *,
-    workers: int | None = None,
+    workers: int = 0,
     pin_memory: bool = False,
 ) -> Iterator[ClipBatch]:
     """Batches in the order of their keys, made ahead of time by worker processes.
@@ -222,11 +221,9 @@ def clip_loader(
     Args:
         dataset: Where the clips come from.
         batches: The keys of each batch.
-        workers: Number of processes; 0 works in this one; None takes the cores but one, at most 8.
+        workers: Number of processes; 0 works in this one.
         pin_memory: For copies to a GPU.
     """
-    if workers is None:
-        workers = min(8, max(1, cores() - 1))
     return iter(
         DataLoader(
             dataset,
@@ -239,13 +236,6 @@ def clip_loader(
             generator=torch.Generator(),  # the loader's own; ours are in the keys
         )
     )
-
-
-def cores() -> int:
-    """Number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _ignore_interrupts(_: int) -> None:

@@ -1,0 +1,306 @@
+"""Recipes: everything that decides what a training gives, as one YAML file.
+
+A recipe is checked as a whole before anything starts: an unknown key, a wrong value or settings
+that contradict each other are errors that name the key. Section `run` holds what does not change
+the weights (workers, intervals, limits) and may differ when a training is resumed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from pixelkin.data.augment import Augmentation
+from pixelkin.data.clips import ClipSettings
+from pixelkin.models.encoder import EncoderConfig
+from pixelkin.training.schema import build, plain, replace_at
+from pixelkin.types import InputError
+from pixelkin.video.files import atomic_write
+
+OBJECTIVES = {
+    "known_geometry": "KnownGeometry",
+    "mined_contrast": "MinedContrast",
+    "random_walk": "RandomWalk",
+}
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW and its learning rate over time. The values are our decisions.
+
+    Attributes:
+        learning_rate: The greatest one.
+        weight_decay: Of weights with two or more axes; biases and batch-norm have none.
+        betas: Decay of Adam's running moments.
+        schedule: "one_cycle" rises along a cosine from 1/25 of the rate and falls along a cosine;
+            "cosine" rises linearly from 0 and falls along a cosine; "constant" rises linearly and
+            stays.
+        warmup: Share of the steps for the rise.
+        final: Rate at the end, as a share of the greatest.
+        clip_norm: Longest allowed gradient (l2, of all weights together), or null.
+    """
+
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
+    warmup: float = 0.1
+    final: float = 0.001
+    clip_norm: float | None = 5.0
+
+    def __post_init__(self) -> None:
+        _check("learning_rate", self.learning_rate, above=0)
+        _check("weight_decay", self.weight_decay, least=0)
+        for beta in self.betas:
+            _check("betas", beta, least=0, below=1)
+        _check("warmup", self.warmup, least=0, below=1)
+        _check("final", self.final, least=0, most=1)
+        if self.clip_norm is not None:
+            _check("clip_norm", self.clip_norm, above=0)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective of a stage.
+
+    Attributes:
+        name: Its module in `pixelkin.objectives`.
+        share: Share of the batch that it gets; its loss has the same weight.
+        settings: Its own settings: the fields of its dataclass.
+    """
+
+    name: Literal["known_geometry", "mined_contrast", "random_walk"]
+    share: float = 1.0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check("share", self.share, above=0, most=1)
+        self.build()
+
+    def build(self) -> Any:
+        """A new instance of the objective."""
+        module = importlib.import_module(f"pixelkin.objectives.{self.name}")
+        return build(getattr(module, OBJECTIVES[self.name]), self.settings, "settings")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the training with one mixture of objectives.
+
+    Attributes:
+        objectives: What is minimised; their shares of the batch sum to 1.
+        share: Share of the steps; those of all stages sum to 1.
+        rate: Factor on the scheduled learning rate.
+    """
+
+    objectives: tuple[Objective, ...]
+    share: float = 1.0
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check("share", self.share, above=0, most=1)
+        _check("rate", self.rate, above=0)
+        _check_sum("objectives", [o.share for o in self.objectives])
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a training runs; none of it changes the weights on a given kind of device.
+
+    Attributes:
+        device: "auto" takes a GPU if there is one.
+        workers: Processes that make clips; 0 makes them in the training process; null takes the
+            cores but one, at most 8 (shared among the processes of a distributed training).
+        threads: CPU threads of the training process, or null for torch's default.
+        store: Folder for decoded frames; null for the user's cache, "" to keep none.
+        store_gb: GB that the folder may hold.
+        checkpoint_every: Steps between checkpoints.
+        validate_every: Steps between validations, or null for none but the last.
+        limit_minutes: Stop after this wall-clock time with a checkpoint to resume from, or null.
+        batch_norm_frames: Whole frames on which batch-norm statistics are measured in the end (and
+            before validations).
+        report: Whether to draw report.png at the end (needs the extra "plots").
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | None = None
+    threads: int | None = None
+    store: str | None = None
+    store_gb: float = 8.0
+    checkpoint_every: int = 200
+    validate_every: int | None = None
+    limit_minutes: float | None = None
+    batch_norm_frames: int = 64
+    report: bool = True
+
+    def __post_init__(self) -> None:
+        _check("workers", self.workers or 0, least=0)
+        _check("threads", self.threads or 1, least=1)
+        _check("store_gb", self.store_gb, least=0)
+        _check("checkpoint_every", self.checkpoint_every, least=1)
+        _check("batch_norm_frames", self.batch_norm_frames, least=1)
+        if self.validate_every is not None:
+            _check("validate_every", self.validate_every, least=1)
+        if self.limit_minutes is not None:
+            _check("limit_minutes", self.limit_minutes, above=0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training.
+
+    Attributes:
+        steps: Number of weight updates.
+        stages: What is minimised when.
+        name: For logs and the encoder's config.
+        seed: Of the initial weights and of all random choices.
+        batch: Clips of one step, over all processes.
+        accumulate: Passes into which every process divides its part of a step, to save memory.
+            Batch-norm sees one pass at a time.
+        size: Side of the square views in pixels.
+        precision: "bfloat16" computes the network in mixed precision; "auto" does so where the
+            device has fast bfloat16 units.
+        init: Encoder to start from (a name or folder for `load_encoder`), or null.
+        ema: Decay of the averaged weights, which are the ones that are shipped.
+        network: The encoder's configuration.
+        data: Which frames are seen.
+        augmentation: How views are cut and coloured.
+        optimiser: The optimiser and its schedule.
+        run: What does not change the weights.
+    """
+
+    steps: int
+    stages: tuple[Stage, ...]
+    name: str = "unnamed"
+    seed: int = 0
+    batch: int = 16
+    accumulate: int = 1
+    size: int = 128
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    init: str | None = None
+    ema: float = 0.999
+    network: EncoderConfig = field(default_factory=EncoderConfig)
+    data: ClipSettings = field(default_factory=ClipSettings)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    run: Run = field(default_factory=Run)
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate"):
+            _check(name, getattr(self, name), least=1)
+        _check("seed", self.seed, least=0)
+        _check("ema", self.ema, least=0, below=1)
+        _check_sum("stages", [s.share for s in self.stages])
+        if self.network.network != "resnet18":
+            raise InputError(f"network.network: {self.network.network!r} has no weights to train")
+        if self.size < 4 * self.network.stride or self.size % self.network.stride:
+            raise InputError(
+                f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "
+                f"and at least four times as large"
+            )
+        self.check_processes(1)
+
+    def check_processes(self, processes: int) -> None:
+        """Check that the batch divides evenly among objectives, processes and passes.
+
+        Raises:
+            InputError: If it does not.
+        """
+        for i, stage in enumerate(self.stages):
+            for k, objective in enumerate(stage.objectives):
+                clips = objective.share * self.batch
+                parts = self.accumulate * processes
+                if not math.isclose(clips, round(clips), abs_tol=1e-6) or round(clips) % parts:
+                    raise InputError(
+                        f"stages.{i}.objectives.{k}.share: {objective.share:g} of batch "
+                        f"{self.batch} is {clips:g} clips, which do not divide evenly among "
+                        f"{processes} process(es) of {self.accumulate} pass(es): change batch, "
+                        "share or accumulate"
+                    )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """All that decides the weights, as plain values: everything but `run` and `name`."""
+        settings: dict[str, Any] = plain(self)
+        del settings["run"], settings["name"]
+        return settings
+
+
+def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        path: A YAML file.
+        overrides: Values that replace or add to the file's, by dotted path:
+            {"optimiser.learning_rate": 3e-4, "stages.0.objectives.0.settings.threshold": 0.9}.
+
+    Raises:
+        InputError: If there is no such file, it is not YAML, or the recipe is not a valid one.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+    except FileNotFoundError:
+        raise InputError(f"no recipe {path}: the file does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the recipe {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} is not a recipe: it must hold settings 'key: value'")
+    try:
+        for key, value in (overrides or {}).items():
+            replace_at(raw, key, value)
+        return build(Recipe, {"name": path.stem, **raw})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML, without the licence to give a key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({k for k in keys if isinstance(k, str) and keys.count(k) > 1}):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(twice)} given more than once", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
+def save_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe with all defaults filled in; `load_recipe` gives the same one back."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(yaml.safe_dump(plain(recipe), sort_keys=False), encoding="utf-8")
+
+
+def _check(
+    name: str,
+    value: float,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    bounds = (
+        ("at least", least, value >= least),
+        ("at most", most, value <= most),
+        ("above", above, value > above),
+        ("below", below, value < below),
+    )
+    given = [f"{text} {bound:g}" for text, bound, _ in bounds if math.isfinite(bound)]
+    if not all(fine for _, _, fine in bounds):
+        raise InputError(f"{name}: {value} must be {' and '.join(given)}")
+
+
+def _check_sum(name: str, shares: list[float]) -> None:
+    if not shares:
+        raise InputError(f"{name}: give at least one")
+    if not math.isclose(sum(shares), 1.0, abs_tol=1e-3):
+        raise InputError(f"{name}: the shares sum to {sum(shares):g}, must sum to 1")

@@ -1,0 +1,298 @@
+"""The training loop: from a recipe and folders of videos to an encoder.
+
+    python -m pixelkin.training recipes/small.yaml --data VIDEOS --out RUN
+
+RUN receives recipe.yaml (all settings), metrics.jsonl (a line a step), checkpoint.pt (the full
+state), and in the end encoder/ (averaged weights), encoder_raw/ (the last weights) and report.png.
+A training that was killed or stopped goes on from its last checkpoint, and ends with the weights
+that it would have had: to the bit, where the device computes reproducibly, as CPUs do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pixelkin.data.batch import ClipBatch
+from pixelkin.data.clips import ClipDataset, clip_loader
+from pixelkin.data.frames import sample_frames, sample_pairs
+from pixelkin.data.index import Source, cache_folder, digest, index_videos
+from pixelkin.models.encoder import Encoder, save_encoder
+from pixelkin.training.checkpoint import (
+    check_same,
+    load_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+)
+from pixelkin.training.config import Recipe, load_recipe, save_recipe
+from pixelkin.training.distributed import Processes, start_processes
+from pixelkin.training.log import TrainingLog
+from pixelkin.training.plan import Plan
+from pixelkin.training.report import write_report
+from pixelkin.training.state import TrainingState
+from pixelkin.training.weights import measure_batch_norm
+from pixelkin.types import InputError
+
+Validate = Callable[[Encoder], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How a call of `train` ended.
+
+    Attributes:
+        out: Folder of the training.
+        step: Steps done so far, over all calls.
+        steps: Steps of the recipe; equal to `step` when the training is complete.
+        encoder: Folder with the averaged weights, or None if the user interrupted.
+        figures: Of the last step of this call, with those of its validation.
+    """
+
+    out: Path
+    step: int
+    steps: int
+    encoder: Path | None
+    figures: dict[str, float]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all steps of the recipe are done."""
+        return self.step == self.steps
+
+
+def train(
+    recipe: str | Path | Recipe,
+    data: Sequence[str | Path],
+    out: str | Path,
+    *,
+    resume: bool = True,
+    overrides: Mapping[str, object] | None = None,
+    validate: Validate | None = None,
+) -> TrainingResult:
+    """Train an encoder, or go on with a training.
+
+    Started by torchrun, it trains in all processes together.
+
+    Args:
+        recipe: YAML file, or a recipe.
+        data: Folders of videos and folders of frames, searched recursively.
+        out: Folder for everything that is written; made if missing.
+        resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
+        overrides: Settings that replace the file's, by dotted path.
+        validate: Called with the averaged encoder, now and then (`run.validate_every`) and at the
+            end; its figures are logged.
+
+    Raises:
+        InputError: If recipe or data are not valid, `out` holds another training, or the training
+            diverges.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, overrides)
+    elif overrides:
+        raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
+    with start_processes(recipe.run.device) as processes, _threads(recipe.run.threads):
+        recipe.check_processes(processes.count)
+        return _Training(recipe, data, Path(out), resume, processes, validate).run()
+
+
+class _Training:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Sequence[str | Path],
+        out: Path,
+        resume: bool,
+        processes: Processes,
+        validate: Validate | None,
+    ) -> None:
+        self.recipe, self.out, self.processes, self.validate = recipe, out, processes, validate
+        run = recipe.run
+        store = cache_folder() / "clips" if run.store is None else Path(run.store)
+        index = (store if run.store != "" else cache_folder()) / "index.json"
+        with processes.main_first():
+            self.sources: list[Source] = index_videos(data, index, exclude=recipe.data.exclude)
+        self.dataset = ClipDataset(
+            self.sources,
+            recipe.data,
+            recipe.augmentation,
+            size=recipe.size,
+            seed=recipe.seed,
+            store=store if run.store != "" else None,
+            budget=int(run.store_gb * 1e9),
+        )
+        self.state = TrainingState(recipe, processes)
+        specs = self.state.specs
+        for spec in {spec for stage in specs for spec in stage}:
+            self.dataset.eligible(spec)  # complains now rather than in a worker
+        self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
+        self.checkpoint = out / "checkpoint.pt"
+        self.identity = {
+            "recipe": recipe.fingerprint(),
+            "data": digest(self.sources),
+            "precision": self.state.precision,
+        }
+        self._frames: list[NDArray[np.uint8]] | None = None
+        with processes.main_first():
+            self._open(resume)
+
+    def run(self) -> TrainingResult:
+        recipe, state = self.recipe, self.state
+        begun = time.monotonic()
+        figures: dict[str, float] = {}
+        late = user = False
+        with _interrupts() as interrupted, self._log() as told:
+            batches = self._batches()
+            while state.step < recipe.steps and not (late or user):
+                clock = time.monotonic()
+                step = state.step
+                figures = state.advance(self.plan, batches)
+                seconds = time.monotonic() - clock
+                figures |= {
+                    "seconds": seconds,
+                    "frames_per_second": self.plan.frames(step) / seconds,
+                    "stage": float(self.plan.stage(step)),
+                }
+                mine = interrupted.is_set(), self._is_late(begun)
+                user, late = map(any, zip(*self.processes.gather(mine), strict=True))
+                if self.processes.is_main:
+                    if self._due(recipe.run.validate_every) and not user:
+                        figures |= self._validated()
+                    told.write(step, figures)
+                    if self._due(recipe.run.checkpoint_every) or late or user:
+                        save_checkpoint(self.checkpoint, self.identity | state.state_dict())
+            if self.processes.is_main:
+                told.say(self._ending(user, late))
+                if not user:
+                    self._export()
+        encoder = None if user else self.out / "encoder"
+        return TrainingResult(self.out, state.step, recipe.steps, encoder, figures)
+
+    def _open(self, resume: bool) -> None:
+        """Take up the checkpoint, or begin in an empty folder."""
+        if self.checkpoint.exists():
+            if not resume:
+                raise InputError(
+                    f"{self.out} already holds a training: resume it, or choose another folder"
+                )
+            saved = load_checkpoint(self.checkpoint)
+            check_same(self.out, {k: saved.pop(k) for k in self.identity}, self.identity)
+            self.state.load_state_dict(saved)
+        elif (self.out / "encoder").exists():
+            raise InputError(f"{self.out} already holds an encoder: choose another folder")
+        if self.processes.is_main:
+            remove_leftovers(self.checkpoint)
+            save_recipe(self.recipe, self.out / "recipe.yaml")
+
+    def _log(self) -> TrainingLog:
+        state, sources = self.state, self.sources
+        told = TrainingLog(self.out, self.recipe.steps, state.step, enabled=self.processes.is_main)
+        told.say(
+            f"{len(sources)} videos, {sum(s.frames for s in sources)} frames; "
+            f"{self.processes.count} x {self.processes.device.type}, {state.precision}; "
+            f"{'resumed at' if state.step else 'from'} step {state.step} of {self.recipe.steps}"
+        )
+        return told
+
+    def _batches(self) -> Iterator[ClipBatch]:
+        workers = self.recipe.run.workers
+        if workers is None:
+            workers = min(8, max(1, (os.cpu_count() or 1) // self.processes.count - 1))
+        return clip_loader(
+            self.dataset,
+            self.plan.keys(self.state.step),
+            workers=workers,
+            pin_memory=self.processes.device.type == "cuda",
+        )
+
+    def _due(self, every: int | None) -> bool:
+        """Whether something that is done every so many steps, and at the end, is due now."""
+        step = self.state.step
+        return step == self.recipe.steps or (every is not None and step % every == 0)
+
+    def _is_late(self, begun: float) -> bool:
+        limit = self.recipe.run.limit_minutes
+        return limit is not None and time.monotonic() - begun > 60 * limit
+
+    def _measured(self, *, average: bool) -> Encoder:
+        """A copy of the encoder whose batch-norm statistics are those of whole frames."""
+        if self._frames is None:
+            count = self.recipe.run.batch_norm_frames
+            self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
+        encoder = self.state.copy(average=average)
+        measure_batch_norm(encoder, self._frames)
+        return encoder
+
+    def _validated(self) -> dict[str, float]:
+        if self.validate is None:
+            return {}
+        figures = self.validate(self._measured(average=True))
+        return {f"validation/{name}": value for name, value in figures.items()}
+
+    def _export(self) -> None:
+        """Write the encoders and the report."""
+        recipe = self.recipe
+        meta = {
+            "recipe": recipe.name,
+            "seed": recipe.seed,
+            "step": self.state.step,
+            "steps": recipe.steps,
+            "videos": len(self.sources),
+            "frames": sum(s.frames for s in self.sources),
+            "precision": self.state.precision,
+        }
+        for average, name in ((False, "encoder_raw"), (True, "encoder")):
+            encoder = self._measured(average=average)
+            encoder.config = replace(encoder.config, meta={**recipe.network.meta, "training": meta})
+            save_encoder(encoder, self.out / name)
+        if recipe.run.report:
+            write_report(self.out, encoder, list(sample_pairs(self.sources, 4)))
+
+    def _ending(self, user: bool, late: bool) -> str:
+        reason = "interrupted" if user else "time is up" if late else "finished"
+        again = "" if self.state.step == self.recipe.steps else "; the same command goes on from it"
+        return (
+            f"{reason} at step {self.state.step} of {self.recipe.steps}: {self.checkpoint}{again}"
+        )
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or termination sets; the second one has its usual effect."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # only the main thread may handle signals
+        return
+    before = {int(n): signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _: object) -> None:
+        event.set()
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let torch compute with `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,149 @@
+"""Dataclasses from plain YAML values, strictly: what is not declared is an error that names it.
+
+Knows nothing about training. Supported annotations: bool, int, float, str, Literal, unions,
+fixed and open tuples, dict, and dataclasses of these.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pixelkin.types import InputError
+
+T = TypeVar("T")
+
+
+def build(cls: type[T], raw: object, where: str = "") -> T:
+    """An instance of the dataclass `cls` from a mapping of plain values.
+
+    Args:
+        cls: A dataclass.
+        raw: What the YAML file holds at this place; None counts as empty.
+        where: Dotted path of this place, for messages.
+
+    Raises:
+        InputError: If a key is unknown or missing, or a value is of the wrong type or out of range.
+    """
+    raw = {} if raw is None else raw
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{where or 'the file'}: must be settings 'key: value', got {raw!r}")
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+    hints = get_type_hints(cls)
+    for key in raw:
+        if key not in fields:
+            raise InputError(_unknown(_join(where, str(key)), str(key), list(fields)))
+    values = {key: _convert(hints[key], value, _join(where, key)) for key, value in raw.items()}
+    for name, field in fields.items():
+        no_default = field.default is dataclasses.MISSING
+        if name not in values and no_default and field.default_factory is dataclasses.MISSING:
+            raise InputError(f"{_join(where, name)}: this setting is missing")
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}" if where else str(error)) from error
+
+
+def plain(value: Any) -> Any:
+    """The reverse of `build`: dataclasses and tuples as mappings and lists, for YAML and JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f.name for f in dataclasses.fields(value) if f.init]
+        return {name: plain(getattr(value, name)) for name in fields}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value
+
+
+def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
+    """Set `raw` at a dotted path such as "stages.0.share" in place.
+
+    Raises:
+        InputError: If the path leads through something that is neither a mapping nor a list.
+    """
+    *parents, last = path.split(".")
+    place: Any = raw
+    for depth, key in enumerate([*parents, last]):
+        here = ".".join(path.split(".")[:depth])
+        if isinstance(place, list):
+            if not key.isdigit() or int(key) >= len(place):
+                raise InputError(f"{path}: {here} has entries 0 to {len(place) - 1}, not {key!r}")
+            index: Any = int(key)
+        elif isinstance(place, dict):
+            index = key
+        else:
+            raise InputError(f"{path}: {here} has no settings below it")
+        if depth == len(parents):
+            place[index] = value
+        else:
+            if isinstance(place, dict) and place.get(index) is None:
+                place[index] = {}
+            place = place[index]
+
+
+def _convert(hint: Any, value: object, where: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        *others, last = (a for a in args if a is not type(None))
+        for inner in others:
+            with contextlib.suppress(InputError):
+                return _convert(inner, value, where)
+        return _convert(last, value, where)
+    if origin is Literal:
+        if not any(a == value and type(a) is type(value) for a in args):
+            raise InputError(_unknown(where, value, list(args), "is not one of"))
+        return value
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise InputError(f"{where}: must be a list, got {value!r}")
+        if len(args) == 2 and args[1] is Ellipsis:
+            args = (args[0],) * len(value)
+        if len(args) != len(value):
+            raise InputError(f"{where}: must be a list of {len(args)}, got {value!r}")
+        pairs = zip(args, value, strict=True)
+        return tuple(_convert(a, v, f"{where}.{i}") for i, (a, v) in enumerate(pairs))
+    if dataclasses.is_dataclass(hint):
+        return build(hint, value, where)  # type: ignore[arg-type]
+    if origin is dict or hint is dict:
+        if not isinstance(value, dict):
+            raise InputError(f"{where}: must be settings 'key: value', got {value!r}")
+        return value
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: Any, value: object, where: str) -> Any:
+    if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-3, without a point, as text
+        except ValueError:
+            pass
+    elif hint in (int, bool, str) and type(value) is hint:
+        return value
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if hint not in names:
+        raise TypeError(f"{where}: settings of type {hint} are not supported")
+    raise InputError(f"{where}: must be {names[hint]}, got {value!r}")
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _unknown(
+    where: str, value: object, allowed: list[Any], complaint: str = "unknown setting"
+) -> str:
+    close = difflib.get_close_matches(str(value), [str(a) for a in allowed], 1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
+    listed = ", ".join(map(str, allowed))
+    if complaint == "unknown setting":
+        return f"{where}: unknown setting{hint}; allowed: {listed or 'none'}"
+    return f"{where}: {value!r} {complaint} {listed}{hint}"

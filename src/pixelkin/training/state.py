@@ -1,0 +1,204 @@
+"""Everything that a training step changes, and the step itself.
+
+Knows nothing about files, clocks or people.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.training.config import Recipe
+from pixelkin.training.distributed import Processes, fast_bfloat16
+from pixelkin.training.plan import Pass, Plan
+from pixelkin.training.weights import parameter_groups, update_average
+from pixelkin.types import InputError
+
+
+class TrainingState:
+    """Weights, their average, the optimiser, the objectives and the number of steps done.
+
+    Args:
+        recipe: The recipe.
+        processes: This process among those of the training.
+    """
+
+    def __init__(self, recipe: Recipe, processes: Processes) -> None:
+        self.recipe = recipe
+        self.processes = processes
+        self.step = 0
+        self.precision = recipe.precision
+        if recipe.precision == "auto":
+            self.precision = "bfloat16" if fast_bfloat16(processes.device) else "float32"
+        self.average = _on_device(initial_encoder(recipe), processes.device).requires_grad_(False)
+        self.encoder = _on_device(initial_encoder(recipe), processes.device).train()
+        self.network = processes.wrap(self.encoder)
+        self.objectives = [[o.build() for o in stage.objectives] for stage in recipe.stages]
+        optimiser = recipe.optimiser
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(self.encoder, optimiser.weight_decay),
+            lr=optimiser.learning_rate,
+            betas=optimiser.betas,
+            fused=True,
+        )
+
+    @property
+    def specs(self) -> list[list[ClipSpec]]:
+        """The clips that each objective of each stage wants."""
+        return [[o.clip for o in stage] for stage in self.objectives]
+
+    def advance(self, plan: Plan, batches: Iterator[ClipBatch]) -> dict[str, float]:
+        """Do one step.
+
+        Args:
+            plan: The course of the training.
+            batches: Gives the batch of each pass, in order.
+
+        Returns:
+            The figures of the step, means over all processes.
+
+        Raises:
+            InputError: If loss or gradient are not finite.
+        """
+        rate = plan.learning_rate(self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        passes = plan.passes(self.step)
+        figures: dict[str, float] = {"loss": 0.0, "wait_seconds": 0.0}
+        for i, current in enumerate(passes):
+            clock = time.perf_counter()
+            batch = next(batches).to(self.processes.device, non_blocking=True)
+            figures["wait_seconds"] += time.perf_counter() - clock
+            with self._averaged_gradients(last=i == len(passes) - 1):
+                loss, told = self._loss(batch, current, plan.progress(self.step))
+                (loss * current.weight).backward()  # type: ignore[no-untyped-call]
+            figures["loss"] += float(loss.detach()) * current.weight
+            for name, value in told.items():
+                key = f"{self._title(current)}/{name}"
+                figures[key] = figures.get(key, 0.0) + value / self.recipe.accumulate
+        limit = self.recipe.optimiser.clip_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), limit or math.inf)
+        figures |= {"gradient_norm": float(norm), "learning_rate": rate}
+        figures = self.processes.mean(figures)
+        self._check_finite(figures)
+        self.optimiser.step()
+        update_average(self.average, self.encoder, self.recipe.ema, self.step)
+        self._share_objectives(passes)
+        self.step += 1
+        return figures
+
+    def copy(self, *, average: bool) -> Encoder:
+        """A copy of the encoder, with averaged or current weights, for use outside the training."""
+        encoder = Encoder(self.recipe.network).to(self.processes.device)
+        encoder.load_state_dict((self.average if average else self.encoder).state_dict())
+        return encoder.eval()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that `load_state_dict` needs to go on as if nothing had happened."""
+        return {
+            "step": self.step,
+            "encoder": self.encoder.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "objectives": [[_objective_state(o) for o in stage] for stage in self.objectives],
+            "rng": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a `state_dict` of the same recipe."""
+        self.step = state["step"]
+        self.encoder.load_state_dict(state["encoder"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for objectives, saved in zip(self.objectives, state["objectives"], strict=True):
+            for objective, own in zip(objectives, saved, strict=True):
+                if own is not None:
+                    objective.load_state_dict(own)
+        torch.set_rng_state(state["rng"])
+
+    def _loss(
+        self, batch: ClipBatch, current: Pass, progress: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        device = self.processes.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+            features: Tensor = self.network(batch.views.flatten(0, 1))
+        features = features.float().view(*batch.views.shape[:2], *features.shape[1:])
+        entropy = (self.recipe.seed, 4, self.step, current.positions.start)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
+        generator = torch.Generator(device).manual_seed(seed)
+        objective = self.objectives[current.stage][current.objective]
+        loss, figures = objective(features, batch, progress, generator)
+        if not loss.requires_grad:  # nothing to learn from: other processes still wait for us
+            loss = loss + 0.0 * features.sum()
+        return loss, figures
+
+    def _averaged_gradients(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
+        """Gradients are averaged over the processes once a step, in its last pass."""
+        if isinstance(self.network, DistributedDataParallel) and not last:
+            return self.network.no_sync()
+        return contextlib.nullcontext()
+
+    def _title(self, current: Pass) -> str:
+        names = [o.name for o in self.recipe.stages[current.stage].objectives]
+        name = names[current.objective]
+        return name if names.count(name) == 1 else f"{name}{current.objective}"
+
+    def _check_finite(self, figures: dict[str, float]) -> None:
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(figures[name]):
+                raise InputError(
+                    f"{name} became {figures[name]} in step {self.step}: lower "
+                    "optimiser.learning_rate, lengthen optimiser.warmup, or set precision: float32"
+                )
+
+    def _share_objectives(self, passes: list[Pass]) -> None:
+        """Numbers that objectives keep become their means over the processes."""
+        if self.processes.count == 1:
+            return
+        for current in {p.objective: p for p in passes}.values():
+            objective = self.objectives[current.stage][current.objective]
+            if (own := _objective_state(objective)) is not None:
+                numbers = {k: float(v) for k, v in own.items() if isinstance(v, int | float)}
+                objective.load_state_dict(own | self.processes.mean(numbers))
+
+
+def initial_encoder(recipe: Recipe) -> Encoder:
+    """The encoder that training starts from.
+
+    Raises:
+        InputError: If the weights of `recipe.init` do not fit the recipe's network.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        encoder = Encoder(recipe.network)
+    if recipe.init is not None:
+        try:
+            encoder.load_state_dict(load_encoder(recipe.init).state_dict())
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"init: {recipe.init} does not fit network: {reason}") from error
+    return encoder
+
+
+def _on_device(encoder: Encoder, device: torch.device) -> Encoder:
+    """In the memory layout in which convolutions are fastest."""
+    encoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return encoder
+
+
+def _objective_state(objective: Any) -> dict[str, Any] | None:
+    if not hasattr(objective, "state_dict"):
+        return None
+    state: dict[str, Any] = objective.state_dict()
+    return state
