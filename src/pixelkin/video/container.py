@@ -21,7 +21,7 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -30,6 +30,13 @@ from pixelkin.video.integrity import missing_bytes
 
 MAX_HELD_BYTES = 256 * 2**20  # decoded frames that reading backwards may hold at once
 MIN_SKIP = 16  # frames that a forward seek must save to be worth its reopening
+# FFmpeg's fast conversion to RGB is darker by 1 and repeats chroma; this one costs 2 ms at 480p.
+ACCURATE = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
 
 
 class VideoFile:
@@ -189,7 +196,8 @@ def _index_frames(container: InputContainer, stream: VideoStream) -> Index:
 
 def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint8]:
     """H x W x 3 uint8, turned and mirrored as the stream's display matrix asks."""
-    rgb = cast(NDArray[np.uint8], reformatter.reformat(frame, format="rgb24").to_ndarray())
+    shown = reformatter.reformat(frame, format="rgb24", interpolation=ACCURATE)
+    rgb = cast(NDArray[np.uint8], shown.to_ndarray())
     matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
     if matrix is None:
         return rgb
