@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+
+from pixelkin.data.batch import ClipSpec
+from pixelkin.training.config import Objective, Optimiser, Recipe, Stage
+from pixelkin.training.plan import Plan, scheduled_rate
+
+ONE, TWO = ClipSpec(2, (0,)), ClipSpec(2, (8, 16))
+
+
+def recipe(**changes: object) -> Recipe:
+    mixture = (Objective("known_geometry", 0.25), Objective("known_geometry", 0.75))
+    stages = (
+        Stage((Objective("known_geometry"),), share=0.3),
+        Stage(mixture, share=0.7, rate=0.5),
+    )
+    return Recipe(**{"steps": 10, "stages": stages, "batch": 16, **changes})  # type: ignore[arg-type]
+
+
+SPECS = [[ONE], [TWO, ONE]]
+
+
+def test_every_clip_is_seen_once_whatever_the_processes() -> None:
+    for processes, accumulate in ((1, 1), (1, 4), (2, 1), (2, 2), (4, 1)):
+        kind = recipe(accumulate=accumulate)
+        plans = [Plan(kind, SPECS, rank=r, processes=processes) for r in range(processes)]
+        for step in (0, 2, 3, 9):
+            seen = [(q, p) for plan in plans for p in plan.passes(step) for q in p.positions]
+            assert sorted(q for q, _ in seen) == list(range(16))
+            for position, p in seen:
+                first_quarter = step >= 3 and position < 4
+                assert p.spec == (TWO if first_quarter else ONE)
+                assert p.stage == (step >= 3)
+            for plan in plans:
+                assert sum(p.weight for p in plan.passes(step)) == pytest.approx(1)
+                assert plan.frames(step) == 32
+
+
+def test_two_processes_do_what_one_does_in_two_passes() -> None:
+    one = Plan(recipe(accumulate=2), SPECS)
+    two = [Plan(recipe(), SPECS, rank=r, processes=2) for r in range(2)]
+    for step in (0, 5):
+        alone = [p.positions for p in one.passes(step)]
+        together = [
+            p.positions for pair in zip(*(t.passes(step) for t in two), strict=True) for p in pair
+        ]
+        assert alone == together
+
+
+def test_keys_follow_the_passes_from_any_step() -> None:
+    plan = Plan(recipe(), SPECS)
+    keys = list(plan.keys(0))
+    assert len(keys) == 3 * 1 + 7 * 2
+    assert list(plan.keys(3)) == keys[3:]
+    visits = [k.visit for batch in keys for k in batch]
+    assert visits == list(range(160))
+    assert {k.spec for k in keys[3]} == {TWO}
+
+
+def test_stages_and_their_progress() -> None:
+    plan = Plan(recipe(), SPECS)
+    assert [plan.stage(s) for s in range(10)] == [0] * 3 + [1] * 7
+    assert [plan.progress(s) for s in (0, 1, 3, 9)] == pytest.approx([0, 1 / 3, 0, 6 / 7])
+
+
+def test_schedules() -> None:
+    def rates(**settings: object) -> list[float]:
+        optimiser = Optimiser(learning_rate=2.0, final=0.1, **settings)  # type: ignore[arg-type]
+        return [scheduled_rate(optimiser, s, 100) for s in range(100)]
+
+    for schedule in ("one_cycle", "cosine"):
+        r = rates(schedule=schedule, warmup=0.2)
+        assert r[20] == max(r) == 2.0
+        assert all(a < b for a, b in pairwise(r[:21]))
+        assert all(a > b for a, b in pairwise(r[20:]))
+        assert r[60] == pytest.approx(2 * (1 + 0.1) / 2)  # half-way down
+        assert 0.2 < r[99] < 0.21
+    assert rates(schedule="cosine", warmup=0.2)[9] == pytest.approx(2 * 10 / 21)
+    assert 2 / 25 < rates(schedule="one_cycle", warmup=0.2)[0] < 0.1
+    assert rates(schedule="constant", warmup=0) == [2.0] * 100
+    assert rates(schedule="cosine", warmup=0)[0] == 2.0
+
+
+def test_a_stage_scales_the_rate() -> None:
+    kind = recipe(optimiser=Optimiser(learning_rate=1.0, schedule="constant", warmup=0))
+    plan = Plan(kind, SPECS)
+    assert [plan.learning_rate(s) for s in (2, 3)] == [1.0, 0.5]
+    assert not math.isnan(plan.learning_rate(9))
