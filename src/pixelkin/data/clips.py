@@ -223,19 +223,24 @@ def clip_loader(
         batches: The keys of each batch.
         workers: Number of processes; 0 works in this one.
         pin_memory: For copies to a GPU.
+
+    Raises:
+        InputError: If videos cannot be read.
     """
-    return iter(
-        DataLoader(
-            dataset,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=collate,
-            pin_memory=pin_memory,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_ignore_interrupts,
-            generator=torch.Generator(),  # the loader's own; ours are in the keys
-        )
+    loader = DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_ignore_interrupts,
+        generator=torch.Generator(),  # the loader's own; ours are in the keys
     )
+    try:
+        yield from loader
+    except InputError as error:  # a worker's one arrives as a traceback
+        raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
 
 
 def _ignore_interrupts(_: int) -> None:

@@ -43,7 +43,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def check_same(path: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def check_same(folder: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Check that a checkpoint belongs to the recipe that wants to resume from it.
 
     Raises:
@@ -55,7 +55,7 @@ def check_same(path: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -
         shown = ", ".join(f"{k} ({a.get(k)} -> {b.get(k)})" for k in different[:5])
         more = f" and {len(different) - 5} more" if len(different) > 5 else ""
         raise InputError(
-            f"{path.parent} was started with other settings: {shown}{more}; restore them, or "
+            f"{folder} was started with other settings: {shown}{more}; restore them, or "
             "choose another output folder"
         )
 

@@ -170,10 +170,11 @@ class _Training:
                     told.write(step, figures)
                     if self._due(recipe.run.checkpoint_every) or late or user:
                         save_checkpoint(self.checkpoint, self.identity | state.state_dict())
+            del batches  # and their workers
             if self.processes.is_main:
                 told.say(self._ending(user, late))
                 if not user:
-                    self._export()
+                    self._export(told)
         encoder = None if user else self.out / "encoder"
         return TrainingResult(self.out, state.step, recipe.steps, encoder, figures)
 
@@ -185,7 +186,12 @@ class _Training:
                     f"{self.out} already holds a training: resume it, or choose another folder"
                 )
             saved = load_checkpoint(self.checkpoint)
-            check_same(self.out, {k: saved.pop(k) for k in self.identity}, self.identity)
+            if saved["data"] != self.identity["data"]:
+                raise InputError(
+                    f"{self.out} was started on other videos than these {len(self.sources)}: give "
+                    "the same folders, or choose another output folder"
+                )
+            check_same(self.out, {k: saved[k] for k in self.identity}, self.identity)
             self.state.load_state_dict(saved)
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
@@ -238,7 +244,7 @@ class _Training:
         figures = self.validate(self._measured(average=True))
         return {f"validation/{name}": value for name, value in figures.items()}
 
-    def _export(self) -> None:
+    def _export(self, told: TrainingLog) -> None:
         """Write the encoders and the report."""
         recipe = self.recipe
         meta = {
@@ -255,7 +261,10 @@ class _Training:
             encoder.config = replace(encoder.config, meta={**recipe.network.meta, "training": meta})
             save_encoder(encoder, self.out / name)
         if recipe.run.report:
-            write_report(self.out, encoder, list(sample_pairs(self.sources, 4)))
+            try:
+                write_report(self.out, encoder, list(sample_pairs(self.sources, 4)))
+            except InputError as error:  # a picture less is no reason to fail
+                told.say(f"no report: {error}")
 
     def _ending(self, user: bool, late: bool) -> str:
         reason = "interrupted" if user else "time is up" if late else "finished"

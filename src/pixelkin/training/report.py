@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
+from pixelkin.mining.confidence import (
+    Matches,
+    WindowSchedule,
+    best_of_rows,
+    forward_backward,
+    is_near,
+    optimal_transport,
+    temporal_coherence,
+)
+from pixelkin.mining.negatives import negatives_in_band, neighbourhood
 from pixelkin.models.encoder import Encoder
 from pixelkin.training.log import read_metrics
 from pixelkin.types import InputError
@@ -46,13 +60,19 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise InputError("drawing needs matplotlib: pip install 'pixelkin[plots]'") from error
-    figure = Figure(figsize=(15, 8 + 3.2 * len(pairs)), layout="constrained")
+    rows = 2 + len(pairs)
+    figure = Figure(figsize=(15, 2.8 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(2 + len(pairs), 6, height_ratios=[3.2, 3.2] + [3.2] * len(pairs))
+    grid = figure.add_gridspec(rows, 6)
     lines = read_metrics(run / "metrics.jsonl")
+    upper = [v for name, (_, v) in curves(lines, ("m2",)).items() if v]
     for i, (title, endings) in enumerate(CURVES.items()):
         axes = figure.add_subplot(grid[i // 3, 2 * (i % 3) : 2 * (i % 3) + 2])
         _draw_curves(axes, title, curves(lines, endings))
+    for row, pair in enumerate(pairs, start=2):
+        mined = mine(encoder, pair, upper=upper[0][-1] if upper else 1.0)
+        _draw_positives(figure, figure.add_subplot(grid[row, :3]), pair, mined, matches)
+        _draw_negatives(figure, figure.add_subplot(grid[row, 3:]), pair, mined)
     path = run / "report.png"
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80)
@@ -67,6 +87,102 @@ def curves(lines: Sequence[dict[str, Any]], endings: tuple[str, ...]) -> dict[st
         points = [(x["step"], x[name]) for x in lines if x.get(name) is not None]
         found[name] = tuple(zip(*points, strict=True)) if points else ((), ())
     return found
+
+
+@dataclass(frozen=True)
+class Mined:
+    """What mining finds on one pair of frames, cells numbered row by row.
+
+    Attributes:
+        centres: N x 2 (x, y) pixels of the cells' centres.
+        positives: The matches, most confident first.
+        negatives: Of the first positive: cells of the later frame.
+        hardness: Of `negatives`: their rank among all cells, 0 the easiest and 1 the hardest.
+    """
+
+    centres: Tensor
+    positives: Matches
+    negatives: Tensor
+    hardness: Tensor
+
+
+def mine(encoder: Encoder, pair: Pair, *, threshold: float = 0.5, upper: float = 1.0) -> Mined:
+    """Positives and one positive's negatives of two frames, as `mined_contrast` finds them.
+
+    Args:
+        encoder: The encoder.
+        pair: (frame, later frame, distance in time).
+        threshold: Least confidence C of a positive.
+        upper: m2, the greatest hardness of a negative.
+    """
+    first, second, gap = pair
+    a, b = (F.normalize(encoder.encode(f).cpu(), dim=0) for f in (first, second))
+    height, width = a.shape[1:]
+    similarity = a.flatten(1).mT @ b.flatten(1)
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    centres = (torch.stack([x, y], dim=2).view(-1, 2) + 0.5) * encoder.stride - 0.5
+    radius = WindowSchedule().radius(torch.tensor([gap]), torch.tensor([first.shape[:2]]))
+    confidence = temporal_coherence(
+        optimal_transport(forward_backward(similarity)),
+        is_near(centres[:, None], centres[None], radius),
+    )
+    matches = best_of_rows(confidence[None])
+    order = matches.values.argsort(descending=True)
+    positives = matches.where(order[matches.values[order] >= threshold])
+    if not len(positives.values):
+        return Mined(centres, positives, torch.empty(0, dtype=torch.long), torch.empty(0))
+    row = similarity[positives.sources[:1]]
+    candidates = ~neighbourhood(positives.targets[:1], height, width, 1)
+    negatives = negatives_in_band(row, candidates, 0.0, upper)[0].nonzero()[:, 0]
+    rank = row[0].argsort().argsort() / (len(row[0]) - 1)
+    return Mined(centres, positives, negatives, rank[negatives])
+
+
+def _draw_positives(figure: Any, axes: Any, pair: Pair, mined: Mined, count: int) -> None:
+    from matplotlib.collections import LineCollection
+
+    shift = _draw_pair(axes, pair)
+    shown = mined.positives.where(torch.arange(min(count, len(mined.positives.values))))
+    starts, ends = mined.centres[shown.sources], mined.centres[shown.targets] + shift
+    lines = LineCollection(
+        torch.stack([starts, ends], dim=1).tolist(),
+        array=shown.values.numpy(),
+        cmap="viridis",
+        clim=(0.5, 1.0),
+        lw=0.9,
+    )
+    axes.add_collection(lines)
+    axes.scatter(*torch.cat([starts, ends]).mT.tolist(), c="white", s=5, zorder=3)
+    axes.set_title(
+        f"{len(mined.positives.values)} positives among {len(mined.centres)} cells, "
+        f"{pair[2]} frames apart",
+        fontsize=9,
+    )
+    figure.colorbar(lines, ax=axes, fraction=0.03, label="confidence C")
+
+
+def _draw_negatives(figure: Any, axes: Any, pair: Pair, mined: Mined) -> None:
+    shift = _draw_pair(axes, pair)
+    if not len(mined.negatives):
+        axes.set_title("no positive, no negatives", fontsize=9)
+        return
+    x, y = (mined.centres[mined.negatives] + shift).mT.tolist()
+    dots = axes.scatter(x, y, c=mined.hardness.tolist(), cmap="inferno", vmin=0, vmax=1, s=7)
+    anchor = mined.centres[mined.positives.sources[0]].tolist()
+    positive = (mined.centres[mined.positives.targets[0]] + shift).tolist()
+    for point in (anchor, positive):
+        axes.plot(*point, marker="*", ms=13, mfc="lime", mec="black")
+    axes.set_title("an anchor, its positive (stars) and negatives", fontsize=9)
+    figure.colorbar(dots, ax=axes, fraction=0.03, label="hardness (rank)")
+
+
+def _draw_pair(axes: Any, pair: Pair) -> Tensor:
+    """Show two frames side by side; the offset (x, y) of the second."""
+    first, second, _ = pair
+    gap = np.full((first.shape[0], 6, 3), 255, np.uint8)
+    axes.imshow(np.concatenate([first, gap, second], axis=1))
+    axes.axis("off")
+    return torch.tensor([first.shape[1] + 6.0, 0.0])
 
 
 def _draw_curves(axes: Any, title: str, series: dict[str, Any]) -> None:

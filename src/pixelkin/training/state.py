@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -169,8 +169,7 @@ class TrainingState:
         for current in {p.objective: p for p in passes}.values():
             objective = self.objectives[current.stage][current.objective]
             if (own := _objective_state(objective)) is not None:
-                numbers = {k: float(v) for k, v in own.items() if isinstance(v, int | float)}
-                objective.load_state_dict(own | self.processes.mean(numbers))
+                objective.load_state_dict(_mean(self.processes.gather(own)))
 
 
 def initial_encoder(recipe: Recipe) -> Encoder:
@@ -202,3 +201,11 @@ def _objective_state(objective: Any) -> dict[str, Any] | None:
         return None
     state: dict[str, Any] = objective.state_dict()
     return state
+
+
+def _mean(states: Sequence[Any]) -> Any:
+    """Means of the numbers in equally built states; the first state's value of all else."""
+    if isinstance(states[0], dict):
+        return {key: _mean([s[key] for s in states]) for key in states[0]}
+    numbers = [s for s in states if isinstance(s, float)]
+    return sum(numbers) / len(numbers) if numbers else states[0]
