@@ -138,12 +138,14 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
         Image.fromarray(image).save(temporary, format=kind, **options)
 
 
-def write_json(path: str | Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any, *, indent: int | None = 2) -> None:
     """Write JSON, atomically; numpy numbers and arrays become numbers and lists.
+
+    With `indent` None all is on one line.
 
     Raises:
         ValueError: If `content` holds NaN or infinity, which JSON has no word for.
     """
-    text = json.dumps(content, indent=2, allow_nan=False, default=lambda array: array.tolist())
+    text = json.dumps(content, indent=indent, allow_nan=False, default=lambda array: array.tolist())
     with atomic_write(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")

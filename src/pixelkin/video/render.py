@@ -1,0 +1,253 @@
+"""Pictures for people: labels drawn over frames, contact sheets, frames side by side.
+
+Everything is drawn with numpy and Pillow on copies; sizes follow the resolution of the frame.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from pixelkin.types import Labels
+from pixelkin.video.masks import davis_palette
+
+Frame = NDArray[np.uint8]
+
+PAPER = (24, 24, 27)
+INK = (235, 235, 235)
+MAX_BARS = 8  # with more objects, only the lowest confidence is shown
+
+
+def overlay(
+    frame: Frame,
+    labels: Labels,
+    *,
+    alpha: float = 0.5,
+    confidence: NDArray[Any] | Sequence[float] | float | None = None,
+    objects: Sequence[int] | None = None,
+    text: Literal["none", "number", "name"] = "none",
+) -> Frame:
+    """Draw labels over a frame.
+
+    Masks and parts are tinted, with a bright outline inside their borders; keypoints and points
+    are discs with a dark rim, the darker inside the less certain. Absent points are left out.
+
+    Args:
+        frame: H x W x 3 uint8 RGB.
+        labels: Of the frame's size.
+        alpha: Opacity of the tint, 0 to 1.
+        confidence: One value in [0, 1] for each of `objects`, or one for the frame; shown as bars
+            in the lower left corner, of many objects the lowest alone.
+        objects: The ids or indices that `confidence` belongs to (`Prediction.objects`); those of
+            the labels if None.
+        text: What to write beside keypoints.
+
+    Returns:
+        H x W x 3 uint8, a new array.
+    """
+    if frame.shape[:2] != tuple(labels.size):
+        raise ValueError(f"labels of size {labels.size} on a frame of shape {frame.shape}")
+    objects = labels.objects if objects is None else objects
+    each: dict[int, float] = {}
+    if confidence is not None and not isinstance(confidence, float | int):
+        each = dict(zip(objects, map(float, confidence), strict=True))
+    if labels.ids is not None:
+        colours = _mask_colours(labels)
+        canvas = _tint(frame, labels.ids, colours, alpha)
+    else:
+        colours = point_colours(len(labels.objects))
+        canvas = _draw_points(frame, labels, colours, each, text)
+    if isinstance(confidence, float | int):
+        return _draw_bars(canvas, [confidence], [INK])
+    if len(each) > MAX_BARS:
+        return _draw_bars(canvas, [min(each.values())], [INK], "lowest")
+    if each:
+        bright = _vivid(colours)
+        return _draw_bars(canvas, list(each.values()), [bright[i % len(bright)] for i in each])
+    return canvas
+
+
+def contact_sheet(
+    frames: Sequence[Frame],
+    titles: Sequence[str] | None = None,
+    columns: int = 4,
+    *,
+    width: int | None = None,
+) -> Frame:
+    """Frames in a grid, each under its title.
+
+    Args:
+        frames: H x W x 3 uint8, of any sizes; each is fitted into a cell of the first one's shape.
+        titles: One for each frame, cut where it is too long.
+        columns: Cells in a row.
+        width: Of a cell in pixels; that of the first frame if None.
+
+    Returns:
+        H x W x 3 uint8.
+    """
+    if not frames or columns < 1 or (titles is not None and len(titles) != len(frames)):
+        count = None if titles is None else len(titles)
+        raise ValueError(f"contact sheet of {len(frames)} frames, {count} titles, {columns=}")
+    columns = min(columns, len(frames))
+    cell_w = width or frames[0].shape[1]
+    cell_h = max(1, round(cell_w * frames[0].shape[0] / frames[0].shape[1]))
+    gap = max(2, cell_w // 80)
+    font = _font(min(cell_h, cell_w) / 18)
+    bar = 0 if titles is None else round(font.size * 1.5)
+    rows = -(-len(frames) // columns)
+    sheet = Image.new(
+        "RGB",
+        (columns * (cell_w + gap) + gap, rows * (cell_h + bar + gap) + gap),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    for i, frame in enumerate(frames):
+        x = gap + i % columns * (cell_w + gap)
+        y = gap + i // columns * (cell_h + bar + gap)
+        scale = min(cell_w / frame.shape[1], cell_h / frame.shape[0])
+        w, h = (max(1, round(n * scale)) for n in (frame.shape[1], frame.shape[0]))
+        picture = Image.fromarray(frame)
+        if picture.size != (w, h):
+            picture = picture.resize((w, h), Image.Resampling.LANCZOS)
+        sheet.paste(picture, (x + (cell_w - w) // 2, y + bar + (cell_h - h) // 2))
+        if titles is not None:
+            title = _shortened(titles[i], font, cell_w)
+            draw.text((x, y + bar / 2), title, fill=INK, font=font, anchor="lm")
+    return np.array(sheet)
+
+
+def side_by_side(*frames: Frame, titles: Sequence[str] | None = None) -> Frame:
+    """Frames in one row, fitted to the shape of the first; a contact sheet of one row."""
+    return contact_sheet(frames, titles, columns=len(frames))
+
+
+def point_colours(count: int) -> NDArray[np.uint8]:
+    """count x 3 uint8 vivid colours; hues a golden angle apart, so that neighbours differ."""
+    hues = (np.arange(count) * 0.618034 + 0.02) % 1
+    values = [colorsys.hsv_to_rgb(hue, 0.75 if i % 2 else 0.95, 1.0) for i, hue in enumerate(hues)]
+    return np.asarray(np.round(255 * np.reshape(values, (-1, 3))), dtype=np.uint8)
+
+
+def _mask_colours(labels: Labels) -> NDArray[np.uint8]:
+    palette = davis_palette()
+    if labels.palette is not None:
+        given = labels.palette[:256]
+        palette[: len(given)] = given
+    return palette
+
+
+def _tint(frame: Frame, ids: NDArray[np.int32], colours: NDArray[np.uint8], alpha: float) -> Frame:
+    canvas = frame.copy()
+    inside = ids > 0
+    tint = alpha * colours.astype(np.float32)
+    canvas[inside] = (1 - alpha) * frame[inside] + tint[ids[inside] % len(colours)] + 0.5
+    line = _outline(ids, max(1, round(min(ids.shape) / 320)))
+    canvas[line] = _vivid(colours)[ids[line] % len(colours)]
+    return canvas
+
+
+def _vivid(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The same hues at full brightness: the dark colours of DAVIS make no visible line."""
+    strongest = colours.max(axis=1, keepdims=True).clip(1)
+    return np.asarray(np.round(colours * (255 / strongest)), dtype=np.uint8)
+
+
+def _outline(ids: NDArray[np.int32], thickness: int) -> NDArray[np.bool_]:
+    """Object pixels within `thickness` of another id, up, down, left or right."""
+    edge = np.zeros(ids.shape, dtype=bool)
+    for step in range(1, thickness + 1):
+        for axis in (0, 1):
+            a, b = (np.moveaxis(array, axis, 0) for array in (ids, edge))
+            differ = a[step:] != a[:-step]
+            b[step:] |= differ
+            b[:-step] |= differ
+    return edge & (ids > 0)
+
+
+def _draw_points(
+    frame: Frame,
+    labels: Labels,
+    colours: NDArray[np.uint8],
+    confidence: Mapping[int, float],
+    text: Literal["none", "number", "name"],
+) -> Frame:
+    assert labels.points is not None
+    canvas = frame.astype(np.float32)
+    radius = max(2.5, min(labels.size) / (110 if len(labels.points) <= 50 else 200))
+    shown = [i for i, point in enumerate(labels.points) if np.isfinite(point).all()]
+    for i in shown:
+        point, doubt = labels.points[i], 1 - confidence.get(i, 1.0)
+        _draw_disc(canvas, point, 1.35 * radius + 0.5, (0, 0, 0), 0.8)
+        _draw_disc(canvas, point, radius, colours[i], 1.0)
+        _draw_disc(canvas, point, 0.7 * radius, PAPER, doubt)
+    picture = Image.fromarray(canvas.round().astype(np.uint8))
+    if text != "none":
+        draw, font = ImageDraw.Draw(picture), _font(min(labels.size) / 36)
+        for i in shown:
+            word = labels.names[i] if text == "name" and labels.names is not None else str(i)
+            x, y = (float(v) for v in labels.points[i])
+            fits = x + 2 * radius + font.getlength(word) < labels.size[1]
+            x, anchor = (x + 2 * radius, "lm") if fits else (x - 2 * radius, "rm")
+            draw.text((x, y), word, INK, font, anchor, stroke_width=1, stroke_fill=PAPER)
+    return np.array(picture)
+
+
+def _draw_disc(
+    canvas: NDArray[np.float32],
+    centre: ArrayLike,
+    radius: float,
+    colour: ArrayLike,
+    opacity: float,
+) -> None:
+    """Blend a disc with smooth edges into `canvas`; its centre (x, y) may be anywhere."""
+    x, y = np.asarray(centre, dtype=float)
+    height, width = canvas.shape[:2]
+    x0, x1 = (int(np.clip(v, 0, width)) for v in (x - radius - 1, x + radius + 3))
+    y0, y1 = (int(np.clip(v, 0, height)) for v in (y - radius - 1, y + radius + 3))
+    distance = np.hypot(np.arange(y0, y1)[:, None] - y, np.arange(x0, x1) - x)
+    cover = opacity * np.clip(radius + 0.5 - distance, 0, 1)[..., None]
+    patch = canvas[y0:y1, x0:x1]
+    patch += cover * (np.asarray(colour) - patch)
+
+
+def _draw_bars(
+    frame: Frame, values: Sequence[float], colours: Sequence[ArrayLike], caption: str = ""
+) -> Frame:
+    """A small panel in the lower left corner: a bar and its number for each value in [0, 1]."""
+    picture = Image.fromarray(frame)
+    draw = ImageDraw.Draw(picture, "RGBA")
+    font = _font(min(frame.shape[:2]) / 30)
+    unit = font.size
+    texts = [f"{caption} {value:.2f}".strip() for value in values]
+    length, pad, line = 5 * unit, 0.5 * unit, 1.25 * unit
+    right = length + max(font.getlength(text) for text in texts) + 4 * pad
+    top = frame.shape[0] - 3 * pad - line * len(values)
+    draw.rounded_rectangle((pad, top, right, frame.shape[0] - pad), radius=pad, fill=(*PAPER, 190))
+    for i, (value, colour, text) in enumerate(zip(values, colours, texts, strict=True)):
+        x, y = 2 * pad, top + pad + line * (i + 0.5)
+        y0, y1 = y - 0.28 * unit, y + 0.28 * unit
+        draw.rectangle((x, y0, x + length, y1), fill=(255, 255, 255, 40))
+        if value > 0:
+            fill = tuple(int(c) for c in np.asarray(colour))
+            draw.rectangle((x, y0, x + length * min(1.0, value), y1), fill=fill)
+        draw.text((x + length + pad, y), text, INK, font, anchor="lm")
+    return np.array(picture)
+
+
+def _font(size: float) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(max(9, round(size)))
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _shortened(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
