@@ -126,3 +126,18 @@ def test_tally_without_any_keypoint_found() -> None:
     tally = _Tally()
     tally.add(frame, frame.mask_labels, Labels.from_points(np.full((10, 2), np.nan), (96, 160)))
     assert tally.scores() == Scores(1.0, 1.0, {"0.1": 0.0, "0.2": 0.0}, None, 1.0)
+
+
+def test_scores_exist_only_when_all_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scores.json").write_text("old")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Tally, "add", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(tmp_path, **SMALL, overwrite=True)
+    found = {p.name for p in tmp_path.iterdir()}
+    assert found == {"video.mp4", "mask.png", "keypoints.json"}

@@ -149,6 +149,7 @@ def run_demo(
         raise InputError(f"{folder} holds {taken[0]} already: choose another folder, or overwrite")
     scene = SyntheticScene(seed, size, frames, objects)
     encoder, rules = load_encoder(weights), Protocol.named(protocol)
+    (folder / "scores.json").unlink(missing_ok=True)  # its presence says that all is complete
 
     with _progress_bars(progress) as bars:
         first = scene[0]
