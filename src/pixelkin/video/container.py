@@ -60,7 +60,7 @@ class VideoFile:
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         if missing:
-            raise InputError(f"{path} is cut off: its last {missing:,} bytes are missing")
+            raise InputError(f"{path} is cut off: {missing:,} bytes or more are missing")
         with self._open() as (container, stream):
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate else None

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes the file lacks at its end: 0 if it is whole or its format does not tell."""
+    """How many bytes the file lacks at least: 0 if it is whole or its format does not tell."""
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] == b"RIFF":

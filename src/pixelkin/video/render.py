@@ -53,23 +53,23 @@ def overlay(
     if frame.shape[:2] != tuple(labels.size):
         raise ValueError(f"labels of size {labels.size} on a frame of shape {frame.shape}")
     objects = labels.objects if objects is None else objects
-    each: dict[int, float] = {}
-    if confidence is not None and not isinstance(confidence, float | int):
-        each = dict(zip(objects, map(float, confidence), strict=True))
-    if labels.ids is not None:
+    values = np.asarray([] if confidence is None else confidence, dtype=float)
+    each = dict(zip(objects, values.tolist(), strict=True)) if values.size and values.ndim else {}
+    if labels.points is not None:
+        each = {i: value for i, value in each.items() if np.isfinite(labels.points[i]).all()}
+        colours = point_colours(len(labels.points))
+        canvas = _draw_points(frame, labels, colours, each, text)
+        bright = {i: colours[i] for i in each}
+    else:
+        assert labels.ids is not None
         colours = _mask_colours(labels)
         canvas = _tint(frame, labels.ids, colours, alpha)
-    else:
-        colours = point_colours(len(labels.objects))
-        canvas = _draw_points(frame, labels, colours, each, text)
-    if isinstance(confidence, float | int):
-        return _draw_bars(canvas, [confidence], [INK])
+        bright = {i: _vivid(colours)[_entry(i)] for i in each}
+    if values.size and not values.ndim:
+        return _draw_bars(canvas, [float(values)], [INK])
     if len(each) > MAX_BARS:
         return _draw_bars(canvas, [min(each.values())], [INK], "lowest")
-    if each:
-        bright = _vivid(colours)
-        return _draw_bars(canvas, list(each.values()), [bright[i % len(bright)] for i in each])
-    return canvas
+    return _draw_bars(canvas, list(each.values()), list(bright.values())) if each else canvas
 
 
 def contact_sheet(
@@ -145,10 +145,15 @@ def _tint(frame: Frame, ids: NDArray[np.int32], colours: NDArray[np.uint8], alph
     canvas = frame.copy()
     inside = ids > 0
     tint = alpha * colours.astype(np.float32)
-    canvas[inside] = (1 - alpha) * frame[inside] + tint[ids[inside] % len(colours)] + 0.5
+    canvas[inside] = (1 - alpha) * frame[inside] + tint[_entry(ids[inside])] + 0.5  # rounds
     line = _outline(ids, max(1, round(min(ids.shape) / 320)))
-    canvas[line] = _vivid(colours)[ids[line] % len(colours)]
+    canvas[line] = _vivid(colours)[_entry(ids[line])]
     return canvas
+
+
+def _entry(ids: Any) -> Any:
+    """Index into 256 colours; ids above 255 begin again at 1, as 0 is the background's."""
+    return (ids - 1) % 255 + 1
 
 
 def _vivid(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
