@@ -51,13 +51,13 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     progress = Progress(200, 0, Console(file=out, width=60))
     progress.start()
     for step in range(200):
-        figures = {"loss": 2.5, "mined/positives": 31.6, "mined/m2": 0.456}
+        figures = {"loss": 2.5, "mined/positives": 0.316, "mined/m2": 0.456}
         progress.update(step, figures | {"frames_per_second": 40.2})
     progress.say("done [really]")
     progress.stop()
     lines = out.getvalue().splitlines()
     assert [x.split("  ")[0] for x in lines] == ["step 100/200", "step 200/200", "done [really]"]
-    assert "loss 2.500  positives 32  m2 0.46  40 frames/s  0:00 left" in lines[0]
+    assert "loss 2.500  positives 32%  m2 0.46  40 frames/s  0:00 left" in lines[0]
 
 
 def test_a_live_line_on_a_terminal() -> None:

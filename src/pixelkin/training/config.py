@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
-from pixelkin.models.encoder import EncoderConfig
+from pixelkin.models.encoder import Encoder, EncoderConfig
 from pixelkin.training.schema import build, plain, replace_at
 from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
@@ -199,6 +200,11 @@ class Recipe:
         _check_sum("stages", [s.share for s in self.stages])
         if self.network.network != "resnet18":
             raise InputError(f"network.network: {self.network.network!r} has no weights to train")
+        try:
+            with torch.device("meta"):
+                Encoder(self.network)
+        except ValueError as error:
+            raise InputError(f"network: {error}") from error
         if self.size < 4 * self.network.stride or self.size % self.network.stride:
             raise InputError(
                 f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "

@@ -175,7 +175,7 @@ class Progress:
 def _summary(figures: dict[str, float]) -> str:
     """The figures that a person watches: loss, positives, m2, frames/s."""
     parts = [f"loss {figures['loss']:.3f}"]
-    for ending, form in (("positives", ".0f"), ("m2", ".2f")):
+    for ending, form in (("positives", ".0%"), ("m2", ".2f")):
         found = [v for name, v in figures.items() if name.split("/")[-1] == ending]
         parts += [f"{ending} {found[0]:{form}}"] if found else []
     if "frames_per_second" in figures:

@@ -24,6 +24,7 @@ from pixelkin.mining.confidence import (
 )
 from pixelkin.mining.negatives import negatives_in_band, neighbourhood
 from pixelkin.models.encoder import Encoder
+from pixelkin.ops.geometry import cell_centres
 from pixelkin.training.log import read_metrics
 from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
@@ -119,8 +120,7 @@ def mine(encoder: Encoder, pair: Pair, *, threshold: float = 0.5, upper: float =
     a, b = (F.normalize(encoder.encode(f).cpu(), dim=0) for f in (first, second))
     height, width = a.shape[1:]
     similarity = a.flatten(1).mT @ b.flatten(1)
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    centres = (torch.stack([x, y], dim=2).view(-1, 2) + 0.5) * encoder.stride - 0.5
+    centres = cell_centres(height, width, encoder.stride)
     radius = WindowSchedule().radius(torch.tensor([gap]), torch.tensor([first.shape[:2]]))
     confidence = temporal_coherence(
         optimal_transport(forward_backward(similarity)),

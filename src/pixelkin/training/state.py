@@ -105,14 +105,16 @@ class TrainingState:
         return encoder.eval()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that `load_state_dict` needs to go on as if nothing had happened."""
+        """Everything that `load_state_dict` needs to go on as if nothing had happened.
+
+        Neither schedule nor generators have a state: both are functions of the step.
+        """
         return {
             "step": self.step,
             "encoder": self.encoder.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "objectives": [[_objective_state(o) for o in stage] for stage in self.objectives],
-            "rng": torch.get_rng_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -125,7 +127,6 @@ class TrainingState:
             for objective, own in zip(objectives, saved, strict=True):
                 if own is not None:
                     objective.load_state_dict(own)
-        torch.set_rng_state(state["rng"])
 
     def _loss(
         self, batch: ClipBatch, current: Pass, progress: float

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pixelkin.training.config import Recipe, load_recipe, save_recipe
+from pixelkin.types import InputError
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_recipes_are_valid(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    header = path.read_text().split("\n\n")[0]
+    for line in ("What:", "Data:", "Hardware:", "Wall clock:", "Expected score:", "Command:"):
+        assert line in header
+
+
+def test_there_are_recipes() -> None:
+    assert {p.stem for p in RECIPES.glob("*.yaml")} >= {"small", "default", "paper"}
+
+
+def test_a_saved_recipe_is_the_same_recipe(tmp_path: Path, recipe_file: Path) -> None:
+    first = load_recipe(recipe_file)
+    save_recipe(first, tmp_path / "b.yaml")
+    assert load_recipe(tmp_path / "b.yaml") == first
+    assert first.name == "tiny"
+
+
+def test_run_and_name_do_not_change_the_weights(recipe_file: Path) -> None:
+    first = load_recipe(recipe_file).fingerprint()
+    assert load_recipe(recipe_file, {"run.workers": 3, "name": "other"}).fingerprint() == first
+    assert load_recipe(recipe_file, {"seed": 1}).fingerprint() != first
+
+
+def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
+    changes = {
+        "optimiser.learning_rate": "3e-4",
+        "stages.1.objectives.1.settings.curriculum.signal": "clock",
+    }
+    loaded = load_recipe(recipe_file, changes)
+    assert loaded.optimiser.learning_rate == 3e-4
+    assert loaded.stages[1].objectives[1].build().curriculum.signal == "clock"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"step": 5}, r"step: unknown setting \(did you mean 'steps'\?\); allowed: steps, stages"),
+        ({"optimiser.lr": 1}, r"optimiser.lr: unknown setting.*allowed: learning_rate"),
+        ({"network.network": "lab"}, r"network.network: 'lab' has no weights to train"),
+        ({"network.stride": 5}, r"network: stride = 5: must be 4 or 8"),
+        ({"size": 100}, r"size: 100 must be a multiple of network.stride 8"),
+        ({"size": 16}, r"size: 16 must be .* at least four times"),
+        ({"steps": 0}, r"steps: 0 must be at least 1"),
+        ({"ema": 1.0}, r"ema: 1.0 must be at least 0 and below 1"),
+        ({"augmentation.scale": [0.8, 0.2]}, r"augmentation: scale \[0.8, 0.2\]"),
+        ({"optimiser.warmup": float("nan")}, r"optimiser: warmup: nan must be"),
+        ({"stages": []}, r"stages: give at least one"),
+        ({"stages.0.share": 0.7}, r"stages: the shares sum to 1.2, must sum to 1"),
+        ({"stages.0.objectives.0.name": "magic"}, r"name: 'magic' is not one of known_geometry"),
+        (
+            {"stages.1.objectives.1.settings.treshold": 0.5},
+            r"stages.1.objectives.1: settings.treshold: unknown setting.*'threshold'.*gaps",
+        ),
+        (
+            {"stages.1.objectives.1.settings.threshold": 3},
+            r"stages.1.objectives.1: settings: .*threshold = 3",
+        ),
+        (
+            {"stages.1.objectives.0.share": 0.4, "stages.1.objectives.1.share": 0.6},
+            r"stages.1.objectives.0.share: 0.4 of batch 4 is 1.6 clips",
+        ),
+        ({"accumulate": 3}, r"do not divide evenly among 1 process\(es\) of 3 pass\(es\)"),
+        ({"run.limit_minutes": 0}, r"run: limit_minutes: 0.0 must be above 0"),
+    ],
+)
+def test_wrong_settings_are_named(
+    recipe_file: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        load_recipe(recipe_file, changes)
+    assert str(error.value).startswith(f"{recipe_file}: ")
+    assert "\n" not in str(error.value)
+
+
+def test_the_batch_must_suit_the_processes(recipe_file: Path) -> None:
+    loaded = load_recipe(recipe_file)
+    loaded.check_processes(2)
+    with pytest.raises(InputError, match=r"evenly among 3 process"):
+        loaded.check_processes(3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: [1", "is not YAML"),
+        ("- 1\n- 2", "is not a recipe"),
+        ("", "is not a recipe"),
+        ("steps: 5\nbatch: 2\nsteps: 6\n", "steps given more than once"),
+        ("steps: 5", "stages: this setting is missing"),
+    ],
+)
+def test_files_that_are_no_recipes(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        load_recipe(path)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no recipe .*nothing.yaml"):
+        load_recipe(tmp_path / "nothing.yaml")
+
+
+def test_defaults_are_a_complete_recipe(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(
+        "steps: 5\nstages: [{objectives: [{name: known_geometry}]}]\n"
+    )
+    loaded = load_recipe(tmp_path / "short.yaml")
+    assert isinstance(loaded, Recipe)
+    assert loaded.optimiser.learning_rate == 1e-3

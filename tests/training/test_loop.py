@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.training.__main__ import main
+from pixelkin.training.checkpoint import load_checkpoint
+from pixelkin.training.log import read_metrics
+from pixelkin.training.loop import train
+from pixelkin.types import InputError
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two nested states are the same, bit for bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else bool(a == b)
+
+
+def same_training(one: Path, two: Path) -> bool:
+    a, b = (load_checkpoint(run / "checkpoint.pt") for run in (one, two))
+    weights = [(run / "encoder" / "weights.safetensors").read_bytes() for run in (one, two)]
+    return equal(a, b) and weights[0] == weights[1]
+
+
+def losses(run: Path) -> list[tuple[int, float]]:
+    return [(x["step"], x["loss"]) for x in read_metrics(run / "metrics.jsonl")]
+
+
+def test_killed_and_resumed_equals_uninterrupted(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    changes = {"steps": 40, "run.checkpoint_every": 7}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    result = train(recipe_file, [frames], whole, overrides=changes)
+    assert result.complete
+    assert len(losses(whole)) == 40
+    command = [sys.executable, "-m", "pixelkin.training", str(recipe_file), "steps=40"]
+    command += ["run.checkpoint_every=7", "run.workers=1"]
+    command += ["--data", str(frames), "--out", str(killed)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    while process.poll() is None and len(losses(killed)) < 25:
+        time.sleep(0.002)
+    process.kill()
+    _, told = process.communicate()
+    assert process.returncode == -signal.SIGKILL, told.decode()
+    assert load_checkpoint(killed / "checkpoint.pt")["step"] in (21, 28)  # in the second stage
+    (killed / ".checkpoint.0123abcd.pt").write_bytes(b"half a checkpoint")
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == 0
+    assert same_training(whole, killed)
+    assert losses(whole) == losses(killed)
+    assert not list(killed.glob(".*.pt"))
+
+
+def test_training_learns(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    plain = {"scale": [0.8, 1.0], "rotation": 0, "flip": 0}
+    plain |= dict.fromkeys(("brightness", "contrast", "saturation", "hue", "greyscale"), 0)
+    changes = {"steps": 66, "stages.0.share": 0.9, "stages.1.share": 0.1}
+    changes |= {"augmentation": plain, "optimiser.learning_rate": 1e-2}
+    train(recipe_file, [frames], tmp_path / "run", overrides=changes)
+    lines = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    accuracy = [x["known_geometry/accuracy"] for x in lines[:59]]
+    assert sum(accuracy[-10:]) > 2 * sum(accuracy[:10])
+    assert {x["stage"] for x in lines[59:]} == {1.0}
+    assert all("mined_contrast/m2" in x for x in lines[59:])
+
+
+def test_what_a_run_leaves_behind(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    result = train(recipe_file, [frames], out, overrides={"run.report": True, "steps": 4})
+    assert (result.step, result.steps, result.encoder) == (4, 4, out / "encoder")
+    names = {p.name for p in out.iterdir()} - {"tensorboard"}
+    assert names == {
+        "checkpoint.pt", "encoder", "encoder_raw", "metrics.jsonl", "recipe.yaml", "report.png",
+    }  # fmt: skip
+    shipped, raw = load_encoder(out / "encoder"), load_encoder(out / "encoder_raw")
+    facts = shipped.config.meta["training"]
+    assert (facts["step"], facts["videos"], facts["frames"]) == (4, 6, 72)
+    state = load_checkpoint(out / "checkpoint.pt")
+    for encoder, key in ((shipped, "average"), (raw, "encoder")):
+        for name, value in encoder.named_parameters():
+            assert torch.equal(value, state[key][name])
+        # Statistics were measured anew, on whole frames.
+        assert not torch.equal(encoder.net.bn1.running_mean, state[key]["net.bn1.running_mean"])
+    assert not torch.equal(shipped.net.conv1.weight, raw.net.conv1.weight)
+    # Once more: the same recipe from recipe.yaml, nothing left to do, the same encoder.
+    before = (out / "encoder" / "weights.safetensors").read_bytes()
+    assert train(out / "recipe.yaml", [frames], out).complete
+    assert (out / "encoder" / "weights.safetensors").read_bytes() == before
+    assert len(losses(out)) == 4
+
+
+def test_limit_stops_with_a_checkpoint_to_resume_from(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    stopped = train(recipe_file, [frames], out, overrides={"run.limit_minutes": 1e-6})
+    assert (stopped.step, stopped.complete, stopped.encoder) == (1, False, out / "encoder")
+    assert load_encoder(out / "encoder").config.meta["training"]["step"] == 1
+    assert train(recipe_file, [frames], out).complete
+    train(recipe_file, [frames], whole)
+    assert same_training(whole, out)
+
+
+def test_interrupt_stops_after_the_step(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    out, whole = tmp_path / "run", tmp_path / "whole"
+
+    def interrupt() -> None:
+        while len(losses(out)) < 3:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    changes = {"steps": 30, "run.checkpoint_every": 1000}
+    stopped = train(recipe_file, [frames], out, overrides=changes)
+    thread.join()
+    assert 3 <= stopped.step < 30
+    assert stopped.encoder is None
+    assert load_checkpoint(out / "checkpoint.pt")["step"] == stopped.step
+    train(recipe_file, [frames], out, overrides=changes)
+    train(recipe_file, [frames], whole, overrides=changes)
+    assert same_training(whole, out)
+
+
+def test_validation_sees_the_averaged_encoder(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    seen: list[float] = []
+
+    def validate(encoder: Encoder) -> dict[str, float]:
+        assert not encoder.training
+        seen.append(float(encoder.net.conv1.weight.detach().sum()))
+        encoder.net.conv1.weight.data.zero_()  # a copy: the training does not notice
+        return {"J": len(seen) / 10}
+
+    out = tmp_path / "run"
+    changes = {"run.validate_every": 5}
+    result = train(recipe_file, [frames], out, overrides=changes, validate=validate)
+    assert result.figures["validation/J"] == 0.3
+    lines = read_metrics(out / "metrics.jsonl")
+    assert {x["step"]: x.get("validation/J") for x in lines if "validation/J" in x} == {
+        4: 0.1, 9: 0.2, 11: 0.3}  # fmt: skip
+    weight = load_encoder(out / "encoder").net.conv1.weight.detach()
+    assert float(weight.sum()) == seen[-1]
+    train(recipe_file, [frames], tmp_path / "without")
+    assert same_training(tmp_path / "without", out)
+
+
+def test_init_starts_from_an_encoder(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    train(recipe_file, [frames], tmp_path / "first")
+    start = str(tmp_path / "first" / "encoder")
+    changes: dict[str, object] = {"init": start, "steps": 2, "optimiser.learning_rate": 1e-12}
+    train(recipe_file, [frames], tmp_path / "second", overrides=changes)
+    one, two = load_encoder(start), load_encoder(tmp_path / "second" / "encoder")
+    torch.testing.assert_close(one.net.conv1.weight, two.net.conv1.weight, atol=1e-6, rtol=0)
+    with pytest.raises(InputError, match=r"init: .* does not fit network"):
+        changes["network.widths"] = [8, 8, 16]
+        train(recipe_file, [frames], tmp_path / "third", overrides=changes)
+
+
+def test_another_training_is_not_overwritten(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    train(recipe_file, [frames], out, overrides={"steps": 2})
+    with pytest.raises(InputError, match=r"other settings: recipe.steps \(2 -> 12\)"):
+        train(recipe_file, [frames], out)
+    with pytest.raises(InputError, match=r"already holds a training"):
+        train(recipe_file, [frames], out, overrides={"steps": 2}, resume=False)
+    with pytest.raises(InputError, match=r"started on other videos"):
+        train(recipe_file, [frames / "video1"], out, overrides={"steps": 2})
+    (out / "checkpoint.pt").unlink()
+    with pytest.raises(InputError, match=r"already holds an encoder"):
+        train(recipe_file, [frames], out, overrides={"steps": 2})
+
+
+def test_divergence_is_an_input_error(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    changes = {"optimiser.learning_rate": 1e30, "optimiser.schedule": "constant"}
+    with pytest.raises(InputError, match=r"became (nan|inf) in step \d+: lower"):
+        train(recipe_file, [frames], tmp_path / "run", overrides=changes)
+
+
+def test_command_line(frames: Path, recipe_file: Path, tmp_path: Path, capsys: Any) -> None:
+    out = tmp_path / "run"
+    common = ["--data", str(frames), "--out", str(out)]
+    assert main([str(recipe_file), "steps=2", *common, "seed=3"]) == 0
+    assert len(losses(out)) == 2
+    assert (
+        json.loads((out / "encoder" / "config.json").read_text())["meta"]["training"]["seed"] == 3
+    )
+    capsys.readouterr()
+    assert main([str(recipe_file), "stepps=2", *common]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "stepps: unknown setting" in told
+    assert main([str(recipe_file), "steps", *common]) == 2
