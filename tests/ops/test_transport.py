@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import math
+import warnings
+
+import ot
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from pixelkin.ops.transport import sinkhorn
+
+DOMAINS = pytest.mark.parametrize("log_domain", [False, True])
+
+
+def costs(b: int, n: int, m: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    return torch.rand(b, n, m, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def matching_costs(n: int, noise: float, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Cosine distances of noisy copies: a few pixels compete, which is slow to settle."""
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(n, 16, dtype=torch.float64, generator=generator)
+    b = a + noise * torch.randn(n, 16, dtype=torch.float64, generator=generator)
+    return (1 - torch.cosine_similarity(a[:, None], b[None], dim=-1))[None].to(dtype)
+
+
+def pot(cost: Tensor, epsilon: float, method: str) -> Tensor:
+    n, m = cost.shape
+    a, b = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ot.sinkhorn(a, b, cost, epsilon, method=method, numItermax=10000, stopThr=1e-12)
+
+
+def missed(plan: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+    return (plan.sum(2) - rows).abs().sum(1), (plan.sum(1) - columns).abs().sum(1)
+
+
+@DOMAINS
+@pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.02])
+@pytest.mark.parametrize("shape", [(24, 24), (17, 31)])
+def test_plan_is_that_of_pot(shape: tuple[int, int], epsilon: float, log_domain: bool) -> None:
+    cost = costs(2, *shape)
+    plan, residual = sinkhorn(
+        cost, epsilon=epsilon, max_iterations=2000, tolerance=1e-12, log_domain=log_domain
+    )
+    assert float(residual.max()) <= 1e-12
+    method = "sinkhorn_log" if log_domain else "sinkhorn"
+    for c, p in zip(cost, plan, strict=True):
+        torch.testing.assert_close(p, pot(c, epsilon, method), rtol=1e-6, atol=1e-12)
+
+
+@DOMAINS
+def test_slow_problem_settles_to_the_plan_of_pot(log_domain: bool) -> None:
+    cost = matching_costs(80, 0.5)
+    plan, residual = sinkhorn(
+        cost, epsilon=0.05, max_iterations=1000, tolerance=1e-12, log_domain=log_domain
+    )
+    assert float(residual) <= 1e-12
+    torch.testing.assert_close(plan[0], pot(cost[0], 0.05, "sinkhorn"), rtol=1e-6, atol=1e-10)
+
+
+@DOMAINS
+def test_without_history_it_is_plain_sinkhorn_step_by_step(log_domain: bool) -> None:
+    cost = matching_costs(30, 0.5)
+    kernel = torch.exp(-cost[0] / 0.05)
+    # The log domain starts from other potentials: those in which every row and column has a 1.
+    v = torch.ones(30, dtype=torch.float64)
+    if log_domain:
+        v = torch.exp((cost[0] - cost[0].amin(1, keepdim=True)).amin(0) / 0.05)
+    for k in range(1, 6):
+        u = 1 / (30 * (kernel @ v))
+        plan, residual = sinkhorn(
+            cost, max_iterations=k, tolerance=0, history=0, log_domain=log_domain
+        )
+        torch.testing.assert_close(plan[0], u[:, None] * kernel * v, rtol=1e-10, atol=0)
+        expected = ((u @ kernel) * v - 1 / 30).abs().sum()
+        torch.testing.assert_close(residual[0], expected, rtol=1e-9, atol=1e-15)
+        v = 1 / (30 * (u @ kernel))
+
+
+def test_acceleration_needs_fewer_iterations() -> None:
+    cost = matching_costs(80, 0.5)
+    _, plain = sinkhorn(cost, max_iterations=100, tolerance=0.0, history=0)
+    _, accelerated = sinkhorn(cost, max_iterations=100, tolerance=0.0)
+    assert float(accelerated) < float(plain) / 50
+
+
+@DOMAINS
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(1, 12), st.integers(1, 12), st.floats(-3, 2), st.booleans(),
+    st.integers(0, 1000),
+)  # fmt: skip
+def test_marginals_for_any_shape_and_epsilon(
+    log_domain: bool, b: int, n: int, m: int, exponent: float, dustbin: bool, seed: int
+) -> None:
+    plan, residual = sinkhorn(
+        costs(b, n, m, seed=seed),
+        epsilon=10**exponent,
+        max_iterations=50,
+        tolerance=1e-6,
+        log_domain=log_domain,
+        dustbin=0.4 if dustbin else None,
+    )
+    rows, columns = torch.full((n,), 1.0), torch.full((m,), 1.0)
+    rows, columns = rows.double() / n, columns.double() / m
+    if dustbin:
+        rows = torch.tensor([1.0] * n + [m], dtype=torch.float64) / (n + m)
+        columns = torch.tensor([1.0] * m + [n], dtype=torch.float64) / (n + m)
+    assert plan.shape == (b, len(rows), len(columns)) and residual.shape == (b,)
+    assert bool((plan >= 0).all())
+    of_rows, of_columns = missed(plan, rows, columns)
+    assert float(of_rows.max()) < 1e-9
+    torch.testing.assert_close(of_columns, residual, rtol=1e-6, atol=1e-12)
+
+
+@DOMAINS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-4])
+def test_small_epsilon_neither_over_nor_underflows(
+    epsilon: float, dtype: torch.dtype, log_domain: bool
+) -> None:
+    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more.
+    n = 40
+    cost = 0.3 + 0.7 * costs(1, n, n, dtype)
+    cost[0].fill_diagonal_(0.2)
+    plan, residual = sinkhorn(
+        cost, epsilon=epsilon, max_iterations=50, tolerance=5e-6, log_domain=log_domain
+    )
+    assert float(residual) <= 5e-6
+    expected = torch.eye(n, dtype=dtype) / n
+    torch.testing.assert_close(plan[0], expected, rtol=1e-3, atol=2e-5 if epsilon > 1e-3 else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_long_way_of_the_potentials_is_absorbed(dtype: torch.dtype) -> None:
+    # Rows and columns are offset by up to 1: potentials move by thousands of epsilons.
+    n, epsilon = 30, 1e-3
+    offsets = costs(1, n, 2, torch.float64).unbind(2)
+    base = costs(1, n, n, torch.float64, seed=1)
+    cost = base + offsets[0][:, :, None] + offsets[1][:, None]
+    kernel_plan, _ = sinkhorn(base, epsilon=epsilon, max_iterations=1000, tolerance=1e-8)
+    plan, residual = sinkhorn(cost.to(dtype), epsilon=epsilon, max_iterations=1000, tolerance=1e-5)
+    assert float(residual) <= 1e-5
+    # Offsets change the potentials alone. Rounding the cost by 1e-7 is 1e-4 epsilons.
+    torch.testing.assert_close(plan.double(), kernel_plan, rtol=0, atol=2e-5)
+
+
+@DOMAINS
+@pytest.mark.parametrize(("dtype", "floor"), [(torch.float32, 2e-6), (torch.float64, 1e-14)])
+def test_unreachable_tolerance_ends_near_rounding(
+    dtype: torch.dtype, floor: float, log_domain: bool
+) -> None:
+    plan, residual = sinkhorn(
+        costs(1, 64, 64, dtype), max_iterations=3000, tolerance=0.0, log_domain=log_domain
+    )
+    assert plan.dtype == residual.dtype == dtype
+    assert float(residual) <= floor
+
+
+@DOMAINS
+def test_too_few_iterations_still_give_a_plan_and_say_so(log_domain: bool) -> None:
+    cost = matching_costs(60, 0.8, torch.float32)
+    plan, residual = sinkhorn(
+        cost, epsilon=1e-4, max_iterations=3, tolerance=1e-9, log_domain=log_domain
+    )
+    assert bool(plan.isfinite().all())
+    assert float(residual) > 1e-3
+    uniform = torch.full((60,), 1 / 60)
+    torch.testing.assert_close(missed(plan, uniform, uniform)[1], residual, rtol=1e-4, atol=1e-6)
+
+
+def test_domains_agree() -> None:
+    cost = costs(3, 20, 26)
+    plain, log = (
+        sinkhorn(cost, max_iterations=500, tolerance=1e-13, log_domain=d)[0] for d in (False, True)
+    )
+    torch.testing.assert_close(plain, log, rtol=1e-8, atol=1e-15)
+
+
+def test_limits_of_epsilon() -> None:
+    cost = costs(1, 6, 6)
+    flat, _ = sinkhorn(cost, epsilon=1e5, max_iterations=100, tolerance=1e-12)
+    torch.testing.assert_close(flat, torch.full_like(flat, 1 / 36), rtol=1e-4, atol=0)
+    sharp, _ = sinkhorn(cost, epsilon=1e-3, max_iterations=2000, tolerance=1e-10)
+    exact = torch.from_numpy(ot.emd([], [], cost[0].numpy()))
+    torch.testing.assert_close(sharp[0], exact, rtol=0, atol=1e-6)
+
+
+def test_symmetric_cost_has_a_symmetric_plan() -> None:
+    cost = costs(1, 15, 15)
+    cost = cost + cost.mT
+    plan, _ = sinkhorn(cost, max_iterations=1000, tolerance=1e-13)
+    torch.testing.assert_close(plan, plan.mT, rtol=1e-8, atol=1e-14)
+
+
+def test_a_pair_does_not_depend_on_its_companions() -> None:
+    cost = torch.cat([costs(3, 30, 30), matching_costs(30, 0.8)])
+    together, residuals = sinkhorn(cost, tolerance=1e-4, max_iterations=200)
+    for c, plan, residual in zip(cost, together, residuals, strict=True):
+        alone, own = sinkhorn(c[None], tolerance=1e-4, max_iterations=200)
+        torch.testing.assert_close(plan, alone[0], rtol=1e-6, atol=1e-12)
+        assert float(own) == pytest.approx(float(residual), rel=1e-4)
+
+
+def test_more_pairs_than_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    cost = costs(5, 8, 9)
+    whole = sinkhorn(cost)
+    monkeypatch.setattr("pixelkin.ops.transport._CPU_CHUNK", 2 * 72)
+    for a, b in zip(whole, sinkhorn(cost), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-15)
+
+
+def test_dustbin_takes_what_is_not_worth_matching() -> None:
+    n = 12
+    cost = torch.ones(1, n, n)
+    cost[0].fill_diagonal_(0.0)
+    cost[0, 5] = 1.0  # pixel 5 is occluded
+    plan, _ = sinkhorn(
+        cost, epsilon=0.02, dustbin=0.5, mass=2 * n, max_iterations=500, tolerance=1e-5
+    )
+    matched = plan[0, :n, :n].diagonal()
+    assert float(plan[0, 5, n]) == pytest.approx(1, abs=1e-3)
+    assert float(plan[0, n, 5]) == pytest.approx(1, abs=1e-3)
+    assert float(matched[torch.arange(n) != 5].min()) > 0.9
+    assert float(matched[5]) < 1e-3
+
+
+def test_mass_scales_the_plan_alone() -> None:
+    cost = costs(2, 5, 7)
+    (plan, residual), (scaled, same) = sinkhorn(cost), sinkhorn(cost, mass=5.0)
+    torch.testing.assert_close(scaled, 5 * plan)
+    torch.testing.assert_close(residual, same)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_raised(dtype: torch.dtype) -> None:
+    cost = costs(1, 10, 10).to(dtype)
+    plan, _ = sinkhorn(cost)
+    assert plan.dtype == torch.float32
+    torch.testing.assert_close(plan, sinkhorn(cost.float())[0])
+
+
+def test_cost_is_left_alone_and_nothing_is_differentiated() -> None:
+    cost = costs(1, 5, 5).requires_grad_()
+    before = cost.detach().clone()
+    plan, residual = sinkhorn(cost)
+    assert not plan.requires_grad and not residual.requires_grad
+    assert torch.equal(cost.detach(), before)
+
+
+def test_no_pair_at_all() -> None:
+    plan, residual = sinkhorn(torch.zeros(0, 3, 4))
+    assert plan.shape == (0, 3, 4) and residual.shape == (0,)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_cost_must_be_finite(bad: float) -> None:
+    cost = costs(1, 4, 4)
+    cost[0, 1, 2] = bad
+    with pytest.raises(ValueError, match="finite"):
+        sinkhorn(cost)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epsilon": 0.0}, {"max_iterations": 0}, {"tolerance": -1.0}, {"history": -1}],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        sinkhorn(costs(1, 3, 3), **change)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cost", [torch.zeros(3, 3), torch.zeros(1, 3, 3, dtype=torch.int64)])
+def test_cost_of_another_kind_is_refused(cost: Tensor) -> None:
+    with pytest.raises(ValueError, match="B x N x M"):
+        sinkhorn(cost)
