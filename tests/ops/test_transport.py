@@ -32,7 +32,7 @@ def pot(cost: Tensor, epsilon: float, method: str) -> Tensor:
     a, b = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return ot.sinkhorn(a, b, cost, epsilon, method=method, numItermax=10000, stopThr=1e-12)
+        return ot.sinkhorn(a, b, cost, epsilon, method=method, numItermax=20000, stopThr=1e-13)
 
 
 def missed(plan: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,15 +138,15 @@ def test_small_epsilon_neither_over_nor_underflows(
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_long_way_of_the_potentials_is_absorbed(dtype: torch.dtype) -> None:
-    # Rows and columns are offset by up to 1: potentials move by thousands of epsilons.
-    n, epsilon = 30, 1e-3
+    # Rows and columns are offset by up to 1: potentials move by hundreds of epsilons.
+    n, epsilon = 30, 5e-3
     offsets = costs(1, n, 2, torch.float64).unbind(2)
     base = costs(1, n, n, torch.float64, seed=1)
     cost = base + offsets[0][:, :, None] + offsets[1][:, None]
     kernel_plan, _ = sinkhorn(base, epsilon=epsilon, max_iterations=1000, tolerance=1e-8)
     plan, residual = sinkhorn(cost.to(dtype), epsilon=epsilon, max_iterations=1000, tolerance=1e-5)
     assert float(residual) <= 1e-5
-    # Offsets change the potentials alone. Rounding the cost by 1e-7 is 1e-4 epsilons.
+    # Offsets change the potentials alone. Rounding the cost by 1e-7 is 2e-5 epsilons.
     torch.testing.assert_close(plan.double(), kernel_plan, rtol=0, atol=2e-5)
 
 
