@@ -193,7 +193,7 @@ def test_edit_lists_hide_frames(hidden: int, plain: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_containers_that_call_every_frame_a_keyframe(codec: str, tmp_path: Path) -> None:
-    whole = make_video(tmp_path / "whole.mp4", codec)
+    whole = make_video(tmp_path / "whole.mp4", codec, bf="0")
     # Without its table of sync samples, all samples of an mp4 count as such.
     path = tmp_path / "unsynced.mp4"
     path.write_bytes(whole.read_bytes().replace(b"stss", b"free"))

@@ -29,7 +29,7 @@ def find_images(source: Path) -> tuple[Path, ...]:
         InputError: If there are none, or two would give outputs of the same name.
     """
     if source.is_dir():
-        paths = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES]
+        paths = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
         wanted = ", ".join(sorted(s[1:] for s in SUFFIXES))
         nothing = f"no images in {source}: give a folder that holds the frames ({wanted})"
     elif source.is_file():

@@ -39,7 +39,7 @@ class VideoWriter:
         crf: Quality of libx264: 0 is lossless, 18 looks so, each 6 more halve the file.
 
     Raises:
-        InputError: If the suffix is none of these, or `fps` or `size` is not positive.
+        InputError: If the suffix is none of these, or `fps` is not from 0.01 to 1000.
 
     Example:
         >>> with VideoWriter("out.mp4", fps=25, size=(480, 854)) as writer:
@@ -53,8 +53,8 @@ class VideoWriter:
         if self.path.suffix.lower() not in FORMATS:
             allowed = ", ".join(FORMATS)
             raise InputError(f"cannot write the video {path}: its name must end in {allowed}")
-        if not fps > 0 or min(size) < 1:
-            raise InputError(f"cannot write the video {path}: {fps = } and {size = } must be > 0")
+        if not 0.01 <= fps <= 1000:
+            raise InputError(f"cannot write the video {path}: {fps = } must be from 0.01 to 1000")
         self.fps = Fraction(fps).limit_denominator(1001)  # 29.97... becomes 30000/1001
         self.size = size
         self.crf = crf
