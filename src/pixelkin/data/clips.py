@@ -214,7 +214,6 @@ def clip_loader(
     batches: Iterable[list[ClipKey]],
     *,
     workers: int = 0,
-    pin_memory: bool = False,
 ) -> Iterator[ClipBatch]:
     """Batches in the order of their keys, made ahead of time by worker processes.
 
@@ -222,7 +221,6 @@ def clip_loader(
         dataset: Where the clips come from.
         batches: The keys of each batch.
         workers: Number of processes; 0 works in this one.
-        pin_memory: For copies to a GPU.
 
     Raises:
         InputError: If videos cannot be read.
@@ -232,9 +230,8 @@ def clip_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
-        pin_memory=pin_memory,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_ignore_interrupts,
+        worker_init_fn=_leave_signals_to_trainer,
         generator=torch.Generator(),  # the loader's own; ours are in the keys
     )
     try:
@@ -243,6 +240,8 @@ def clip_loader(
         raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
 
 
-def _ignore_interrupts(_: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the main one decides when to stop.
+def _leave_signals_to_trainer(_: int) -> None:
+    # Ctrl-C reaches all processes of a terminal; the main one decides when to stop. Its handlers
+    # are not for its workers, which it may terminate.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

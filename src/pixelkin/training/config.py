@@ -20,7 +20,7 @@ import yaml
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
 from pixelkin.models.encoder import Encoder, EncoderConfig
-from pixelkin.training.schema import build, plain, replace_at
+from pixelkin.training.schema import build, plain, read_yaml, replace_at
 from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
 
@@ -250,7 +250,7 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
     """
     path = Path(path)
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        raw = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"no recipe {path}: the file does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -265,18 +265,6 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
         return build(Recipe, {"name": path.stem, **raw})
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML, without the licence to give a key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({k for k in keys if isinstance(k, str) and keys.count(k) > 1}):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(twice)} given more than once", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

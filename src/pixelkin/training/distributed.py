@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -22,6 +23,7 @@ from torch import nn
 from pixelkin.types import InputError
 
 T = TypeVar("T")
+_PATIENCE = timedelta(hours=6)  # the others wait while the main process validates
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def start_processes(device: str = "auto") -> Iterator[Processes]:
     if count == 1:
         yield Processes(where)
         return
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(where, rank, count)
     finally:

@@ -11,16 +11,12 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pixelkin.data.batch import ClipBatch
@@ -38,6 +34,7 @@ from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.distributed import Processes, start_processes
 from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
+from pixelkin.training.process import cpu_threads, interrupts
 from pixelkin.training.report import write_report
 from pixelkin.training.state import TrainingState
 from pixelkin.training.weights import measure_batch_norm
@@ -100,7 +97,7 @@ def train(
         recipe = load_recipe(recipe, overrides)
     elif overrides:
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
-    with start_processes(recipe.run.device) as processes, _threads(recipe.run.threads):
+    with start_processes(recipe.run.device) as processes, cpu_threads(recipe.run.threads):
         recipe.check_processes(processes.count)
         return _Training(recipe, data, Path(out), resume, processes, validate).run()
 
@@ -150,7 +147,7 @@ class _Training:
         begun = time.monotonic()
         figures: dict[str, float] = {}
         late = user = False
-        with _interrupts() as interrupted, self._log() as told:
+        with interrupts() as interrupted, self._log() as told:
             batches = self._batches()
             while state.step < recipe.steps and not (late or user):
                 clock = time.monotonic()
@@ -217,7 +214,6 @@ class _Training:
             self.dataset,
             self.plan.keys(self.state.step),
             workers=workers,
-            pin_memory=self.processes.device.type == "cuda",
         )
 
     def _due(self, every: int | None) -> bool:
@@ -272,36 +268,3 @@ class _Training:
         return (
             f"{reason} at step {self.state.step} of {self.recipe.steps}: {self.checkpoint}{again}"
         )
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or termination sets; the second one has its usual effect."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # only the main thread may handle signals
-        return
-    before = {int(n): signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, _: object) -> None:
-        event.set()
-        signal.signal(number, before[number])
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Let torch compute with `count` CPU threads inside the block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

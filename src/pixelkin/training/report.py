@@ -34,7 +34,9 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 CURVES = {
     "loss": ("loss",),
     "learning rate": ("learning_rate",),
-    "positives": ("positives",),
+    "gradient norm": ("gradient_norm",),
+    "positives (share of cells)": ("positives", "pairs"),
+    "accuracy where the truth is known": ("accuracy",),
     "upper threshold m2": ("m2",),
     "variance of the confidence": ("variance",),
     "validation": ("validation",),
@@ -64,16 +66,16 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
     rows = 2 + len(pairs)
     figure = Figure(figsize=(15, 2.8 * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(rows, 6)
+    grid = figure.add_gridspec(rows, 12)
     lines = read_metrics(run / "metrics.jsonl")
     upper = [v for name, (_, v) in curves(lines, ("m2",)).items() if v]
     for i, (title, endings) in enumerate(CURVES.items()):
-        axes = figure.add_subplot(grid[i // 3, 2 * (i % 3) : 2 * (i % 3) + 2])
+        axes = figure.add_subplot(grid[i // 4, 3 * (i % 4) : 3 * (i % 4) + 3])
         _draw_curves(axes, title, curves(lines, endings))
     for row, pair in enumerate(pairs, start=2):
         mined = mine(encoder, pair, upper=upper[0][-1] if upper else 1.0)
-        _draw_positives(figure, figure.add_subplot(grid[row, :3]), pair, mined, matches)
-        _draw_negatives(figure, figure.add_subplot(grid[row, 3:]), pair, mined)
+        _draw_positives(figure, figure.add_subplot(grid[row, :6]), pair, mined, matches)
+        _draw_negatives(figure, figure.add_subplot(grid[row, 6:]), pair, mined)
     path = run / "report.png"
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80)

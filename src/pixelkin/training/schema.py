@@ -13,6 +13,8 @@ import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import yaml
+
 from pixelkin.types import InputError
 
 T = TypeVar("T")
@@ -46,6 +48,15 @@ def build(cls: type[T], raw: object, where: str = "") -> T:
         return cls(**values)
     except ValueError as error:
         raise InputError(f"{where}: {error}" if where else str(error)) from error
+
+
+def read_yaml(text: str) -> Any:
+    """The content of a YAML text; a key that is given twice is an error, too.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML.
+    """
+    return yaml.load(text, _StrictLoader)
 
 
 def plain(value: Any) -> Any:
@@ -84,6 +95,18 @@ def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
             if isinstance(place, dict) and place.get(index) is None:
                 place[index] = {}
             place = place[index]
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML, without the licence to give a key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        if twice := sorted({k for k in keys if isinstance(k, str) and keys.count(k) > 1}):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{', '.join(twice)} given more than once", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def _convert(hint: Any, value: object, where: str) -> Any:
