@@ -1,0 +1,129 @@
+"""What moves the upper hardness m2: the variance of a confidence, the clock, or nothing.
+
+A confident network has a peaked confidence, whose variance is large: it can learn from harder
+negatives (supplement, equation 9). Knows nothing about losses or networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+Signal = Literal["fixed", "clock", "var_q", "var_t", "var_c"]
+
+
+@torch.no_grad()
+def variance(confidence: Tensor, *, normalize_rows: bool = False) -> Tensor:
+    """How peaked a dense confidence is: v = (1/N) sum_ij X_ij^2.
+
+    For N x N matrices X whose rows sum to 1, v = N * Var(X) + 1/N, in [1/N, 1]: 1/N if X is flat,
+    1 if it is a permutation, and 1/v is the number of candidates that an average pixel hesitates
+    between. For T this is the form that the entries give (`variance_of_entries`) at a fraction of
+    the time: of one 1024 x 1024 pair, on one CPU core, PLACEHOLDER.
+
+    Args:
+        confidence: X = That or C, B x N x M; or Q.
+        normalize_rows: Scale rows to sum to 1 first, for Q, whose rows do not.
+
+    Returns:
+        B.
+
+    Source:
+        Supplement, equation 9; this reading of it, and that Q's rows are normalised: our decision.
+    """
+    squares = torch.linalg.vector_norm(confidence, dim=2).square()
+    if normalize_rows:
+        squares = squares / confidence.sum(2).square().clamp_min(torch.finfo(squares.dtype).tiny)
+    v: Tensor = squares.mean(1)
+    return v
+
+
+@torch.no_grad()
+def variance_of_entries(values: Tensor, clips: Tensor, count: int, cells: int) -> Tensor:
+    """`variance` of `count` confidences from their entries alone (see `entries`).
+
+    Args:
+        values: E: the entries X_ij.
+        clips: E int64: the matrix each belongs to.
+        count: Number of matrices B.
+        cells: Rows N of each.
+
+    Returns:
+        B.
+    """
+    return values.new_zeros(count).index_add_(0, clips, values.square()) / cells
+
+
+@dataclass
+class Curriculum:
+    """m2 over the training.
+
+    m2 = low + (high - low) * clip((v - v0) / (v_ref - v0), 0, 1), where v is the exponential moving
+    average of `variance` and v0 = 1/N that of a flat confidence. With "clock", the clipped fraction
+    is the progress of the training instead; with "fixed", m2 = high.
+
+    Attributes:
+        signal: "fixed" | "clock" | "var_q" | "var_t" (the paper's final model) | "var_c".
+        low: m2 of a network that knows nothing.
+        high: m2 of one that is sure.
+        v_ref: The variance that counts as sure.
+        momentum: Of the moving average, per step.
+
+    Source:
+        Supplement, equation 9 and table 2 (which signals, and that var(T) is the one to take). The
+        formula, its constants and the clock: our decision.
+    """
+
+    signal: Signal = "var_t"
+    low: float = 0.3
+    high: float = 1.0
+    v_ref: float = 0.5
+    momentum: float = 0.98
+    average: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.signal not in ("fixed", "clock", "var_q", "var_t", "var_c"):
+            raise ValueError(
+                f"{self.signal = }: must be one of fixed, clock, var_q, var_t and var_c"
+            )
+        if not 0 <= self.low <= self.high <= 1 or not 0 <= self.momentum < 1:
+            raise ValueError(
+                f"{self.low = } <= {self.high = } must lie in [0, 1], {self.momentum = } in [0, 1)"
+            )
+
+    @property
+    def follows_variance(self) -> bool:
+        """Whether `update` is to be called with a variance each step."""
+        return self.signal.startswith("var_")
+
+    def update(self, v: float) -> None:
+        """Take the variance of this step into the moving average."""
+        kept = self.average if self.average is not None else v
+        self.average = self.momentum * kept + (1 - self.momentum) * v
+
+    def upper(self, progress: float, cells: int) -> float:
+        """m2.
+
+        Args:
+            progress: Of the training, in [0, 1].
+            cells: N, the number of pixels of a frame.
+        """
+        if self.signal == "fixed":
+            return self.high
+        share = progress
+        if self.follows_variance:
+            flat = 1 / cells
+            v = self.average if self.average is not None else flat
+            share = (v - flat) / (self.v_ref - flat)
+        return self.low + (self.high - self.low) * min(max(share, 0.0), 1.0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What training has added to the settings."""
+        return {"average": self.average}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a `state_dict`."""
+        self.average = state["average"]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from torch import Tensor
+
+from pixelkin.mining.confidence import (
+    WindowSchedule,
+    best_of_rows,
+    entries,
+    forward_backward,
+    is_near,
+    optimal_transport,
+    temporal_coherence,
+    transport_with_residual,
+)
+from pixelkin.ops.transport import sinkhorn
+
+
+def similarities(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 1.6 - 0.6
+
+
+def test_q_is_its_formula() -> None:
+    s = similarities(2, 7, 9).numpy().astype(np.float64)
+    q = forward_backward(torch.from_numpy(s)).numpy()
+    clipped = np.maximum(s, 1e-3)
+    for b, i, j in np.ndindex(*s.shape):
+        expected = clipped[b, i, j] ** 2 / (clipped[b, i].max() * clipped[b, :, j].max())
+        assert q[b, i, j] == pytest.approx(expected, rel=1e-12)
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8),
+                  elements=st.floats(-1, 1, width=32)))  # fmt: skip
+def test_q_is_one_exactly_where_both_are_best(s: np.ndarray) -> None:
+    q = forward_backward(torch.from_numpy(s)).numpy()
+    clipped = np.maximum(s, np.float32(1e-3))
+    mutual = (clipped == clipped.max(1, keepdims=True)) & (clipped == clipped.max(0, keepdims=True))
+    assert (q[mutual] == 1).all()
+    # One unit of rounding below the best may round to 1.
+    near = clipped.astype(float) ** 2 / np.outer(clipped.max(1), clipped.max(0)) > 1 - 3e-7
+    assert (q[~near] < 1).all() and (q >= 0).all() and (q <= 1).all()
+
+
+def test_hard_q_keeps_mutual_nearest_neighbours() -> None:
+    s = torch.tensor([[0.9, 0.2, 0.8], [0.95, 0.1, 0.3], [0.0, 0.4, 0.85]])
+    expected = torch.zeros(3, 3)
+    expected[1, 0], expected[2, 2] = 0.95, 0.85
+    torch.testing.assert_close(forward_backward(s, hard=True), expected, rtol=0, atol=0)
+
+
+def test_mining_carries_no_gradient_and_leaves_its_input_alone() -> None:
+    s = similarities(1, 6, 6).requires_grad_()
+    before = s.detach().clone()
+    q = forward_backward(s)
+    assert not q.requires_grad and not optimal_transport(q).requires_grad
+    assert torch.equal(s.detach(), before)
+
+
+def test_t_is_the_scaled_plan() -> None:
+    q = forward_backward(similarities(2, 12, 12))
+    plan, residual = sinkhorn(1 - q, tolerance=1e-2)
+    t, same = transport_with_residual(q)
+    torch.testing.assert_close(t, 12 * plan)
+    torch.testing.assert_close(residual, same)
+    torch.testing.assert_close(optimal_transport(q), t)
+    torch.testing.assert_close(optimal_transport(q[0]), t[0])
+
+
+@pytest.mark.parametrize("log_domain", [False, True])
+def test_rows_and_columns_of_t_sum_to_one(log_domain: bool) -> None:
+    q = forward_backward(similarities(3, 20, 20))
+    t = optimal_transport(q, max_iterations=500, tolerance=1e-6, log_domain=log_domain)
+    torch.testing.assert_close(t.sum(2), torch.ones(3, 20), rtol=0, atol=1e-5)
+    torch.testing.assert_close(t.sum(1), torch.ones(3, 20), rtol=0, atol=1e-4)
+
+
+def test_perfect_similarity_is_matched_for_certain() -> None:
+    permutation = torch.randperm(30)
+    s = torch.full((30, 30), 0.1)
+    s[torch.arange(30), permutation] = 1.0
+    t = optimal_transport(forward_backward(s))
+    assert t.argmax(1).tolist() == permutation.tolist()
+    assert float(t.amax(1).min()) > 0.999
+
+
+def test_dustbin_leaves_the_occluded_unmatched() -> None:
+    s = torch.full((10, 9), 0.1)  # pixel 9 of the first frame is gone in the second
+    s.fill_diagonal_(1.0)
+    t = optimal_transport(
+        forward_backward(s), dustbin=0.5, epsilon=0.02, max_iterations=200, tolerance=1e-4
+    )
+    assert t.shape == (10, 9)
+    assert float(t.diagonal().min()) > 0.99
+    assert float(t[9].sum()) < 0.01
+
+
+def test_coherence_cuts_what_is_outside_the_window() -> None:
+    t = torch.rand(2, 4, 4)
+    window = torch.rand(2, 4, 4) > 0.5
+    c = temporal_coherence(t, window)
+    assert torch.equal(c[window], t[window])
+    assert float(c[~window].abs().sum()) == 0
+
+
+def test_window_on_one_grid_has_the_radii_of_the_schedule() -> None:
+    # Two equal views of a 256-pixel frame on a 32 x 32 grid: the window is 2 r + 1 cells wide.
+    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    points = torch.stack([x, y], -1).reshape(1, -1, 2) * 8
+    for gap, cells in ((0, 2), (8, 2), (16, 2), (24, 3), (32, 5), (40, 7)):
+        radius = WindowSchedule().radius(torch.tensor([gap]), torch.tensor([[256, 256]]))
+        window = is_near(points[:, :, None], points[:, None], radius[:, None, None])
+        middle = window[0, 16 * 32 + 16].view(32, 32)
+        expected = torch.zeros(32, 32, dtype=torch.bool)
+        expected[16 - cells : 17 + cells, 16 - cells : 17 + cells] = True
+        assert torch.equal(middle, expected), gap
+
+
+def test_window_grows_steadily_with_time_and_with_the_frame() -> None:
+    gaps = torch.arange(0, 60)
+    sizes = torch.tensor([[480, 854]]).expand(60, 2)
+    radius = WindowSchedule().radius(gaps, sizes)
+    steps = radius.diff()
+    assert float(steps.min()) >= 0 and float(steps.max()) <= 480 / 32 * 0.25 + 1e-4
+    torch.testing.assert_close(WindowSchedule().radius(-gaps, sizes * 2), 2 * radius)
+    assert float(radius[20]) == pytest.approx(480 / 32 * (2.5 + 0.5))
+
+
+@pytest.mark.parametrize(
+    "change", [{"gaps": (8, 16)}, {"gaps": (8, 8, 24, 32)}, {"gaps": (8,), "radii": (2.0,)}]
+)
+def test_schedule_must_make_sense(change: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(ValueError, match="gaps"):
+        WindowSchedule(**change)  # type: ignore[arg-type]
+
+
+def test_entries_are_those_of_the_dense_matrix() -> None:
+    dense = torch.rand(3, 5, 7) * (torch.rand(3, 5, 7) > 0.7)
+    found = entries(dense, 0.2)
+    rebuilt = torch.zeros_like(dense)
+    rebuilt[found.clips, found.sources, found.targets] = found.values
+    torch.testing.assert_close(rebuilt, torch.where(dense > 0.2, dense, 0.0), rtol=0, atol=0)
+    assert found.clips.tolist() == sorted(found.clips.tolist())
+
+
+def test_best_of_rows_is_the_argmax() -> None:
+    dense = torch.rand(2, 4, 6)
+    best = best_of_rows(dense)
+    for b, i, j, v in zip(*(x.tolist() for x in best), strict=True):
+        assert j == int(dense[b, i].argmax()) and v == float(dense[b, i].max())
+    assert len(best.values) == 8

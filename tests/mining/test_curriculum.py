@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pixelkin.mining.confidence import entries, forward_backward, optimal_transport
+from pixelkin.mining.curriculum import Curriculum, Signal, variance, variance_of_entries
+
+
+def transports(b: int = 3, n: int = 40, noise: float = 0.5) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(b, n, 16, generator=generator)
+    z = a + noise * torch.randn(b, n, 16, generator=generator)
+    s = torch.nn.functional.normalize(a, dim=2) @ torch.nn.functional.normalize(z, dim=2).mT
+    return optimal_transport(forward_backward(s), max_iterations=500, tolerance=1e-6)
+
+
+def test_variance_is_n_times_var_plus_one_over_n() -> None:
+    t = transports()
+    expected = 40 * t.flatten(1).var(1, correction=0) + 1 / 40
+    torch.testing.assert_close(variance(t), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_bounds_are_flat_and_permutation() -> None:
+    torch.testing.assert_close(variance(torch.full((2, 8, 8), 1 / 8)), torch.full((2,), 1 / 8))
+    torch.testing.assert_close(variance(torch.eye(8)[None]), torch.ones(1))
+    torch.testing.assert_close(
+        variance(torch.full((2, 8, 8), 0.7), normalize_rows=True), torch.full((2,), 1 / 8)
+    )
+
+
+@pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])
+def test_sparse_is_dense(noise: float) -> None:
+    t = transports(noise=noise)
+    for minimum, error in ((0.0, 1e-6), (1e-3, 1e-3)):
+        found = entries(t, minimum)
+        sparse = variance_of_entries(found.values, found.clips, len(t), t.shape[1])
+        torch.testing.assert_close(sparse, variance(t), rtol=1e-5, atol=error)
+
+
+def test_a_clip_without_entries_has_no_variance() -> None:
+    found = entries(torch.stack([torch.zeros(4, 4), torch.eye(4)]))
+    assert variance_of_entries(found.values, found.clips, 2, 4).tolist() == [0.0, 1.0]
+
+
+def test_m2_rises_with_the_variance_from_low_to_high() -> None:
+    m2 = []
+    for v in (0.0, 1 / 100, 0.25, 0.5, 0.9):
+        curriculum = Curriculum("var_t", low=0.2, high=0.8, v_ref=0.5)
+        curriculum.update(v)
+        m2.append(curriculum.upper(0.0, 100))
+    assert m2[0] == m2[1] == pytest.approx(0.2)
+    assert m2[2] == pytest.approx(0.2 + 0.6 * (0.25 - 0.01) / (0.5 - 0.01))
+    assert m2[3] == m2[4] == pytest.approx(0.8)
+
+
+def test_moving_average_starts_at_the_first_value() -> None:
+    curriculum = Curriculum(momentum=0.9)
+    for v in (0.2, 0.3, 0.1):
+        curriculum.update(v)
+    expected = 0.9 * (0.9 * 0.2 + 0.1 * 0.3) + 0.1 * 0.1
+    assert curriculum.average == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("signal", "expected"),
+    [("fixed", [0.9, 0.9, 0.9]), ("clock", [0.3, 0.6, 0.9]), ("var_q", [0.3, 0.3, 0.3])],
+)
+def test_m2_over_the_training(signal: Signal, expected: list[float]) -> None:
+    curriculum = Curriculum(signal, low=0.3, high=0.9)
+    got = [curriculum.upper(progress, 64) for progress in (0.0, 0.5, 1.0)]
+    assert got == pytest.approx(expected)
+
+
+def test_state_goes_on() -> None:
+    one, two = Curriculum(), Curriculum()
+    one.update(0.4)
+    two.load_state_dict(one.state_dict())
+    for c in (one, two):
+        c.update(0.2)
+    assert one.upper(0.0, 64) == two.upper(0.0, 64)
+    fresh = Curriculum()
+    fresh.load_state_dict(Curriculum().state_dict())
+    assert fresh.average is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"signal": "var_x"}, {"low": 0.9, "high": 0.5}, {"momentum": 1.0}, {"high": 1.2}]
+)
+def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Curriculum(**change)  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixelkin.mining.negatives import negatives_in_band, neighbourhood
+
+
+def brute_force(
+    row: list[float], allowed: list[bool], low: float, high: float, hardness: str, floor: int
+) -> list[bool]:
+    ranked = sorted((s, k) for k, s in enumerate(row) if allowed[k])
+    chosen = set()
+    for rank, (s, k) in enumerate(ranked):
+        value = max(s, 0.0) if hardness == "cosine" else low
+        if hardness == "rank" and len(ranked) > 1:
+            value = rank / (len(ranked) - 1)
+        if low - 1e-6 <= value <= high + 1e-6:
+            chosen.add(k)
+    if len(chosen) < floor and not (low == 0 and high == 1):
+        chosen |= {k for _, k in ranked[:floor]}
+    return [k in chosen for k in range(len(row))]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(0, 10_000), st.integers(1, 12), st.floats(0, 1), st.floats(0, 1),
+    st.sampled_from(["rank", "cosine"]), st.integers(0, 6),
+)  # fmt: skip
+def test_band_is_that_of_a_direct_loop(
+    seed: int, k: int, a: float, b: float, hardness: str, floor: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    similarity = torch.rand(4, k, generator=generator) * 1.4 - 0.4
+    candidates = torch.rand(4, k, generator=generator) > 0.3
+    low, high = sorted((round(a, 2), round(b, 2)))
+    chosen = negatives_in_band(
+        similarity,
+        candidates,
+        low,
+        high,
+        hardness=hardness,
+        floor=floor,  # type: ignore[arg-type]
+    )
+    for row in range(4):
+        expected = brute_force(
+            similarity[row].tolist(), candidates[row].tolist(), low, high, hardness, floor
+        )
+        assert chosen[row].tolist() == expected
+
+
+def test_untrained_cosines_leave_nothing_but_the_floor() -> None:
+    similarity = 0.7 + 0.25 * torch.rand(20, 100)
+    everywhere = torch.ones(20, 100, dtype=torch.bool)
+    none = negatives_in_band(similarity, everywhere, 0.0, 0.5, hardness="cosine", floor=0)
+    assert int(none.sum()) == 0
+    chosen = negatives_in_band(similarity, everywhere, 0.0, 0.5, hardness="cosine", floor=32)
+    easiest = torch.zeros_like(chosen).scatter(1, similarity.argsort(1)[:, :32], True)
+    assert torch.equal(chosen, easiest)
+    by_rank = negatives_in_band(similarity, everywhere, 0.0, 0.5, hardness="rank", floor=0)
+    assert by_rank.sum(1).tolist() == [50] * 20
+
+
+def test_floor_beyond_the_candidates_takes_them_all() -> None:
+    similarity = torch.rand(2, 10)
+    candidates = torch.zeros(2, 10, dtype=torch.bool)
+    candidates[0, :4] = True
+    for hardness in ("rank", "cosine"):
+        chosen = negatives_in_band(similarity, candidates, 0.0, 0.0, hardness=hardness)  # type: ignore[arg-type]
+        assert torch.equal(chosen, candidates)
+
+
+def test_nothing_but_candidates_even_where_all_is_allowed() -> None:
+    candidates = torch.rand(5, 30) > 0.5
+    chosen = negatives_in_band(torch.rand(5, 30), candidates, 0.0, 1.0)
+    assert torch.equal(chosen, candidates)
+    assert chosen.data_ptr() != candidates.data_ptr()
+
+
+def test_no_gradient() -> None:
+    similarity = torch.rand(3, 8, requires_grad=True)
+    chosen = negatives_in_band(similarity, torch.ones(3, 8, dtype=torch.bool), 0.1, 0.6)
+    assert not chosen.requires_grad
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.1, 0.5), (0.6, 0.5), (0.0, 1.1)])
+def test_band_must_make_sense(low: float, high: float) -> None:
+    with pytest.raises(ValueError, match="m1 <= m2"):
+        negatives_in_band(torch.rand(1, 2), torch.ones(1, 2, dtype=torch.bool), low, high)
+
+
+def test_hardness_must_be_known() -> None:
+    with pytest.raises(ValueError, match="rank or cosine"):
+        negatives_in_band(
+            torch.rand(1, 2),
+            torch.ones(1, 2, dtype=torch.bool),
+            0,
+            1,
+            hardness="l2",  # type: ignore[arg-type]
+        )
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_neighbourhood_is_a_clipped_square(radius: int) -> None:
+    h, w = 4, 5
+    near = neighbourhood(torch.arange(h * w), h, w, radius)
+    for a in range(h * w):
+        for b in range(h * w):
+            distance = max(abs(a // w - b // w), abs(a % w - b % w))
+            assert bool(near[a, b]) == (distance <= radius)
