@@ -50,7 +50,7 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
         run: Folder of a training.
         encoder: Its encoder.
         pairs: (frame H x W x 3 uint8, later frame, distance in time), as `sample_pairs` gives.
-        matches: How many of the most confident positives are drawn on a pair.
+        matches: How many positives are drawn on a pair, evenly over the ranks of confidence.
 
     Returns:
         The file's path.
@@ -144,7 +144,8 @@ def _draw_positives(figure: Any, axes: Any, pair: Pair, mined: Mined, count: int
     from matplotlib.collections import LineCollection
 
     shift = _draw_pair(axes, pair)
-    shown = mined.positives.where(torch.arange(min(count, len(mined.positives.values))))
+    found = len(mined.positives.values)
+    shown = mined.positives.where(torch.linspace(0, found - 1, min(count, found)).long())
     starts, ends = mined.centres[shown.sources], mined.centres[shown.targets] + shift
     lines = LineCollection(
         torch.stack([starts, ends], dim=1).tolist(),
@@ -156,8 +157,7 @@ def _draw_positives(figure: Any, axes: Any, pair: Pair, mined: Mined, count: int
     axes.add_collection(lines)
     axes.scatter(*torch.cat([starts, ends]).mT.tolist(), c="white", s=5, zorder=3)
     axes.set_title(
-        f"{len(mined.positives.values)} positives among {len(mined.centres)} cells, "
-        f"{pair[2]} frames apart",
+        f"{found} positives among {len(mined.centres)} cells, {pair[2]} frames apart",
         fontsize=9,
     )
     figure.colorbar(lines, ax=axes, fraction=0.03, label="confidence C")
