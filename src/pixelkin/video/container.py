@@ -21,7 +21,7 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -31,12 +31,8 @@ from pixelkin.video.integrity import missing_bytes
 MAX_HELD_BYTES = 256 * 2**20  # decoded frames that reading backwards may hold at once
 MIN_SKIP = 16  # frames that a forward seek must save to be worth its reopening
 # FFmpeg's fast conversion to RGB is darker by 1 and repeats chroma; this one costs 2 ms at 480p.
-ACCURATE = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
+# SWS_BICUBIC, _ACCURATE_RND, _FULL_CHR_H_INT, _FULL_CHR_H_INP, which older PyAV has no names for.
+ACCURATE = 0x4 | 0x40000 | 0x2000 | 0x4000
 
 
 class VideoFile:

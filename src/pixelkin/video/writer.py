@@ -15,14 +15,16 @@ from typing import Any
 import av
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.types import InputError
+from pixelkin.video.container import ACCURATE
 from pixelkin.video.files import atomic_write
 
+BT709 = 1  # AVCOL_PRI_BT709 and AVCOL_TRC_BT709
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 
 
@@ -99,7 +101,7 @@ class VideoWriter:
         picture = picture.reformat(
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
-            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
+            interpolation=ACCURATE,
         )
         picture.pts = self._frames
         picture.time_base = 1 / self.fps
@@ -118,7 +120,7 @@ class VideoWriter:
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.colorspace = Colorspace.ITU709
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        context.color_primaries = context.color_trc = BT709
         context.color_range = ColorRange.MPEG
         return stream
 
