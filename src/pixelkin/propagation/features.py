@@ -35,6 +35,11 @@ class FeaturePropagator:
         self.memory = Memory(protocol)
         self._next = 0
 
+    @property
+    def started(self) -> bool:
+        """Whether it has seen a frame."""
+        return self._next > 0
+
     @torch.inference_mode()
     def step(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
         """Process the next frame.

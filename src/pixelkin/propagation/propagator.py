@@ -57,34 +57,34 @@ class Propagator:
         Args:
             frame: H x W x 3 uint8 RGB, the same size throughout.
             labels: Labels of this frame where it is a keyframe; the first frame must be one.
-                Later ones correct the prediction or bring new objects, and stay as references.
-            merge: Take only what `labels` marks (ids > 0, points that are not NaN) and predict
-                the rest, as YouTube-VOS wants it for objects that appear later. Without it a
-                later keyframe's labels replace the prediction altogether.
+                A later keyframe supersedes all that came before: the propagation starts afresh
+                from it.
+            merge: Take only what a later keyframe marks (ids > 0, points that are not NaN) and
+                predict the rest, as YouTube-VOS wants it for objects that appear later. The
+                keyframe becomes one more long-term reference.
 
         Raises:
             InputError: If the frame's size changes, or the labels do not fit the frame or the
                 earlier labels.
         """
         size = (int(frame.shape[0]), int(frame.shape[1]))
-        if self.engine is None:
-            if labels is None:
-                raise InputError("the first frame needs labels")
+        if self.engine is None and labels is None:
+            raise InputError("the first frame needs labels")
+        if labels is not None and (self.engine is None or not merge):
+            if self.engine is not None:
+                self._check_size(size)
             self._start(size)
         assert self.engine is not None
         if labels is not None:
             self._accept(labels, size)
-        elif size != self._size:
-            raise InputError(
-                f"frame {self._index} is {size[1]}x{size[0]}, the first one "
-                f"{self._size[1]}x{self._size[0]} (WxH): all frames must have one size"
-            )
+        else:
+            self._check_size(size)
         features = self.encoder.encode(self._resized(frame))
         if labels is None:
             prediction = self.decode(self.engine.step(features))
         else:
             confidence = np.ones(len(self.objects), np.float32)
-            if merge and self._index > 0:
+            if self.engine.started:
                 labels, confidence = self._merged(self.decode(self.engine.peek(features)), labels)
             self.engine.step(features, self._to_grid(labels))
             labels = replace(labels, palette=self._palette)
@@ -153,6 +153,15 @@ class Propagator:
             self._input = (round(size[0] * scale), round(size[1] * scale))
         self._grid = (-(-self._input[0] // p.stride), -(-self._input[1] // p.stride))
         self.engine = FeaturePropagator(p, self._input)
+        self._template = None
+        self._classes = []
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if size != self._size:
+            raise InputError(
+                f"frame {self._index} is {size[1]}x{size[0]}, the first one "
+                f"{self._size[1]}x{self._size[0]} (WxH): all frames must have one size"
+            )
 
     def _accept(self, labels: Labels, size: tuple[int, int]) -> None:
         """Check labels of a keyframe and add their new objects."""
@@ -163,7 +172,7 @@ class Propagator:
             )
         if self._template is None:
             if not labels.objects:
-                raise InputError("the labels of the first frame mark no object")
+                raise InputError(f"the labels of frame {self._index} mark no object")
             self._template = labels
             self._classes = [0]
             self._palette = labels.palette

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,33 +22,40 @@ from numpy.typing import NDArray
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Prediction
-from pixelkin.video.files import atomic_write, write_json
-from pixelkin.video.formats.frame_json import load_frame_json, save_frame_json
+from pixelkin.video.files import atomic_write
+from pixelkin.video.formats.frame_json import load_prediction, save_prediction
+from pixelkin.video.images import natural_key
 from pixelkin.video.masks import write_mask
 from pixelkin.video.reader import VideoReader
+from pixelkin.video.writer import write_json
 
 State = dict[str, NDArray[Any]]
+
+
+def describe_encoder(encoder: Encoder) -> dict[str, Any]:
+    """An encoder's settings and a digest of its weights."""
+    weights = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        weights.update(name.encode() + value.cpu().numpy().tobytes())
+    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
+    return {**settings, "weights": weights.hexdigest()}
 
 
 def fingerprint(
     reader: VideoReader, keyframes: Mapping[int, Labels], encoder: Encoder, protocol: Protocol
 ) -> dict[str, Any]:
     """Everything that decides a run's results, as run.json keeps it."""
-    weights = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        weights.update(name.encode() + value.cpu().numpy().tobytes())
     labels = hashlib.sha256()
     for index, one in sorted(keyframes.items()):
         array = one.ids if one.ids is not None else one.points
         assert array is not None
         labels.update(f"{index} {one.kind} {one.names}".encode() + array.tobytes())
-    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
     video = {**asdict(reader.info), "path": str(Path(reader.info.path).absolute())}
     described = {
         "video": video,
         "keyframes": sorted(keyframes),
         "labels": labels.hexdigest(),
-        "encoder": {**settings, "weights": weights.hexdigest()},
+        "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
     plain: dict[str, Any] = json.loads(json.dumps(described))
@@ -102,7 +109,7 @@ class ResultsFolder:
         name = prediction.name or f"{prediction.index:05d}"
         if prediction.labels.is_map:
             write_mask(self.folder / "masks" / f"{name}.png", prediction.labels)
-        save_frame_json(self.folder / "frames" / f"{name}.json", prediction)
+        save_prediction(self.folder / "frames" / f"{name}.json", prediction)
 
     def save_state(self, part: int, done: int, state: State) -> None:
         """Keep what is needed to go on after `done` frames of the `part`-th pass."""
@@ -119,5 +126,13 @@ class ResultsFolder:
 
     def lowest_confidence(self) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame."""
-        found = (load_frame_json(f) for f in (self.folder / "frames").glob("*.json"))
+        found = (load_prediction(f) for f in self._frame_files())
         return min(((p.index, p.frame_confidence) for p in found), key=lambda pair: pair[1])
+
+    def predictions(self) -> Iterator[Prediction]:
+        """Every frame's result, read one at a time, in the order of the video."""
+        for file in self._frame_files():
+            yield load_prediction(file)
+
+    def _frame_files(self) -> list[Path]:
+        return sorted((self.folder / "frames").glob("*.json"), key=natural_key)

@@ -27,7 +27,7 @@ STATE_EVERY = 10
 
 @dataclass(frozen=True)
 class Pass:
-    """Consecutive frames that one propagator sees: forwards to the end, or backwards to 0."""
+    """Consecutive frames that one propagator sees, the first of which is a keyframe."""
 
     start: int
     frames: int
@@ -43,7 +43,7 @@ class Pass:
 
 
 def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
-    """The passes that cover a video: forwards from the first keyframe, backwards before it.
+    """The passes that cover a video: from each keyframe to the next, and backwards to frame 0.
 
     Raises:
         InputError: If there is no keyframe, or one lies outside the video.
@@ -55,9 +55,11 @@ def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
             raise InputError(
                 f"labels for frame {index}, but the video has frames 0 to {frames - 1}"
             )
-    first = min(keyframes)
-    forwards = Pass(first, frames - first, 1)
-    return [forwards] if first == 0 else [forwards, Pass(first, first + 1, -1)]
+    starts = sorted(keyframes)
+    ends = [*starts[1:], frames]
+    forwards = [Pass(a, b - a, 1) for a, b in zip(starts, ends, strict=True)]
+    first = starts[0]
+    return forwards if first == 0 else [*forwards, Pass(first, first + 1, -1)]
 
 
 def propagate(
@@ -71,8 +73,8 @@ def propagate(
 
     Args:
         video: A file, a folder of frames, a glob pattern, or an open reader.
-        labels: Labels of frame 0, or a mapping from frame number to labels. A later keyframe
-            corrects what was predicted there, may bring new objects, and stays as a reference.
+        labels: Labels of frame 0, or a mapping from frame number to labels. Frames
+            take their labels from the keyframe before them, those before the first from it.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
 
@@ -99,6 +101,8 @@ def _checked(labels: Keyframes, reader: VideoReader) -> dict[int, Labels]:
                 f"labels of frame {index} are {one.size[1]}x{one.size[0]}, the video is "
                 f"{reader.info.width}x{reader.info.height} (WxH): they must have one size"
             )
+    if len({one.kind for one in keyframes.values()}) > 1:
+        raise InputError("labels of different kinds: one run carries one kind")
     return keyframes
 
 
@@ -109,15 +113,12 @@ def _run(
     keyframes: Mapping[int, Labels],
     done: int = 0,
 ) -> Iterator[tuple[int, Prediction]]:
-    """(Frames of the pass done, prediction), from the pass's `done`-th frame on.
-
-    Backwards only the pass's own keyframe is met, as it is the video's first one.
-    """
+    """(Frames of the pass done, prediction), from the pass's `done`-th frame on."""
     stop = part.index(part.frames)
     frames = reader.frames(part.index(done), None if stop < 0 else stop, part.step)
     for number, frame in zip(range(done, part.frames), frames, strict=True):
         index = part.index(number)
-        prediction = propagator.step(frame, keyframes.get(index))
+        prediction = propagator.step(frame, keyframes[index] if number == 0 else None)
         if part.results(number + 1) > part.results(number):
             name = None if reader.names is None else reader.names[index]
             yield number + 1, prediction.renumbered(index, name)

@@ -1,0 +1,78 @@
+"""The command line: finds the command, runs it, turns bad input into one line and exit code 2.
+
+Only the chosen command's module is imported, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+# Command: (module with a function `run`, one line for the help).
+COMMANDS = {
+    "demo": ("demo", "carry labels through a made-up video and score the result"),
+    "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
+    "evaluate": ("evaluate", "run or score a benchmark: davis"),
+    "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
+}
+
+USAGE = """usage: pixelkin COMMAND [options]
+
+Carry labels of one video frame through the whole video.
+
+commands:
+{commands}
+
+example:
+  pixelkin propagate video.mp4 --labels first_frame.png --out out/video --overlay
+
+`pixelkin COMMAND --help` shows a command's options; `pixelkin --version` the version.
+"""
+
+
+def usage() -> str:
+    """The help of the program itself."""
+    lines = (f"  {name:<11}{summary}" for name, (_, summary) in COMMANDS.items())
+    return USAGE.format(commands="\n".join(lines))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    0 on success, 2 on bad input with one line on standard error, 130 when interrupted.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        from pixelkin import __version__
+
+        print(f"pixelkin {__version__}")
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        return _fail(f"no command {name!r}: there are {', '.join(COMMANDS)}")
+    module = importlib.import_module(f"pixelkin.app.commands.{COMMANDS[name][0]}")
+    from pixelkin.types import InputError
+
+    try:
+        module.run(rest)
+    except InputError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("\npixelkin: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _fail(message: str) -> int:
+    print(f"pixelkin: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""pixelkin doctor: what is installed, what is missing, and what the machine has."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+
+from pixelkin import __version__
+from pixelkin.app.arguments import call
+from pixelkin.app.console import console
+
+DESCRIPTION = """
+Show what pixelkin runs on: versions, threads, memory, weights, optional parts.
+
+Example:
+  pixelkin doctor
+"""
+
+
+def requirements() -> dict[str, list[str]]:
+    """Distribution names by extra, as the installed package declares them; "" is the core."""
+    import re
+
+    found: dict[str, list[str]] = {"": []}
+    for line in importlib.metadata.requires("pixelkin") or []:
+        name = re.split(r"[<>=!~;\[ ]", line, maxsplit=1)[0]
+        extra = re.search(r"extra == ['\"](\w+)['\"]", line)
+        found.setdefault(extra[1] if extra else "", []).append(name)
+    return found
+
+
+def version(distribution: str) -> str | None:
+    """Installed version, or None."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def doctor() -> None:
+    """Show what pixelkin runs on."""
+    import torch
+    from rich.table import Table
+
+    from pixelkin.models.encoder import WEIGHTS_DIR
+
+    say = console().print
+    table = Table(title=f"pixelkin {__version__}", title_justify="left", show_header=False)
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    table.add_row("CPU", f"{cores} cores, {torch.get_num_threads()} torch threads")
+    table.add_row("vector instructions", torch.backends.cpu.get_cpu_capability())
+    table.add_row("GPU", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
+    weights = WEIGHTS_DIR / "default" / "weights.safetensors"
+    size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.is_file() else "missing"
+    table.add_row("default weights", size)
+    missing = []
+    for extra, names in requirements().items():
+        if extra == "dev":
+            continue
+        for name in names:
+            installed = version(name)
+            needed_by = f"for pixelkin[{extra}]" if extra else "needed"
+            table.add_row(name, installed or f"[yellow]missing, {needed_by}[/]")
+            if installed is None:
+                missing.append((name, extra))
+    say(table)
+    broken = [name for name, extra in missing if not extra]
+    if broken:
+        say(f"missing and needed: pip install {' '.join(broken)}")
+    for extra in sorted({e for _, e in missing if e}):
+        say(f"optional: pip install 'pixelkin\\[{extra}]'", highlight=False)
+    if not missing:
+        say("everything is installed")
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(doctor, "doctor", arguments, DESCRIPTION)

@@ -1,0 +1,166 @@
+"""pixelkin evaluate: run or score a benchmark."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pixelkin.app.arguments import call
+from pixelkin.app.commands.propagate import check_threads
+from pixelkin.app.console import console, progress
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.evaluation.scores import Score
+
+BENCHMARKS = ("davis",)
+
+USAGE = """usage: pixelkin evaluate BENCHMARK [options]
+
+Run a benchmark with some weights, or score predictions that are there.
+
+benchmarks:
+  davis      DAVIS 2016 and 2017, semi-supervised: J and F
+
+example:
+  pixelkin evaluate davis --root DAVIS --year 2017 --split val
+
+`pixelkin evaluate BENCHMARK --help` shows a benchmark's options and the folders it looks for.
+"""
+
+DAVIS = """
+DAVIS: carry the first frame's masks through each sequence and score J and F (frames 1 to T-2), as
+the official code does; or score PNGs of anyone with --results.
+
+ROOT is the data set as downloaded from davischallenge.org:
+  ImageSets/YEAR/SPLIT.txt  JPEGImages/480p/SEQUENCE/*.jpg  Annotations/480p/SEQUENCE/*.png
+
+--out keeps the predictions and goes on after an interruption.
+
+Example:
+  pixelkin evaluate davis --root DAVIS --year 2017 --split val --out out/davis17
+  pixelkin evaluate davis --root DAVIS --year 2017 --results somebodys/masks
+"""
+
+
+def davis(
+    root: Path,
+    year: Literal[2016, 2017] = 2017,
+    split: str = "val",
+    sequences: str | None = None,
+    results: Path | None = None,
+    weights: str = "default",
+    protocol: str = "davis",
+    short_side: int | None = None,
+    every: int = 1,
+    out: Path | None = None,
+    json: Path | None = None,
+    resize: bool = False,
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Score DAVIS.
+
+    Args:
+        root: The data set's folder.
+        year: 2016 (one object) or 2017.
+        split: Name of the split.
+        sequences: Only these, separated by commas.
+        results: Score the PNGs in this folder (SEQUENCE/FRAME.png) instead of predicting.
+        weights: default, random, lab, or a folder with weights.safetensors.
+        protocol: Propagation protocol.
+        short_side: Work at this short side in pixels; not the benchmark's resolution.
+        every: Use every n-th frame only; not the benchmark's figure.
+        out: Keep predictions here.
+        json: Write all figures to this file.
+        resize: With --results: resample masks of another size.
+        threads: CPU threads; all by default.
+        overwrite: Replace what --out or --json holds.
+    """
+    from pixelkin.evaluation.davis import load_split, score_results
+    from pixelkin.evaluation.predict import every_nth
+
+    if json is not None and json.exists() and not overwrite:
+        raise InputError(f"{json} exists: --overwrite replaces it")
+    chosen = None if sequences is None else [s.strip() for s in sequences.split(",") if s.strip()]
+    found = load_split(root, year, split, chosen, frames=results is None)
+    found = [every_nth(s, every) for s in found]
+    title = f"DAVIS-{year} {split}" + (f", every {every}. frame" if every > 1 else "")
+    extra: dict[str, object] = {"year": year, "split": split, "every": every}
+    if results is not None:
+        with progress("scoring", "sequences") as show:
+            counter = iter(range(1, len(found) + 1))
+            score = score_results(
+                found, results, resize=resize, on_score=lambda _: show(next(counter), len(found))
+            )
+        title += f", {results}"
+    else:
+        from pixelkin.evaluation.davis import Sequence as Davis
+        from pixelkin.evaluation.davis import evaluate
+        from pixelkin.evaluation.predict import Predictor
+        from pixelkin.models.encoder import load_encoder
+        from pixelkin.propagation.protocol import Protocol
+
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(check_threads(threads))
+        rules = Protocol.named(protocol)
+        if short_side is not None:
+            rules = dataclasses.replace(rules, short_side=short_side)
+        total = sum(len(s.names) for s in found)
+        before = {s.name: sum(len(o.names) for o in found[:i]) for i, s in enumerate(found)}
+        with progress("predicting") as show:
+
+            def tell(sequence: Davis, done: int) -> None:
+                show(before[sequence.name] + done, total)
+
+            predictor = Predictor(
+                load_encoder(weights),
+                rules,
+                out,
+                settings={"year": year, "every": every},
+                overwrite=overwrite,
+                on_frame=tell,
+            )
+            began = time.monotonic()
+            score = evaluate(found, predictor)
+        extra |= {"weights": weights, "protocol": dataclasses.asdict(rules)}
+        title += f", weights {weights}, protocol {rules.name}"
+        title += f", short side {short_side}" if short_side else ""
+        if predictor.frames:
+            rate = (time.monotonic() - began) / predictor.frames
+            title += f", {rate:.2f} s a frame with scoring"
+            extra["seconds_per_frame"] = rate
+    _show(score, title)
+    if json is not None:
+        from pixelkin.video.writer import write_json
+
+        write_json(json, {**extra, **score.to_json()})
+
+
+def _show(score: Score, title: str) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, name in enumerate(score.COLUMNS):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    *rows, overall = score.rows()
+    for row in rows:
+        table.add_row(*row)
+    table.add_section()
+    table.add_row(*overall, style="bold")
+    console().print(table)
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return
+    if arguments[0] not in BENCHMARKS:
+        raise InputError(f"no benchmark {arguments[0]!r}: there are {', '.join(BENCHMARKS)}")
+    call(davis, "evaluate davis", arguments[1:], DAVIS)

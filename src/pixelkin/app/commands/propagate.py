@@ -1,0 +1,156 @@
+"""pixelkin propagate: labels of one frame (or more) through a video, into a folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.console import console, progress
+from pixelkin.types import InputError, Labels
+
+DESCRIPTION = """
+Carry labels of one frame through a whole video.
+
+Labels are a mask (palette, grey or colour-coded PNG, one colour an object), or a JSON file of
+keypoints or points. They belong to frame 0, to the frame that has their file name in a folder of
+frames, or to the frame given as NUMBER=FILE; frames before it are labelled backwards.
+
+OUT receives masks/*.png at the video's size, frames/*.json (confidence, coordinates), run.json, and
+overlay.mp4 with --overlay. A run that was interrupted goes on when the command is given again.
+
+Example:
+  pixelkin propagate video.mp4 --labels first_frame.png --out out/video --overlay
+  pixelkin propagate frames/ --labels 0=a.png 40=b.png --out out/two_keyframes
+"""
+
+
+def propagate(
+    video: tyro.conf.Positional[str],
+    /,
+    labels: tuple[str, ...],
+    out: Path,
+    protocol: str = "davis",
+    weights: str = "default",
+    overlay: bool = False,
+    short_side: int | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Carry labels through a video.
+
+    Args:
+        video: Video file, folder of frames, or quoted glob pattern.
+        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        out: Folder for the results.
+        protocol: davis, youtube_vos, jhmdb or vip.
+        weights: default, random, lab, or a folder with weights.safetensors.
+        overlay: Also write overlay.mp4.
+        short_side: Work at this short side in pixels: faster and coarser; masks keep full size.
+        threads: CPU threads; all by default.
+        overwrite: Replace results that are there.
+    """
+    import torch
+
+    from pixelkin.models.encoder import load_encoder
+    from pixelkin.propagation.protocol import Protocol
+    from pixelkin.propagation.session import propagate_to_folder
+    from pixelkin.video.reader import open_video
+
+    if threads is not None:
+        torch.set_num_threads(check_threads(threads))
+    chosen = Protocol.named(protocol)
+    if short_side is not None:
+        chosen = dataclasses.replace(chosen, short_side=short_side)
+    reader = open_video(video)
+    keyframes = read_keyframes(labels, reader.names, (reader.info.height, reader.info.width))
+    encoder = load_encoder(weights)
+    began = time.monotonic()
+    with progress("propagating") as show:
+        run = propagate_to_folder(
+            video,
+            keyframes,
+            out,
+            encoder=encoder,
+            protocol=chosen,
+            overwrite=overwrite,
+            progress=show,
+        )
+    seconds = time.monotonic() - began
+    if overlay:
+        from pixelkin.app.overlay import write_overlay
+
+        with progress("drawing") as show:
+            write_overlay(video, run.folder, progress=show)
+    done = run.frames - run.resumed
+    say = console().print
+    resumed = f", {run.resumed} were there" if run.resumed else ""
+    rate = f" ({seconds / done:.2f} s each)" if done else ""
+    say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}", highlight=False)
+    say(
+        f"lowest confidence {run.lowest[1]:.2f} in frame {run.lowest[0]}: look there first",
+        highlight=False,
+    )
+
+
+def check_threads(threads: int) -> int:
+    """`threads` if it can be one."""
+    if threads < 1:
+        raise InputError(f"--threads {threads}: must be 1 or more")
+    return threads
+
+
+def read_keyframes(
+    files: Sequence[str], names: tuple[str, ...] | None, size: tuple[int, int]
+) -> dict[int, Labels]:
+    """Labels by frame number from FILE or NUMBER=FILE.
+
+    Args:
+        files: As on the command line.
+        names: File stems of the video's frames, where it is a folder of images.
+        size: (height, width) of the video.
+
+    Raises:
+        InputError: If a file is missing or wrong, or two belong to one frame.
+    """
+    if not files:
+        raise InputError("--labels needs at least one file")
+    keyframes: dict[int, Labels] = {}
+    for item in files:
+        number, path = _frame_of(item, names)
+        if number in keyframes:
+            raise InputError(f"{path}: frame {number} has labels already; give NUMBER=FILE")
+        keyframes[number] = _read_labels(path, size, keyframes)
+    return keyframes
+
+
+def _frame_of(item: str, names: tuple[str, ...] | None) -> tuple[int, Path]:
+    before, equals, after = item.partition("=")
+    if equals and before.strip().lstrip("-").isdigit() and not Path(item).exists():
+        return int(before), Path(after)
+    path = Path(item)
+    if names is not None and path.stem in names:
+        return names.index(path.stem), path
+    return 0, path
+
+
+def _read_labels(path: Path, size: tuple[int, int], others: Mapping[int, Labels]) -> Labels:
+    from pixelkin.video.formats.points_json import load_points
+    from pixelkin.video.masks import read_mask
+
+    if not path.exists():
+        raise InputError(f"no such labels file: {path}")
+    labels = load_points(path, size) if path.suffix.lower() == ".json" else read_mask(path, size)
+    for other in others.values():
+        if other.kind != labels.kind:
+            raise InputError(f"{path} has {labels.kind}, another file {other.kind}: give one kind")
+    return labels
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(propagate, "propagate", arguments, DESCRIPTION)

@@ -1,0 +1,49 @@
+"""overlay.mp4: the video with its propagated labels drawn over it, from a folder of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.propagation.results import ResultsFolder
+from pixelkin.types import Prediction
+from pixelkin.video.reader import open_video
+from pixelkin.video.render import overlay
+from pixelkin.video.writer import VideoWriter
+
+DEFAULT_FPS = 24.0  # of folders of frames, which do not say
+
+
+def write_overlay(
+    video: str | Path,
+    folder: str | Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Draw the results in `folder` over `video`.
+
+    Args:
+        video: What was propagated through.
+        folder: As `propagate_to_folder` left it.
+        progress: Called with (frames done, frames in all).
+
+    Returns:
+        Path of overlay.mp4, written atomically into `folder`.
+    """
+    reader = open_video(video)
+    path = Path(folder) / "overlay.mp4"
+    size = (reader.info.height, reader.info.width)
+    with VideoWriter(path, reader.info.fps or DEFAULT_FPS, size) as writer:
+        for done, (frame, shown) in enumerate(
+            zip(reader.frames(), ResultsFolder(Path(folder)).predictions(), strict=True), start=1
+        ):
+            writer.write(_draw(frame, shown))
+            if progress is not None:
+                progress(done, len(reader))
+    return path
+
+
+def _draw(frame: NDArray[np.uint8], shown: Prediction) -> NDArray[np.uint8]:
+    return overlay(frame, shown.labels, confidence=shown.confidence, objects=shown.objects)

@@ -1,0 +1,230 @@
+"""The streaming propagator: bounded memory, late objects, sizes, keypoints, bad input."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
+from pixelkin.propagation import PROTOCOL_NAMES, Protocol, propagate_features
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.types import InputError, Labels
+
+RNG = np.random.default_rng(0)
+HEIGHT, WIDTH = 64, 96
+
+
+class PatchEncoder(Encoder):
+    """Tells every patch of pixels from every other: a random projection of the cell's pixels."""
+
+    def __init__(self, stride: int = 8) -> None:
+        super().__init__(EncoderConfig(network="lab", stride=stride))
+
+    def with_stride(self, stride: int) -> PatchEncoder:
+        return PatchEncoder(stride)
+
+    def encode(self, frame: np.ndarray) -> torch.Tensor:
+        s = self.stride
+        pixels = torch.tensor(frame).permute(2, 0, 1)[None].float()
+        cells = torch.nn.functional.unfold(pixels, s, stride=s)[0]
+        cells = cells - cells.mean(0)
+        g = torch.Generator().manual_seed(0)
+        features = torch.randn(64, len(cells), generator=g) @ cells
+        features = 8 * torch.nn.functional.normalize(features, dim=0)
+        return features.view(64, frame.shape[0] // s, frame.shape[1] // s)
+
+
+def moving_square(frames: int, step: int = 8) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Frames and masks of a textured square that moves to the right over a textured ground."""
+    ground = RNG.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    patch = RNG.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    images, masks = [], []
+    for t in range(frames):
+        image, mask = ground.copy(), np.zeros((HEIGHT, WIDTH), np.int32)
+        where = slice(16, 40), slice(8 + step * t, 32 + step * t)
+        image[where], mask[where] = patch, 1
+        images.append(image)
+        masks.append(mask)
+    return images, masks
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+def test_every_protocol_follows_a_square(name: str) -> None:
+    images, masks = moving_square(8)
+    propagator = Propagator(PatchEncoder(), replace(Protocol.named(name), input_size=None))
+    for t, image in enumerate(images):
+        prediction = propagator.step(image, Labels.from_mask(masks[0]) if t == 0 else None)
+        assert prediction.index == t
+        ids = prediction.labels.ids
+        assert ids is not None and ids.shape == (HEIGHT, WIDTH)
+        assert iou(ids == 1, masks[t] == 1) > (0.99 if t == 0 else 0.65)
+        assert prediction.confidence.shape == (1,)
+        assert 0.0 <= prediction.frame_confidence <= 1.0
+        assert prediction.origin == ("given" if t == 0 else "propagated")
+
+
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+def test_memory_does_not_grow(name: str) -> None:
+    protocol = replace(Protocol.named(name), context=2, input_size=None)
+    propagator = Propagator(PatchEncoder(), protocol)
+    images, masks = moving_square(2)
+    sizes = []
+    for t in range(16):
+        propagator.step(images[t % 2], Labels.from_mask(masks[0]) if t == 0 else None)
+        assert propagator.engine is not None
+        sizes.append(propagator.engine.memory.nbytes)
+    assert len(set(sizes[8:])) == 1
+
+
+def test_streaming_equals_whole_array() -> None:
+    images, masks = moving_square(6)
+    encoder = load_encoder("random")
+    protocol = replace(Protocol.named("davis"), context=3, radius=3)
+    propagator = Propagator(encoder, protocol)
+    features = torch.stack([encoder.encode(image) for image in images])
+    ids = [propagator.step(images[0], Labels.from_mask(masks[0])).labels.ids]
+    ids += [propagator.step(image).labels.ids for image in images[1:]]
+    one_hot = torch.stack([torch.from_numpy(masks[0] == c).float() for c in (0, 1)])
+    soft0 = torch.nn.functional.interpolate(one_hot[None], features.shape[2:], mode="bilinear")[0]
+    soft = propagate_features(features, soft0, protocol)
+    for one, expected in zip(soft[1:], ids[1:], strict=True):
+        up = torch.nn.functional.interpolate(
+            one[None], size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False
+        )[0]
+        assert np.array_equal(up.argmax(0).numpy(), expected)
+
+
+def test_ids_need_not_be_contiguous_and_objects_may_come_later() -> None:
+    images, masks = moving_square(6)
+    late = np.zeros((HEIGHT, WIDTH), np.int32)
+    late[48:64, 64:88] = 3
+    texture = RNG.integers(0, 255, (16 * 24, 3), dtype=np.uint8)
+    for image in images[2:]:
+        image[late == 3] = texture
+    propagator = Propagator(PatchEncoder(), "davis")
+    propagator.step(images[0], Labels.from_mask(masks[0] * 7))
+    propagator.step(images[1])
+    joined = propagator.step(images[2], Labels.from_mask(late), merge=True)
+    assert joined.objects == (7, 3)
+    assert joined.confidence[1] == 1.0
+    assert joined.labels.ids is not None
+    assert np.array_equal(joined.labels.ids == 3, late == 3)
+    assert iou(joined.labels.ids == 7, masks[2] == 1) > 0.6
+    for t in (3, 4, 5):
+        ids = propagator.step(images[t]).labels.ids
+        assert ids is not None
+        assert iou(ids == 3, late == 3) > 0.6 and iou(ids == 7, masks[t] == 1) > 0.5
+
+
+def test_a_later_keyframe_starts_afresh() -> None:
+    """Labels of a whole frame supersede all that was predicted before."""
+    images, masks = moving_square(6)
+    propagator = Propagator(PatchEncoder(), "davis")
+    propagator.step(images[0], Labels.from_mask(masks[0]))
+    propagator.step(images[1])
+    corrected = propagator.step(images[2], Labels.from_mask(masks[5] * 4))
+    assert corrected.labels.ids is not None
+    assert np.array_equal(corrected.labels.ids, masks[5] * 4)
+    assert corrected.origin == "given" and corrected.frame_confidence == 1.0
+    fresh = Propagator(PatchEncoder(), "davis")
+    fresh.step(images[2], Labels.from_mask(masks[5] * 4))
+    for image in images[3:]:
+        ours, expected = propagator.step(image), fresh.step(image)
+        assert np.array_equal(ours.labels.ids, expected.labels.ids)
+        assert ours.objects == (4,)
+
+
+@pytest.mark.parametrize("name", PROTOCOL_NAMES)
+def test_keypoints_follow(name: str) -> None:
+    images, _ = moving_square(6)
+    corners = np.array([[12.0, 20.0], [27.0, 35.0], [np.nan, np.nan]])
+    propagator = Propagator(PatchEncoder(), replace(Protocol.named(name), input_size=None))
+    for t, image in enumerate(images):
+        given = Labels.from_points(corners, (HEIGHT, WIDTH)) if t == 0 else None
+        prediction = propagator.step(image, given)
+        points = prediction.labels.points
+        assert points is not None
+        expected = corners[:2] + np.array([8.0 * t, 0])
+        assert np.abs(points[:2] - expected).max() < 16  # two cells
+        assert np.isnan(points[2]).all()
+        assert t == 0 or prediction.confidence[2] == 0
+        assert prediction.labels.kind == "keypoints"
+
+
+def test_confidence_is_the_mean_share_of_votes_over_the_objects_pixels() -> None:
+    images, masks = moving_square(1)
+    propagator = Propagator(PatchEncoder(), "davis")
+    ids = masks[0].copy()
+    ids[:8], ids[-8:] = 5, 9
+    propagator.step(images[0], Labels.from_mask(ids))
+    soft = torch.rand(4, HEIGHT // 8, WIDTH // 8)
+    soft[3] = 0
+    prediction = propagator.decode(soft)
+    up = torch.nn.functional.interpolate(
+        soft[None], size=(HEIGHT, WIDTH), mode="bilinear", align_corners=False
+    )[0]
+    shares = (up / up.sum(0)).numpy()
+    winner = shares.argmax(0)
+    assert prediction.labels.ids is not None
+    assert np.array_equal(prediction.labels.ids, np.array([0, 1, 5, 9])[winner])
+    expected = [shares[1][winner == 1].mean(), shares[2][winner == 2].mean(), 0.0]
+    np.testing.assert_allclose(prediction.confidence, expected, atol=1e-5)
+    assert prediction.frame_confidence == 0.0
+
+
+def test_confidence_of_a_keypoint_is_the_mass_around_it() -> None:
+    images, _ = moving_square(1)
+    propagator = Propagator(PatchEncoder(), "davis")
+    points = np.array([[20.0, 20.0], [50.0, 30.0]])
+    propagator.step(images[0], Labels.from_points(points, (HEIGHT, WIDTH)))
+    soft = torch.zeros(3, HEIGHT // 8, WIDTH // 8)
+    soft[1, 3, 4], soft[1, 3, 5], soft[1, 0, 0] = 0.6, 0.3, 0.1
+    prediction = propagator.decode(soft)
+    # Weighted mean of the cells (4, 3), (5, 3) and (0, 0); a cell is 8 pixels.
+    assert prediction.labels.points is not None
+    expected = [[8 * (4 * 0.6 + 5 * 0.3), 8 * 3 * 0.9], [np.nan, np.nan]]
+    np.testing.assert_allclose(prediction.labels.points, expected, rtol=1e-6)
+    np.testing.assert_allclose(prediction.confidence, [0.6 / 1.0, 0.0], atol=0.31)
+
+
+def test_short_side_keeps_the_output_size() -> None:
+    frame = np.full((HEIGHT, WIDTH, 3), 30, np.uint8)
+    ids = np.zeros((HEIGHT, WIDTH), np.int32)
+    ids[16:48, 32:64] = 1
+    frame[ids == 1] = (220, 60, 20)
+    propagator = Propagator("lab", replace(Protocol.named("davis"), short_side=32))
+    propagator.step(frame, Labels.from_mask(ids))
+    found = propagator.step(frame).labels.ids
+    assert found is not None and found.shape == (HEIGHT, WIDTH)
+    assert iou(found == 1, ids == 1) > 0.8
+    assert propagator.engine is not None and propagator.engine.size == (32, 48)
+
+
+def test_bad_input_is_named() -> None:
+    images, masks = moving_square(2)
+    propagator = Propagator(PatchEncoder(), "davis")
+    with pytest.raises(InputError, match="first frame needs labels"):
+        propagator.step(images[0])
+    with pytest.raises(InputError, match="mark no object"):
+        propagator.step(images[0], Labels.from_mask(masks[0] * 0))
+    propagator = Propagator(PatchEncoder(), "davis")
+    with pytest.raises(InputError, match=r"48x32.*96x64"):
+        propagator.step(images[0], Labels.from_mask(masks[0][::2, ::2]))
+    propagator = Propagator(PatchEncoder(), "davis")
+    propagator.step(images[0], Labels.from_mask(masks[0]))
+    with pytest.raises(InputError, match=r"48x32.*96x64"):
+        propagator.step(images[1][::2, ::2])
+    points = Labels.from_points(np.zeros((2, 2)), (HEIGHT, WIDTH))
+    with pytest.raises(InputError, match="one kind"):
+        propagator.step(images[1], points, merge=True)
+    with pytest.raises(InputError, match="davis, youtube_vos, jhmdb, vip"):
+        Propagator(PatchEncoder(), "nonsense")
+    with pytest.raises(InputError, match="top_k"):
+        replace(Protocol.named("davis"), top_k=0)

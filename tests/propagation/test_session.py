@@ -1,0 +1,171 @@
+"""Whole videos: any keyframe, both directions, folders of results, interruption and resume."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.propagation.results import ResultsFolder
+from pixelkin.propagation.session import plan, propagate, propagate_to_folder
+from pixelkin.types import InputError, Labels
+from pixelkin.video.ids import read_ids
+from pixelkin.video.reader import open_video
+from pixelkin.video.writer import write_image
+
+FRAMES, HEIGHT, WIDTH = 27, 48, 80
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of frames in which a red square moves over a blue ground."""
+    path = tmp_path_factory.mktemp("frames")
+    rng = np.random.default_rng(0)
+    ground = rng.integers(0, 80, (HEIGHT, WIDTH, 3), dtype=np.uint8) + np.array([0, 0, 90])
+    for t in range(FRAMES):
+        image = ground.astype(np.uint8)
+        image[12:36, 4 + 2 * t : 24 + 2 * t] = (210, 40, 30)
+        write_image(path / f"{t:05d}.png", image)
+    return path
+
+
+def square(t: int) -> Labels:
+    ids = np.zeros((HEIGHT, WIDTH), np.int32)
+    ids[12:36, 4 + 2 * t : 24 + 2 * t] = 1
+    return Labels.from_mask(ids)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    files = (p for p in folder.rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def test_every_frame_once_and_near_the_truth(folder: Path) -> None:
+    seen = []
+    for prediction in propagate(folder, {9: square(9)}, encoder="lab"):
+        seen.append(prediction.index)
+        truth, found = square(prediction.index).ids, prediction.labels.ids
+        assert truth is not None and found is not None
+        assert (truth & found).sum() / (truth | found).sum() > 0.6
+        assert prediction.name == f"{prediction.index:05d}"
+    assert seen == [*range(9, FRAMES), *range(8, -1, -1)]
+
+
+def test_backwards_is_forwards_of_the_reversed_video(folder: Path) -> None:
+    frames = list(open_video(folder).frames())
+    propagator = Propagator("lab", "davis")
+    expected = [propagator.step(frames[9], square(9)).labels.ids]
+    expected += [propagator.step(frames[t]).labels.ids for t in range(8, -1, -1)]
+    found = {p.index: p.labels.ids for p in propagate(folder, {9: square(9)}, encoder="lab")}
+    for t, ids in zip(range(9, -1, -1), expected, strict=True):
+        assert np.array_equal(found[t], ids)
+
+
+def test_plan_covers_every_frame_once() -> None:
+    for keys in ([0], [5], [0, 7], [3, 4, 19]):
+        passes = plan(20, {k: square(0) for k in keys})
+        covered = [p.index(n) for p in passes for n in range(p.frames) if p.step > 0 or n > 0]
+        assert sorted(covered) == list(range(20))
+
+
+def test_folder_holds_what_the_iterator_gives(folder: Path, tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    run = propagate_to_folder(
+        folder,
+        square(0),
+        tmp_path / "out",
+        encoder="lab",
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert calls == [(i, FRAMES) for i in range(1, FRAMES + 1)]
+    stored = list(ResultsFolder(run.folder).predictions())
+    for ours, read in zip(propagate(folder, square(0), encoder="lab"), stored, strict=True):
+        assert np.array_equal(read_ids(run.folder / f"masks/{ours.name}.png"), ours.labels.ids)
+        assert np.array_equal(read.labels.ids, ours.labels.ids)
+        np.testing.assert_array_equal(read.confidence, ours.confidence)
+    lowest = min(stored, key=lambda p: p.frame_confidence)
+    assert run.lowest == (lowest.index, lowest.frame_confidence)
+    assert json.loads((run.folder / "run.json").read_text())["complete"] is True
+    assert not (run.folder / ".state.npz").exists()
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("protocol", "stop"),
+    [("davis", 4), ("davis", 17), ("davis", 26), ("jhmdb", 26)],
+)
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    folder: Path, tmp_path: Path, stop: int, protocol: str
+) -> None:
+    """The keyframe in the middle makes two passes; the stop is in the first or the second."""
+    keyframes = {6: square(6)}
+
+    def run(out: Path, stop_at: int | None = None) -> int:
+        def progress(done: int, total: int) -> None:
+            if done == stop_at:
+                raise Killed
+
+        result = propagate_to_folder(
+            folder,
+            keyframes,
+            out,
+            encoder="lab",
+            protocol=replace(Protocol.named(protocol), input_size=None),
+            progress=progress,
+        )
+        return result.resumed
+
+    run(tmp_path / "whole")
+    with pytest.raises(Killed):
+        run(tmp_path / "parts", stop)
+    resumed = run(tmp_path / "parts")
+    assert resumed == {4: 0, 17: 10, 26: 20}[stop]
+    assert results(tmp_path / "whole") == results(tmp_path / "parts")
+
+
+def test_results_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    propagate_to_folder(folder, square(0), out, encoder="lab")
+    before = results(out)
+    with pytest.raises(InputError, match="finished run: --overwrite"):
+        propagate_to_folder(folder, square(0), out, encoder="lab")
+    assert results(out) == before
+    propagate_to_folder(folder, square(0), out, encoder="lab", protocol="jhmdb", overwrite=True)
+    assert json.loads((out / "run.json").read_text())["protocol"]["name"] == "jhmdb"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("precious")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="not a run's folder"):
+            propagate_to_folder(folder, square(0), other, encoder="lab", overwrite=overwrite)
+    assert [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
+def test_an_unfinished_run_of_other_settings_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
+    with pytest.raises(InputError, match="unfinished run with another protocol"):
+        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", protocol="vip")
+
+
+def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="frame 99, but the video has frames 0 to 26"):
+        list(propagate(folder, {99: square(0)}, encoder="lab"))
+    with pytest.raises(InputError, match="no labels"):
+        list(propagate(folder, {}, encoder="lab"))
+    small = Labels.from_mask(np.ones((24, 40), np.int32))
+    with pytest.raises(InputError, match="40x24, the video is 80x48"):
+        propagate_to_folder(folder, small, tmp_path / "out", encoder="lab")
+    assert not (tmp_path / "out").exists()
