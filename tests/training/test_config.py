@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from pixelkin.training.config import Recipe, load_recipe, save_recipe
+from pixelkin.data.batch import ClipSpec
+from pixelkin.training.config import OBJECTIVES, Objective, Recipe, load_recipe, save_recipe
 from pixelkin.types import InputError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -115,6 +117,14 @@ def test_files_that_are_no_recipes(tmp_path: Path, text: str, message: str) -> N
 def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no recipe .*nothing.yaml"):
         load_recipe(tmp_path / "nothing.yaml")
+
+
+def test_every_objective_can_be_asked_for() -> None:
+    assert get_args(get_type_hints(Objective)["name"]) == tuple(OBJECTIVES)
+    for name in OBJECTIVES:
+        built = Objective(name).build()  # type: ignore[arg-type]
+        assert isinstance(built.clip, ClipSpec)
+        assert Objective(name).build() is not built  # type: ignore[arg-type]
 
 
 def test_defaults_are_a_complete_recipe(tmp_path: Path) -> None:

@@ -104,16 +104,19 @@ def test_what_a_run_leaves_behind(frames: Path, recipe_file: Path, tmp_path: Pat
     assert len(losses(out)) == 4
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_limit_stops_with_a_checkpoint_to_resume_from(
-    frames: Path, recipe_file: Path, tmp_path: Path
+    frames: Path, recipe_file: Path, tmp_path: Path, precision: str
 ) -> None:
     out, whole = tmp_path / "run", tmp_path / "whole"
-    stopped = train(recipe_file, [frames], out, overrides={"run.limit_minutes": 1e-6})
+    changes = {"precision": precision}
+    stopped = train(recipe_file, [frames], out, overrides={**changes, "run.limit_minutes": 1e-6})
     assert (stopped.step, stopped.complete, stopped.encoder) == (1, False, out / "encoder")
     assert load_encoder(out / "encoder").config.meta["training"]["step"] == 1
-    assert train(recipe_file, [frames], out).complete
-    train(recipe_file, [frames], whole)
+    assert train(recipe_file, [frames], out, overrides=changes).complete
+    train(recipe_file, [frames], whole, overrides=changes)
     assert same_training(whole, out)
+    assert load_checkpoint(out / "checkpoint.pt")["precision"] == precision
 
 
 def test_interrupt_stops_after_the_step(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
