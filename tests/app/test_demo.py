@@ -14,7 +14,7 @@ from pixelkin.types import InputError, Labels
 from pixelkin.video.masks import read_mask
 from pixelkin.video.reader import open_video
 
-SMALL = {"weights": "lab", "frames": 8, "size": (96, 160), "progress": False}
+SMALL = {"weights": "lab", "frames": 8, "size": (96, 160)}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ as a user: a video file, labels of its first frame, `pixelkin.propagate`, the be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.app.console import progress
 from pixelkin.types import InputError, Labels
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+Show = Callable[[int, int], None]
 
+if TYPE_CHECKING:
     from pixelkin.data.synthetic import SyntheticFrame, SyntheticScene
     from pixelkin.models.encoder import Encoder
     from pixelkin.propagation.protocol import Protocol
@@ -110,7 +112,6 @@ def run_demo(
     size: tuple[int, int] = (240, 432),
     seed: int = 0,
     overwrite: bool = False,
-    progress: bool = True,
 ) -> DemoResult:
     """Make a synthetic video, carry masks and keypoints of frame 0 through it, and score them.
 
@@ -127,7 +128,6 @@ def run_demo(
         size: (height, width) of the video in pixels.
         seed: Another seed is another video.
         overwrite: Whether results that are in `out` already may be replaced.
-        progress: Whether to show progress bars on stderr.
 
     Raises:
         InputError: If an argument is out of range, or `out` holds results already.
@@ -151,12 +151,13 @@ def run_demo(
     encoder, rules = load_encoder(weights), Protocol.named(protocol)
     (folder / "scores.json").unlink(missing_ok=True)  # its presence says that all is complete
 
-    with _progress_bars(progress) as bars:
-        first = scene[0]
-        write_mask(folder / "mask.png", first.mask_labels)
-        save_points(folder / "keypoints.json", first.keypoint_labels)
-        _write_video(scene, folder / "video.mp4", bars)
-        predicted, static = _propagate_and_score(scene, folder, encoder, rules, bars)
+    first = scene[0]
+    write_mask(folder / "mask.png", first.mask_labels)
+    save_points(folder / "keypoints.json", first.keypoint_labels)
+    with progress("rendering") as show:
+        _write_video(scene, folder / "video.mp4", show)
+    with progress("propagating") as show:
+        predicted, static = _propagate_and_score(scene, folder, encoder, rules, show)
     settings = {
         "weights": weights,
         "protocol": asdict(rules),
@@ -205,7 +206,7 @@ class _Tally:
 
 
 def _propagate_and_score(
-    scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol, bars: Progress
+    scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol, show: Show
 ) -> tuple[Scores, Scores]:
     """Write the overlay and the contact sheet; scores of the propagated and of static labels."""
     from pixelkin.propagation.session import propagate
@@ -225,7 +226,7 @@ def _propagate_and_score(
 
     with VideoWriter(folder / "overlay.mp4", FPS, scene.size) as writer:
         steps = zip(scene, video.frames(), masks, points, strict=True)
-        for truth, frame, mask, keypoints in bars.track(steps, len(scene), description="propagate"):
+        for truth, frame, mask, keypoints in steps:
             picture = draw(frame, mask.labels, keypoints.labels)
             writer.write(picture)
             if truth.index > 0:  # frame 0 is given
@@ -234,22 +235,17 @@ def _propagate_and_score(
             if truth.index in shown:
                 sheet["truth"].append(draw(frame, truth.mask_labels, truth.keypoint_labels))
                 sheet["predicted"].append(picture)
+            show(truth.index + 1, len(scene))
     titles = [f"{row}, frame {t}" for row in sheet for t in sorted(shown)]
     pictures = [picture for row in sheet.values() for picture in row]
     write_image(folder / "contact_sheet.png", contact_sheet(pictures, titles, len(shown)))
     return predicted.scores(), static.scores()
 
 
-def _write_video(scene: SyntheticScene, path: Path, bars: Progress) -> None:
+def _write_video(scene: SyntheticScene, path: Path, show: Show) -> None:
     from pixelkin.video.writer import VideoWriter
 
     with VideoWriter(path, FPS, scene.size) as writer:
-        for frame in bars.track(scene, len(scene), description="render"):
+        for frame in scene:
             writer.write(frame.image)
-
-
-def _progress_bars(show: bool) -> Progress:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True), transient=True, disable=not show)
+            show(frame.index + 1, len(scene))

@@ -137,8 +137,8 @@ class Encoder(nn.Module):
         if self.config.temperature is None:
             return cast(Tensor, x)
         length = float(self.config.temperature) ** -0.5
-        unit: Tensor = F.normalize(x.float(), dim=1, eps=1e-12)
-        return unit * length
+        unit: Tensor = F.normalize(x.float(), dim=1, eps=1e-12) * length
+        return unit
 
     @torch.inference_mode()
     def encode(self, frame: NDArray[np.uint8]) -> Tensor:
