@@ -16,6 +16,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import ot
@@ -82,22 +83,22 @@ def transport_rows(cells: int) -> list[dict[str, float | str]]:
         a, b = noisy_features(cells, noise)
         cost = 1 - forward_backward(a @ b.mT)
         for tolerance in (1e-2, 1e-3, 1e-4, 1e-5):
-            settings = {"epsilon": EPSILON, "max_iterations": 1000, "tolerance": tolerance}
-            ours = {}
-            residual = 0.0
+            ours, theirs, residual = {}, {}, 0.0
             for log in (False, True):
-                run = lambda log=log: sinkhorn(cost, log_domain=log, **settings)  # noqa: E731
+                run = partial(
+                    sinkhorn,
+                    cost,
+                    epsilon=EPSILON,
+                    max_iterations=1000,
+                    tolerance=tolerance,
+                    log_domain=log,
+                )
                 residual = max(residual, missed(run()[0][0]))
                 ours[log] = milliseconds(run)
             k = plain_iterations(cost[0], residual)
-            theirs = {}
             for method in ("sinkhorn", "sinkhorn_log"):
-                theirs[method] = milliseconds(
-                    lambda method=method, k=k: ot.sinkhorn(
-                        marginal, marginal, cost[0], EPSILON, method, numItermax=k, stopThr=0
-                    ),
-                    runs=3,
-                )
+                pot = partial(ot.sinkhorn, marginal, marginal, cost[0], EPSILON, method)
+                theirs[method] = milliseconds(partial(pot, numItermax=k, stopThr=0), runs=3)
             row = {
                 "noise": noise,
                 "residual": residual,

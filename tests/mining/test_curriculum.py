@@ -54,6 +54,13 @@ def test_m2_rises_with_the_variance_from_low_to_high() -> None:
     assert m2[3] == m2[4] == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("signal", "sure"), [("var_t", 0.5), ("var_c", 0.3), ("var_q", 0.025)])
+def test_every_signal_has_its_own_reference(signal: Signal, sure: float) -> None:
+    curriculum = Curriculum(signal, low=0.2)
+    curriculum.update((sure + 0.01) / 2)
+    assert curriculum.upper(0.0, 100) == pytest.approx(0.6)
+
+
 def test_moving_average_starts_at_the_first_value() -> None:
     curriculum = Curriculum(momentum=0.9)
     for v in (0.2, 0.3, 0.1):
@@ -90,3 +97,9 @@ def test_state_goes_on() -> None:
 def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         Curriculum(**change)  # type: ignore[arg-type]
+
+
+def test_a_fixed_m2_may_be_below_low() -> None:
+    curriculum = Curriculum("fixed", low=0.3, high=0.1)
+    assert curriculum.least == curriculum.upper(0.5, 64) == 0.1
+    assert Curriculum("clock", low=0.3).least == 0.3

@@ -109,7 +109,10 @@ def neighbourhood(cells: Tensor, height: int, width: int, radius: int) -> Tensor
     Returns:
         P x (height * width) bool.
     """
-    index = torch.arange(height * width, device=cells.device)
-    rows = (index // width - (cells // width)[:, None]).abs() <= radius
-    columns = (index % width - (cells % width)[:, None]).abs() <= radius
-    return rows & columns
+
+    def near(position: Tensor, count: int) -> Tensor:
+        index = torch.arange(count, device=cells.device)
+        return (index - position[:, None]).abs() <= radius
+
+    rows, columns = near(cells // width, height), near(cells % width, width)
+    return (rows[:, :, None] & columns[:, None]).flatten(1)

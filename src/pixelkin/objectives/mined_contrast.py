@@ -84,8 +84,8 @@ class MinedContrast:
             raise ValueError(f"{self.hardness = }: must be rank or cosine")
         if min(self.gaps, default=0) < 1:
             raise ValueError(f"{self.gaps = }: give positive distances")
-        if not 0 <= self.m1 <= self.curriculum.low:
-            raise ValueError(f"{self.m1 = } must lie in [0, {self.curriculum.low = }]")
+        if not 0 <= self.m1 <= self.curriculum.least:
+            raise ValueError(f"{self.m1 = } must lie in [0, {self.curriculum.least}], below all m2")
         if not 0 < self.threshold <= 1 or self.temperature <= 0 or self.epsilon <= 0:
             raise ValueError(
                 f"{self.threshold = } must lie in (0, 1], "
