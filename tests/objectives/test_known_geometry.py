@@ -180,7 +180,7 @@ def test_views_without_overlap_have_a_loss_of_zero() -> None:
     away = affine(0.0, 1.0, False, (1000, 0))[None]
     f = features(1).requires_grad_()
     loss, figures = KnownGeometry()(f, batch(torch.eye(2, 3)[None], away), 0.0)
-    assert float(loss) == 0.0 and figures["pairs"] == 0.0
+    assert loss.item() == 0.0 and figures["pairs"] == 0.0
     loss.backward()
     assert f.grad is not None and float(f.grad.abs().sum()) == 0.0
 

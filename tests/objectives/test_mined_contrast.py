@@ -132,13 +132,13 @@ def test_untrained_cosines_still_give_a_loss() -> None:
     assert float(loss) > 1.0
     objective.floor = 0
     loss, figures = objective(f, clips(), 0.0)
-    assert float(loss) == 0.0 and figures["negatives"] == 0.0
+    assert loss.item() == 0.0 and figures["negatives"] == 0.0
 
 
 def test_no_positive_at_all_is_a_loss_of_zero() -> None:
     f = features(noise=0.1).requires_grad_()
     loss, figures = MinedContrast()(f, clips(shift=5000.0), 0.0)
-    assert float(loss) == 0.0 and figures["positives"] == 0.0
+    assert loss.item() == 0.0 and figures["positives"] == 0.0
     loss.backward()
     assert f.grad is not None and float(f.grad.abs().sum()) == 0.0
     assert set(figures) == set(MinedContrast()(f, clips(), 0.0)[1])
