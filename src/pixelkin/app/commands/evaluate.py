@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.commands.propagate import check_threads
@@ -16,14 +18,14 @@ from pixelkin.types import InputError
 if TYPE_CHECKING:
     from pixelkin.evaluation.scores import Score
 
-BENCHMARKS = ("davis",)
 
 USAGE = """usage: pixelkin evaluate BENCHMARK [options]
 
 Run a benchmark with some weights, or score predictions that are there.
 
 benchmarks:
-  davis      DAVIS 2016 and 2017, semi-supervised: J and F
+  davis      DAVIS 2016 and 2017, semi-supervised: J and F of masks
+  keypoints  joints of one video (JHMDB's .mat, BADJA's .json): PCK
 
 example:
   pixelkin evaluate davis --root DAVIS --year 2017 --split val
@@ -156,11 +158,82 @@ def _show(score: Score, title: str) -> None:
     console().print(table)
 
 
+KEYPOINTS = """
+Carry the joints of a video's first annotated frame forwards and count those that are right (PCK):
+at most alpha * 0.6 * the diagonal of the box around the frame's joints away.
+
+Example:
+  pixelkin evaluate keypoints JHMDB/Rename_Images/catch/CLIP --truth joint_positions.mat
+  pixelkin evaluate keypoints DAVIS/JPEGImages/480p/dog --truth badja/dog.json --protocol davis
+"""
+
+
+def keypoints(
+    video: tyro.conf.Positional[str],
+    /,
+    truth: Path,
+    weights: str = "default",
+    protocol: str = "jhmdb",
+    json: Path | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Score keypoints of one video.
+
+    Args:
+        video: Video file, folder of frames, or quoted glob pattern.
+        truth: joint_positions.mat of JHMDB, or a joint file of BADJA.
+        weights: default, random, lab, or a folder with weights.safetensors.
+        protocol: Propagation protocol.
+        json: Write the figures to this file.
+        threads: CPU threads; all by default.
+        overwrite: Replace what --json holds.
+    """
+    import torch
+    from rich.table import Table
+
+    from pixelkin.evaluation.keypoints import ALPHAS, evaluate, load_truth
+    from pixelkin.models.encoder import load_encoder
+    from pixelkin.propagation.protocol import Protocol
+    from pixelkin.video.reader import open_video
+
+    if json is not None and json.exists() and not overwrite:
+        raise InputError(f"{json} exists: --overwrite replaces it")
+    if threads is not None:
+        torch.set_num_threads(check_threads(threads))
+    rules = Protocol.named(protocol)
+    reader = open_video(video)
+    joints = load_truth(truth, reader)
+    with progress("predicting") as show:
+        score = evaluate(reader, joints, load_encoder(weights), rules, show)
+    title = f"{truth}: {score.joints} joints, {score.frames} frames"
+    table = Table(title=f"{title}, weights {weights}, protocol {protocol}", title_justify="left")
+    table.add_column("PCK in percent")
+    for alpha in ALPHAS:
+        table.add_column(f"@{alpha}", justify="right")
+    for row in score.rows():
+        table.add_row(*row)
+    console().print(table)
+    if json is not None:
+        from pixelkin.video.writer import write_json
+
+        settings = {"weights": weights, "protocol": dataclasses.asdict(rules)}
+        write_json(json, {**settings, **score.to_json()})
+
+
+BENCHMARKS: dict[str, tuple[Callable[..., None], str]] = {
+    "davis": (davis, DAVIS),
+    "keypoints": (keypoints, KEYPOINTS),
+}
+
+
 def run(arguments: Sequence[str]) -> None:
     """Run the command on its arguments."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
-    if arguments[0] not in BENCHMARKS:
-        raise InputError(f"no benchmark {arguments[0]!r}: there are {', '.join(BENCHMARKS)}")
-    call(davis, "evaluate davis", arguments[1:], DAVIS)
+    name, *rest = arguments
+    if name not in BENCHMARKS:
+        raise InputError(f"no benchmark {name!r}: there are {', '.join(BENCHMARKS)}")
+    command, description = BENCHMARKS[name]
+    call(command, f"evaluate {name}", rest, description)
