@@ -105,7 +105,7 @@ def evaluate(
         raise InputError(f"{len(truth)} annotated frames: at least two are needed")
     first, last = min(truth), max(truth)
     start = truth[first]
-    known: NDArray[np.bool_] = np.isfinite(start).all(axis=1)
+    known = np.isfinite(start[:, 0]) & np.isfinite(start[:, 1])
     if not known.any():
         raise InputError(f"frame {first}, the first annotated one, has no joint")
     size = (reader.info.height, reader.info.width)
