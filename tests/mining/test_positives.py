@@ -83,6 +83,17 @@ def test_variance_is_that_of_the_dense_matrices(signal: Any) -> None:
     assert (float(mined.residual.max()) > 0) == (signal in ("var_t", "var_c"))
 
 
+def test_hard_q_keeps_mutual_nearest_neighbours_alone() -> None:
+    first, second, *rest = scene(1.0)
+    found = mine_positives(first, second, *rest, level="q", hard_q=True, threshold=0.3).positives
+    similarity = first @ second.mT
+    mutual = (similarity == similarity.amax(2, keepdim=True)) & (
+        similarity == similarity.amax(1, keepdim=True)
+    )
+    expected = (mutual & (similarity >= 0.3)).nonzero()
+    assert torch.equal(torch.stack(found[:3], 1), expected) and len(expected) > 10
+
+
 def test_few_pairs_at_a_time_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = mine_positives(*scene())
     monkeypatch.setattr("pixelkin.mining.positives._CPU_CHUNK", 2 * N * N)

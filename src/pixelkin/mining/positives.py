@@ -50,6 +50,7 @@ def mine_positives(
     level: Level = "qtc",
     threshold: float = 0.5,
     signal: Signal = "var_t",
+    hard_q: bool = False,
     epsilon: float = 0.05,
     max_iterations: int = 30,
     tolerance: float = 1e-2,
@@ -68,6 +69,7 @@ def mine_positives(
             of T sum to 1.
         threshold: Least confidence of a positive.
         signal: What the curriculum follows.
+        hard_q: Take Q's form of mutual nearest neighbours, see `forward_backward`.
         epsilon: See `optimal_transport`, as for the arguments below.
         max_iterations: Most iterations.
         tolerance: Share of the mass that may miss its column.
@@ -84,7 +86,7 @@ def mine_positives(
     for start in range(0, b, together):
         part = slice(start, start + together)
         similarity = first[part] @ second[part].mT
-        q = forward_backward(similarity)
+        q = forward_backward(similarity, hard=hard_q)
         v = residual = first.new_zeros(len(q))
         found = best_of_rows(similarity if level == "argmax" else q)
         if signal == "var_q":

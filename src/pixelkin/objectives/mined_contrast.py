@@ -37,6 +37,7 @@ class MinedContrast:
         positives: What makes a positive: "argmax", every anchor's most similar cell; "q", that of
             greatest Q; "qt", T; "qtc", C: T inside the window of temporal coherence (the paper).
         threshold: Least confidence of a positive (not for "argmax", which keeps all).
+        hard_q: Whether Q keeps mutual nearest neighbours alone instead of its soft form.
         epsilon: Entropic regularisation of T.
         max_iterations: Most iterations of Sinkhorn's algorithm.
         tolerance: Share of the mass of T that may miss its column.
@@ -62,6 +63,7 @@ class MinedContrast:
     gaps: tuple[int, ...] = (8, 16, 24, 32)
     positives: Level = "qtc"
     threshold: float = 0.5
+    hard_q: bool = False
     epsilon: float = 0.05
     max_iterations: int = 30
     tolerance: float = 1e-2
@@ -167,6 +169,7 @@ class MinedContrast:
             level=self.positives,
             threshold=self.threshold,
             signal=self.curriculum.signal,
+            hard_q=self.hard_q,
             epsilon=self.epsilon,
             max_iterations=self.max_iterations,
             tolerance=self.tolerance,
