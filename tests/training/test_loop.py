@@ -43,22 +43,34 @@ def losses(run: Path) -> list[tuple[int, float]]:
 def test_killed_and_resumed_equals_uninterrupted(
     frames: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
-    changes = {"steps": 40, "run.checkpoint_every": 7}
+    changes = {"steps": 60, "run.checkpoint_every": 7}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     result = train(recipe_file, [frames], whole, overrides=changes)
     assert result.complete
-    assert len(losses(whole)) == 40
-    command = [sys.executable, "-m", "pixelkin.training", str(recipe_file), "steps=40"]
+    assert len(losses(whole)) == 60
+    command = [sys.executable, "-m", "pixelkin.training", str(recipe_file), "steps=60"]
     command += ["run.checkpoint_every=7", "run.workers=1"]
     command += ["--data", str(frames), "--out", str(killed)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    while process.poll() is None and len(losses(killed)) < 25:
-        time.sleep(0.002)
-    process.kill()
-    _, told = process.communicate()
-    assert process.returncode == -signal.SIGKILL, told.decode()
-    assert load_checkpoint(killed / "checkpoint.pt")["step"] in (21, 28)  # in the second stage
+
+    def signalled(number: int, step: int) -> tuple[int, str]:
+        """Exit code and messages of a run whose whole group is signalled at a step."""
+        process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, start_new_session=True
+        )
+        while process.poll() is None and len(losses(killed)) < step:
+            time.sleep(0.002)
+        os.killpg(process.pid, number)
+        told = process.communicate()[1].decode()
+        return process.returncode, told
+
+    code, told = signalled(signal.SIGKILL, 37)
+    assert code == -signal.SIGKILL, told
+    assert load_checkpoint(killed / "checkpoint.pt")["step"] in (35, 42)  # in the second stage
+    code, told = signalled(signal.SIGTERM, 45)
+    assert code == 130, told
+    assert "interrupted at step" in told
+    assert not (killed / "encoder").exists()
     (killed / ".checkpoint.0123abcd.pt").write_bytes(b"half a checkpoint")
     assert subprocess.run(command, env=environment, capture_output=True).returncode == 0
     assert same_training(whole, killed)

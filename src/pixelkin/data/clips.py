@@ -241,7 +241,7 @@ def clip_loader(
 
 
 def _leave_signals_to_trainer(_: int) -> None:
-    # Ctrl-C reaches all processes of a terminal; the main one decides when to stop. Its handlers
-    # are not for its workers, which it may terminate.
+    # Ctrl-C and batch systems signal all processes of a group. The main one decides when to stop:
+    # workers that die first would take it along. They end when it does.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -16,7 +16,7 @@ from pixelkin.types import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train; 0 on success, 2 on bad input with one line that says what is wrong."""
+    """Train; 0 on success, 2 on bad input with one line that says what is wrong, 130 if stopped."""
     parser = argparse.ArgumentParser(prog="python -m pixelkin.training", description=__doc__)
     parser.add_argument("recipe")
     parser.add_argument("overrides", nargs="*", help="run.workers=2 optimiser.learning_rate=3e-4")
@@ -27,11 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_intermixed_args(arguments)
     try:
         overrides = dict(_override(text) for text in options.overrides)
-        train(options.recipe, options.data, options.out, resume=options.resume, overrides=overrides)
+        result = train(
+            options.recipe, options.data, options.out, resume=options.resume, overrides=overrides
+        )
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
+    return 0 if result.encoder else 130
 
 
 def _override(text: str) -> tuple[str, object]:
