@@ -1,0 +1,89 @@
+"""Imports go one way, optional dependencies are imported late, and start-up stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixelkin
+
+ROOT = Path(pixelkin.__file__).parent
+# Lower layers first; packages of one layer do not import each other.
+LAYERS = [
+    {"types"},
+    {"ops"},
+    {"models", "data", "video"},
+    {"mining"},
+    {"propagation", "objectives"},
+    {"training", "evaluation"},
+    {"experiments"},
+    {"app"},
+]
+ALLOWED_SIDEWAYS = {("data", "video")}  # clips are read from videos
+OPTIONAL = {"matplotlib", "tensorboard", "ot", "kornia", "fastapi", "onnx", "pycocotools"}
+HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+
+
+def layer(package: str) -> int:
+    return next(i for i, names in enumerate(LAYERS) if package in names)
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for name, tree in modules():
+        own = name.split(".")[0]
+        if own == "__init__":
+            continue
+        for target in imported(tree):
+            parts = target.split(".")
+            if parts[0] != "pixelkin" or len(parts) < 2 or parts[1] == own:
+                continue
+            down = layer(parts[1]) < layer(own)
+            if not down and (own, parts[1]) not in ALLOWED_SIDEWAYS:
+                wrong.append(f"{name} imports {target}")
+    assert not wrong
+
+
+def test_optional_dependencies_are_imported_inside_functions_of_one_module() -> None:
+    where: dict[str, set[str]] = {}
+    for name, tree in modules():
+        top = {t.split(".")[0] for node in tree.body for t in imported_at(node)}
+        assert not top & OPTIONAL, f"{name} imports {top & OPTIONAL} at its top"
+        for target in imported(tree):
+            if target.split(".")[0] in OPTIONAL:
+                where.setdefault(target.split(".")[0], set()).add(name)
+    assert all(len(users) == 1 for users in where.values()), where
+
+
+def imported_at(node: ast.stmt) -> Iterator[str]:
+    """What a statement imports when its module is imported."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        yield from imported(node)
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, pixelkin, pixelkin.app.cli; print(' '.join(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(shown.stdout.split())
+
+
+def test_every_public_name_resolves() -> None:
+    for name in pixelkin.__all__:
+        assert getattr(pixelkin, name).__name__ == name
