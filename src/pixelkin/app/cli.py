@@ -13,6 +13,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": ("demo", "carry labels through a made-up video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
+    "train": ("train", "learn an encoder from unlabelled videos"),
     "evaluate": ("evaluate", "run or score a benchmark: davis, keypoints"),
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from pixelkin.evaluation.davis import Sequence
+from pixelkin.evaluation.davis import Sequence, evaluate
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
@@ -134,3 +134,15 @@ def every_nth(sequence: Sequence, step: int) -> Sequence:
         frames=sequence.frames[::step],
         annotations=sequence.annotations[::step],
     )
+
+
+def quick_score(
+    encoder: Encoder, sequences: Iterable[Sequence], *, short_side: int = 240, step: int = 2
+) -> dict[str, float]:
+    """J, F and J&F at reduced size and frame rate, to watch a training by.
+
+    Not a benchmark's figure: the grid of a small frame alone costs several points.
+    """
+    protocol = replace(Protocol.named("davis"), short_side=short_side)
+    score = evaluate([every_nth(s, step) for s in sequences], Predictor(encoder, protocol))
+    return {"jf": score.summary.jf, "j": score.summary.j.mean, "f": score.summary.f.mean}

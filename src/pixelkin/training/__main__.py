@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # intermixed: overrides may stand on either side of the options
     options = parser.parse_intermixed_args(arguments)
     try:
-        overrides = dict(_override(text) for text in options.overrides)
+        overrides = read_overrides(options.overrides)
         result = train(
             options.recipe, options.data, options.out, resume=options.resume, overrides=overrides
         )
@@ -36,11 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if result.encoder else 130
 
 
-def _override(text: str) -> tuple[str, object]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"{text!r} is not an override: write KEY=VALUE")
-    return key, yaml.safe_load(value)
+def read_overrides(texts: Sequence[str]) -> dict[str, object]:
+    """Settings by dotted path from KEY=VALUE texts; values are YAML.
+
+    Raises:
+        InputError: If one is not of that form.
+    """
+    found: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{text!r} is not a setting: write KEY=VALUE")
+        found[key] = yaml.safe_load(value)
+    return found
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""pixelkin train: learn an encoder from unlabelled videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.console import console
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.models.encoder import Encoder
+
+DESCRIPTION = """
+Learn an encoder from videos without labels.
+
+RECIPE is a YAML file, as those in recipes/. DATA are folders of videos or of folders of frames,
+searched recursively. OUT receives checkpoints (the same command goes on after an interruption),
+metrics.jsonl, report.png, and encoder/, which every --weights takes.
+
+On several processes: torchrun --nproc-per-node 2 -m pixelkin.training RECIPE --data DATA --out OUT
+
+Example:
+  pixelkin train recipes/small.yaml --data my_videos --out runs/mine
+  pixelkin propagate video.mp4 --labels first.png --out out/video --weights runs/mine/encoder
+"""
+
+
+def train(
+    recipe: tyro.conf.Positional[Path],
+    /,
+    data: tuple[Path, ...],
+    out: Path,
+    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    davis: Path | None = None,
+    sequences: str = "",
+    resume: bool = True,
+) -> None:
+    """Train an encoder.
+
+    Args:
+        recipe: YAML file.
+        data: Folders of videos or frames.
+        out: Folder for everything that is written.
+        settings: Settings that replace the recipe's: KEY=VALUE, for example steps=500.
+        davis: Validate on sequences of a data set in DAVIS-2016's layout (its val split) at half
+            size, every second frame.
+        sequences: Which, separated by commas; all by default.
+        resume: Go on with what is in OUT.
+    """
+    from pixelkin.training.__main__ import read_overrides
+    from pixelkin.training.loop import train as run_training
+
+    if not data:
+        raise InputError("--data needs at least one folder")
+    validate = None
+    if davis is not None:
+        from pixelkin.evaluation.davis import load_split
+        from pixelkin.evaluation.predict import quick_score
+
+        names = [s.strip() for s in sequences.split(",") if s.strip()] or None
+        found = load_split(davis, 2016, "val", names)
+
+        def validate(encoder: Encoder) -> dict[str, float]:
+            return quick_score(encoder, found)
+
+    result = run_training(
+        recipe, data, out, resume=resume, overrides=read_overrides(settings), validate=validate
+    )
+    say = console().print
+    if result.encoder is None:
+        raise KeyboardInterrupt
+    done = "complete" if result.complete else f"step {result.step} of {result.steps}"
+    say(f"{done}: {result.encoder}", highlight=False)
+    say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {result.encoder}")
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(train, "train", arguments, DESCRIPTION)
