@@ -1,0 +1,81 @@
+"""Table 1 of the supplement: strides, channels, padding, and torchvision's names."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pixelkin.models.resnet import ResNet18
+
+
+def test_256_pixels_give_32x32x256() -> None:
+    net = ResNet18().eval()
+    with torch.inference_mode():
+        assert net(torch.rand(1, 3, 256, 256)).shape == (1, 256, 32, 32)
+
+
+@pytest.mark.parametrize(("stride", "grid"), [(8, (60, 107)), (4, (120, 214))])
+def test_grids_of_480p(stride: int, grid: tuple[int, int]) -> None:
+    net = ResNet18(stride).eval()
+    with torch.inference_mode():
+        assert net(torch.rand(1, 3, 480, 854)).shape[2:] == grid
+
+
+def test_one_set_of_weights_serves_both_strides() -> None:
+    assert ResNet18(8).state_dict().keys() == ResNet18(4).state_dict().keys()
+    ResNet18(4).load_state_dict(ResNet18(8).state_dict())
+
+
+def test_parameter_count_is_table_1s() -> None:
+    """Stem 9,536; stages 147,968 + 525,568 + 2,099,712 + 2,361,344, as their shapes say."""
+    blocks = {1: 147_968, 2: 525_568, 3: 2_099_712, 4: 2_361_344}
+    net = ResNet18()
+    for i, expected in blocks.items():
+        assert sum(p.numel() for p in net.get_submodule(f"layer{i}").parameters()) == expected
+    assert sum(p.numel() for p in net.parameters()) == 9_536 + sum(blocks.values())
+
+
+def test_torchvision_weights_load_where_shapes_agree() -> None:
+    """In torchvision's network the last stage has 512 channels, and there is a classifier."""
+    theirs = {k: torch.randn_like(v.float()) for k, v in ResNet18().state_dict().items()}
+    theirs = {k: v for k, v in theirs.items() if "num_batches" not in k}
+    theirs["layer4.0.conv1.weight"] = torch.randn(512, 256, 3, 3)
+    theirs["fc.weight"] = torch.randn(1000, 512)
+    net = ResNet18()
+    kept = net.state_dict()["layer4.0.conv1.weight"].clone()
+    loaded, skipped = net.load_matching(theirs)
+    assert "layer3.1.bn2.running_var" in loaded and "layer4.0.conv1.weight" in skipped
+    assert "fc.weight" not in loaded
+    assert torch.equal(net.state_dict()["layer3.0.conv1.weight"], theirs["layer3.0.conv1.weight"])
+    assert torch.equal(net.state_dict()["layer4.0.conv1.weight"], kept)
+
+
+def test_reflect_padding_leaks_no_border_into_a_constant_image() -> None:
+    constant = torch.full((1, 3, 64, 96), 0.7)
+    for padding, spread in (("reflect", False), ("replicate", False), ("zeros", True)):
+        torch.manual_seed(0)
+        net = ResNet18(padding=padding, widths=(16, 16)).eval()
+        with torch.inference_mode():
+            out = net(constant)
+        deviation = float((out - out[:, :, 3:4, 3:4]).abs().max())
+        assert (deviation > 1e-3) == spread
+
+
+def test_a_block_is_two_convolutions_and_a_shortcut() -> None:
+    net = ResNet18(padding="zeros", widths=(8, 8), last_relu=False).eval()
+    block = net.get_submodule("layer2.0")
+    x = torch.rand(2, 8, 12, 12)
+    with torch.inference_mode():
+        a = F.conv2d(x, block.conv1.weight, stride=2, padding=1)
+        a = F.conv2d((a / (1 + 1e-5) ** 0.5).relu(), block.conv2.weight, padding=1)
+        b = F.conv2d(x, block.downsample[0].weight, stride=2)
+        expected = ((a + b) / (1 + 1e-5) ** 0.5).relu()
+        torch.testing.assert_close(block(x), expected)
+        assert float(net(torch.rand(1, 3, 64, 64)).min()) < 0  # no ReLU at the end
+
+
+def test_wrong_settings_are_named() -> None:
+    for wrong in ({"stride": 16}, {"padding": "circular"}, {"widths": (64,)}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            ResNet18(**wrong)

@@ -1,0 +1,99 @@
+"""Labels to the grid and back, against Pillow, explicit loops and hand-made maps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pixelkin.ops import resample
+from pixelkin.ops.colour import rgb_to_lab
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    h=st.integers(1, 70), w=st.integers(1, 70), height=st.integers(1, 70), width=st.integers(1, 70)
+)
+def test_nearest_is_pillows(h: int, w: int, height: int, width: int) -> None:
+    ids = np.arange(h * w, dtype=np.int32).reshape(h, w)
+    expected = np.asarray(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST))
+    ours = resample.resize_nearest(torch.from_numpy(ids), (height, width))
+    assert np.array_equal(ours.numpy(), expected)
+
+
+def test_bilinear_takes_two_by_two_taps() -> None:
+    """OpenCV's rule: half-pixel centres, no antialiasing: only four pixels of each cell count."""
+    ids = torch.zeros(32, 32, dtype=torch.long)
+    ids[3:5, 11:13] = 1  # the four pixels around the centre of cell (0, 1)
+    small = resample.mask_to_grid(ids, (0, 1), (4, 4), "bilinear", 8)
+    expected = torch.zeros(4, 4)
+    expected[0, 1] = 1
+    torch.testing.assert_close(small[1], expected)
+    torch.testing.assert_close(small.sum(0), torch.ones(4, 4))
+
+
+def test_subsample_takes_the_top_left_pixel() -> None:
+    ids = torch.arange(6 * 7).view(6, 7)
+    small = resample.mask_to_grid(ids, range(42), (2, 2), "subsample", 4)
+    assert small.argmax(0).tolist() == [[0, 4], [28, 32]]
+
+
+@settings(max_examples=40, deadline=None)
+@given(x=st.floats(-6, 18), y=st.floats(-6, 16), sigma=st.sampled_from([0.5, 1.0, 2.0]))
+def test_heat_maps_have_the_published_support(x: float, y: float, sigma: float) -> None:
+    heat = resample.heatmaps(torch.tensor([[x, y]], dtype=torch.float64), (10, 12), sigma)[0]
+    x0, y0 = math.trunc(x - 3 * sigma), math.trunc(y - 3 * sigma)
+    cx, cy = x0 + int(6 * sigma + 1) // 2, y0 + int(6 * sigma + 1) // 2
+    for v in range(10):
+        for u in range(12):
+            inside = x0 <= u < math.trunc(x + 3 * sigma + 1)
+            inside &= y0 <= v < math.trunc(y + 3 * sigma + 1)
+            bell = math.exp(-((u - cx) ** 2 + (v - cy) ** 2) / (2 * sigma**2))
+            assert float(heat[v, u]) == pytest.approx(bell if inside else 0.0, abs=1e-6)
+
+
+def test_points_survive_the_round_trip() -> None:
+    cells = torch.tensor([[4.0, 6.0], [10.0, 3.0], [torch.nan, torch.nan]])
+    heat = resample.heatmaps(cells, (12, 16), 0.5)
+    back = resample.decode_points(heat, 5)
+    torch.testing.assert_close(back[:2], cells[:2], atol=0.01, rtol=0)
+    assert bool(back[2].isnan().all())
+
+
+def test_decoding_is_the_weighted_mean_of_the_highest_cells() -> None:
+    heat = torch.zeros(1, 4, 4)
+    heat[0, 1, 1], heat[0, 1, 3], heat[0, 3, 3] = 0.5, 0.25, 0.125
+    torch.testing.assert_close(resample.decode_points(heat, 1), torch.tensor([[1.0, 1.0]]))
+    expected = torch.tensor([[(0.5 + 3 * 0.25) / 0.75, 1.0]])
+    torch.testing.assert_close(resample.decode_points(heat, 2), expected)
+    torch.testing.assert_close(
+        resample.concentration(heat, torch.tensor([[2.0, 1.0]])), torch.tensor([0.75 / 0.875])
+    )
+
+
+def test_background_is_where_no_point_is() -> None:
+    heat = torch.zeros(2, 3, 3)
+    heat[1, 0, 0] = 0.2
+    maps = resample.with_background(heat)
+    assert maps.shape == (3, 3, 3) and maps[0].sum() == 8 and maps[0, 0, 0] == 0
+
+
+def test_stretch_leaves_empty_classes_alone() -> None:
+    maps = torch.stack([torch.tensor([[0.2, 0.4], [0.3, 0.2]]), torch.zeros(2, 2)])
+    stretched = resample.stretch(maps)
+    torch.testing.assert_close(stretched[0], torch.tensor([[0.0, 1.0], [0.5, 0.0]]))
+    assert bool((stretched[1] == 0).all())
+
+
+def test_lab_of_known_colours() -> None:
+    """Published CIE Lab (D65) of the sRGB primaries and of middle grey."""
+    rgb = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.5], [1, 1, 1], [0, 0, 0]])
+    known = [[53.24, 80.09, 67.20], [87.73, -86.18, 83.18], [32.30, 79.19, -107.86]]
+    known += [[53.39, 0, 0], [100, 0, 0], [0, 0, 0]]
+    lab = rgb_to_lab(rgb.T[None, :, None])[0, :, 0].T
+    torch.testing.assert_close(lab, torch.tensor(known), atol=0.1, rtol=0)
