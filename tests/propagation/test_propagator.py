@@ -13,7 +13,6 @@ from pixelkin.propagation import PROTOCOL_NAMES, Protocol, propagate_features
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError, Labels
 
-RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 64, 96
 
 
@@ -39,8 +38,9 @@ class PatchEncoder(Encoder):
 
 def moving_square(frames: int, step: int = 8) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Frames and masks of a textured square that moves to the right over a textured ground."""
-    ground = RNG.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    patch = RNG.integers(0, 255, (24, 24, 3), dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    ground = rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    patch = rng.integers(0, 255, (24, 24, 3), dtype=np.uint8)
     images, masks = [], []
     for t in range(frames):
         image, mask = ground.copy(), np.zeros((HEIGHT, WIDTH), np.int32)
@@ -105,7 +105,7 @@ def test_ids_need_not_be_contiguous_and_objects_may_come_later() -> None:
     images, masks = moving_square(6)
     late = np.zeros((HEIGHT, WIDTH), np.int32)
     late[48:64, 64:88] = 3
-    texture = RNG.integers(0, 255, (16 * 24, 3), dtype=np.uint8)
+    texture = np.random.default_rng(1).integers(0, 255, (16 * 24, 3), dtype=np.uint8)
     for image in images[2:]:
         image[late == 3] = texture
     propagator = Propagator(PatchEncoder(), "davis")

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import torch
 
+from pixelkin.data.augment import Augmentation
 from pixelkin.data.batch import ClipSpec
+from pixelkin.data.clips import ClipDataset, ClipSettings
+from pixelkin.data.index import index_videos
 from pixelkin.training.config import Objective, Optimiser, Recipe, Stage
 from pixelkin.training.plan import Plan, scheduled_rate
 
@@ -90,3 +96,23 @@ def test_a_stage_scales_the_rate() -> None:
     plan = Plan(kind, SPECS)
     assert [plan.learning_rate(s) for s in (2, 3)] == [1.0, 0.5]
     assert not math.isnan(plan.learning_rate(9))
+
+
+def test_a_stage_may_cut_and_colour_its_own_way(frames: Path, tmp_path: Path) -> None:
+    """Views of a stage without any change are its frames' own pixels; others are not."""
+    plain = Augmentation(
+        (1.0, 1.0), 1.0, 0.0, flip=0, rotation=0, brightness=0, contrast=0, saturation=0, hue=0,
+        greyscale=0,
+    )  # fmt: skip
+    first, second = recipe().stages
+    kind = recipe(stages=(first, replace(second, augmentation=plain)))
+    keys = [key for keys in Plan(kind, SPECS).keys(0) for key in keys]
+    assert {k.augmentation for k in keys if k.step < 3} == {None}
+    assert {k.augmentation for k in keys if k.step >= 3} == {plain}
+    dataset = ClipDataset(
+        index_videos([frames], tmp_path / "index.json"), ClipSettings(), Augmentation(), size=32
+    )
+    for step, same in ((0, False), (9, True)):
+        key = next(k for k in keys if k.step == step and k.spec == ONE)
+        one, two = dataset[key].views
+        assert torch.equal(one, two) == same

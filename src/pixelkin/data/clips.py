@@ -39,12 +39,14 @@ class ClipKey(NamedTuple):
         position: Place of the clip among all that the step sees, in all processes.
         visit: Place of the clip among all that the training sees; every segment is visited once
             before any is visited again.
+        augmentation: How its views are cut and coloured; None takes the dataset's.
     """
 
     spec: ClipSpec
     step: int
     position: int
     visit: int
+    augmentation: Augmentation | None = None
 
 
 class Clip(NamedTuple):
@@ -144,7 +146,8 @@ class ClipDataset(Dataset[Clip]):
             except Exception as error:  # whatever a damaged file does to a decoder
                 self._report(segment.video, error)
                 continue
-            return self._clip(segment.video, times, frames, rng)
+            how = key.augmentation or self.augmentation
+            return self._clip(segment.video, times, frames, how, rng)
         raise InputError(f"{_ATTEMPTS} videos drawn in a row could not be read, see the log")
 
     def _clip(
@@ -152,6 +155,7 @@ class ClipDataset(Dataset[Clip]):
         video: int,
         times: list[int],
         frames: Sequence[NDArray[np.uint8]],
+        how: Augmentation,
         rng: np.random.Generator,
     ) -> Clip:
         source = self.sources[video]
@@ -159,7 +163,7 @@ class ClipDataset(Dataset[Clip]):
         views = torch.empty(len(times), 3, self.size, self.size)
         maps = np.empty((len(times), 2, 3))
         for i, frame in enumerate(frames):
-            views[i], maps[i] = augment(frame, self.augmentation, self.size, centre, rng)
+            views[i], maps[i] = augment(frame, how, self.size, centre, rng)
         # From pixels of the reduced frame to pixels of the decoded one, by their corners.
         height, width = frames[0].shape[:2]
         scale = np.array([source.width / width, source.height / height])
@@ -240,8 +244,12 @@ def clip_loader(
         raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
 
 
+GRACE = 3.0  # seconds that a worker outlives SIGTERM
+
+
 def _leave_signals_to_trainer(_: int) -> None:
     # Ctrl-C and batch systems signal all processes of a group. The main one decides when to stop:
-    # workers that die first would take it along. They end when it does.
+    # workers that die first would take it along. SIGTERM must end them in time all the same, as
+    # that is how an exiting process dismisses the workers of a loader that nobody closed.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: signal.setitimer(signal.ITIMER_REAL, GRACE))

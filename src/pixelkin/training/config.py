@@ -98,11 +98,13 @@ class Stage:
         objectives: What is minimised; their shares of the batch sum to 1.
         share: Share of the steps; those of all stages sum to 1.
         rate: Factor on the scheduled learning rate.
+        augmentation: How its views are cut and coloured; null takes the recipe's.
     """
 
     objectives: tuple[Objective, ...]
     share: float = 1.0
     rate: float = 1.0
+    augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
         _check("share", self.share, above=0, most=1)
@@ -171,7 +173,7 @@ class Recipe:
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.
         data: Which frames are seen.
-        augmentation: How views are cut and coloured.
+        augmentation: How views are cut and coloured; a stage may have its own.
         optimiser: The optimiser and its schedule.
         run: What does not change the weights.
     """

@@ -103,7 +103,8 @@ class Plan:
         batch = self.recipe.batch
         for step in range(start, self.recipe.steps):
             for p in self.passes(step):
-                yield [ClipKey(p.spec, step, i, step * batch + i) for i in p.positions]
+                how = self.recipe.stages[p.stage].augmentation
+                yield [ClipKey(p.spec, step, i, step * batch + i, how) for i in p.positions]
 
 
 def scheduled_rate(optimiser: Optimiser, step: int, steps: int) -> float:
