@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -218,7 +218,7 @@ def clip_loader(
     batches: Iterable[list[ClipKey]],
     *,
     workers: int = 0,
-) -> Iterator[ClipBatch]:
+) -> Generator[ClipBatch]:
     """Batches in the order of their keys, made ahead of time by worker processes.
 
     Args:
@@ -240,11 +240,14 @@ def clip_loader(
     )
     try:
         yield from loader
+        return
     except InputError as error:  # a worker's one arrives as a traceback
-        raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
+        message = str(error).strip().splitlines()[-1].split("InputError: ")[-1]
+    # Raised out here it does not hold on to the loader, whose workers so end at once.
+    raise InputError(message)
 
 
-GRACE = 3.0  # seconds that a worker outlives SIGTERM
+GRACE = 15.0  # seconds that a worker outlives SIGTERM: time for a slow step
 
 
 def _leave_signals_to_trainer(_: int) -> None:

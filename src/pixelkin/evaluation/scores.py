@@ -5,8 +5,6 @@ Holds numbers, and writes them as JSON, table rows and CSV. Knows nothing about 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import Statistics, davis_statistics
 from pixelkin.types import InputError
+from pixelkin.video.files import atomic_write
 
 
 class Summary(NamedTuple):
@@ -141,17 +140,6 @@ class Score:
             if path.exists() and not overwrite:
                 raise InputError(f"{path} exists; ask to overwrite it, or choose another folder")
         for path, table in zip(paths, tables.values(), strict=True):
-            _write_text(path, "\n".join(table) + "\n")
+            with atomic_write(path) as temporary:
+                temporary.write_text("\n".join(table) + "\n", encoding="utf-8")
         return paths[0], paths[1]
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

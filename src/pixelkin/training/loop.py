@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -148,32 +149,35 @@ class _Training:
         figures: dict[str, float] = {}
         late = user = False
         with interrupts() as interrupted, self._log() as told:
-            batches = self._batches()
-            while state.step < recipe.steps and not (late or user):
-                clock = time.monotonic()
-                step = state.step
-                figures = state.advance(self.plan, batches)
-                seconds = time.monotonic() - clock
-                figures |= {
-                    "seconds": seconds,
-                    "frames_per_second": self.plan.frames(step) / seconds,
-                    "stage": float(self.plan.stage(step)),
-                }
-                mine = interrupted.is_set(), self._is_late(begun)
-                user, late = map(any, zip(*self.processes.gather(mine), strict=True))
-                if self.processes.is_main:
-                    if self._due(recipe.run.validate_every) and not user:
-                        figures |= self._validated()
-                    told.write(step, figures)
-                    if self._due(recipe.run.checkpoint_every) or late or user:
-                        save_checkpoint(self.checkpoint, self.identity | state.state_dict())
-            del batches  # and their workers
+            # Closed even if a step fails: the workers end then, not when the error is forgotten.
+            with closing(self._batches()) as batches:
+                while state.step < recipe.steps and not (late or user):
+                    figures = self._step(batches)
+                    mine = interrupted.is_set(), self._is_late(begun)
+                    user, late = map(any, zip(*self.processes.gather(mine), strict=True))
+                    if self.processes.is_main:
+                        if self._due(recipe.run.validate_every) and not user:
+                            figures |= self._validated()
+                        told.write(state.step - 1, figures)
+                        if self._due(recipe.run.checkpoint_every) or late or user:
+                            save_checkpoint(self.checkpoint, self.identity | state.state_dict())
             if self.processes.is_main:
                 told.say(self._ending(user, late))
                 if not user:
                     self._export(told)
         encoder = None if user else self.out / "encoder"
         return TrainingResult(self.out, state.step, recipe.steps, encoder, figures)
+
+    def _step(self, batches: Iterator[ClipBatch]) -> dict[str, float]:
+        """Do a step; its figures and what it cost."""
+        clock, step = time.monotonic(), self.state.step
+        figures = self.state.advance(self.plan, batches)
+        seconds = time.monotonic() - clock
+        return figures | {
+            "seconds": seconds,
+            "frames_per_second": self.plan.frames(step) / seconds,
+            "stage": float(self.plan.stage(step)),
+        }
 
     def _open(self, resume: bool) -> None:
         """Take up the checkpoint, or begin in an empty folder."""
@@ -206,7 +210,7 @@ class _Training:
         )
         return told
 
-    def _batches(self) -> Iterator[ClipBatch]:
+    def _batches(self) -> Generator[ClipBatch]:
         workers = self.recipe.run.workers
         if workers is None:
             workers = min(8, max(1, (os.cpu_count() or 1) // self.processes.count - 1))
