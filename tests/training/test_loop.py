@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -206,8 +207,11 @@ def test_another_training_is_not_overwritten(
 
 def test_divergence_is_an_input_error(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
     changes = {"optimiser.learning_rate": 1e30, "optimiser.schedule": "constant"}
-    with pytest.raises(InputError, match=r"became (nan|inf) in step \d+: lower"):
+    changes |= {"run.workers": 1}
+    with pytest.raises(InputError, match=r"became (nan|inf) in step \d+: lower") as error:
         train(recipe_file, [frames], tmp_path / "run", overrides=changes)
+    assert not multiprocessing.active_children(), "workers wait for an error to be forgotten"
+    del error
 
 
 def test_command_line(frames: Path, recipe_file: Path, tmp_path: Path, capsys: Any) -> None:
