@@ -238,13 +238,14 @@ def clip_loader(
         worker_init_fn=_leave_signals_to_trainer,
         generator=torch.Generator(),  # the loader's own; ours are in the keys
     )
+    iterator = iter(loader)
     try:
-        yield from loader
-        return
+        yield from iterator
     except InputError as error:  # a worker's one arrives as a traceback
-        message = str(error).strip().splitlines()[-1].split("InputError: ")[-1]
-    # Raised out here it does not hold on to the loader, whose workers so end at once.
-    raise InputError(message)
+        raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
+    finally:
+        # torch ends workers when the iterator is collected, which an error may put off for long.
+        getattr(iterator, "_shutdown_workers", lambda: None)()
 
 
 GRACE = 15.0  # seconds that a worker outlives SIGTERM: time for a slow step

@@ -10,7 +10,6 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -35,7 +34,7 @@ from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.distributed import Processes, start_processes
 from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
-from pixelkin.training.process import cpu_threads, interrupts
+from pixelkin.training.process import available_cores, cpu_threads, interrupts
 from pixelkin.training.report import write_report
 from pixelkin.training.state import TrainingState
 from pixelkin.training.weights import measure_batch_norm
@@ -213,7 +212,7 @@ class _Training:
     def _batches(self) -> Generator[ClipBatch]:
         workers = self.recipe.run.workers
         if workers is None:
-            workers = min(8, max(1, (os.cpu_count() or 1) // self.processes.count - 1))
+            workers = min(8, max(1, available_cores() // self.processes.count - 1))
         return clip_loader(
             self.dataset,
             self.plan.keys(self.state.step),
