@@ -211,10 +211,14 @@ def test_evaluate_davis_predicts_keeps_and_scores(
     assert f"{100 * scores['J&F']:.1f}" in table and "square" in table
     # The stored predictions give the same figures, whether found again or scored as anyone's.
     assert main([*command, "--out", "out", "--json", "b.json"]) == 0
-    assert main([*command[:6], "--results", "out/predictions", "--json", "c.json"]) == 0
+    assert (
+        main([*command[:6], "--results", "out/predictions", "--json", "c.json", "--csv", "."]) == 0
+    )
     for name in ("b.json", "c.json"):
         again = json.loads(Path(name).read_text())
         assert again["J&F"] == scores["J&F"] and again["sequences"] == scores["sequences"]
+    figures = Path("global_results-val.csv").read_text().splitlines()[1].split(",")
+    assert float(figures[0]) == pytest.approx(scores["J&F"], abs=1e-3)
     assert main([*command, "--out", "out", "--every", "2"]) == 2
     assert main([*command, "--json", "a.json"]) == 2
     assert "a.json exists" in capsys.readouterr().err

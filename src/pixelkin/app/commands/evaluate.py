@@ -60,6 +60,7 @@ def davis(
     every: int = 1,
     out: Path | None = None,
     json: Path | None = None,
+    csv: Path | None = None,
     resize: bool = False,
     threads: int | None = None,
     overwrite: bool = False,
@@ -78,9 +79,10 @@ def davis(
         every: Use every n-th frame only; not the benchmark's figure.
         out: Keep predictions here.
         json: Write all figures to this file.
+        csv: Write the two CSV tables of the official code into this folder.
         resize: With --results: resample masks of another size.
         threads: CPU threads; all by default.
-        overwrite: Replace what --out or --json holds.
+        overwrite: Replace what --out, --json or --csv hold.
     """
     from pixelkin.evaluation.davis import load_split, score_results
     from pixelkin.evaluation.predict import every_nth
@@ -138,6 +140,8 @@ def davis(
             title += f", {rate:.2f} s a frame with scoring"
             extra["seconds_per_frame"] = rate
     _show(score, title)
+    if csv is not None:
+        score.write_csv(csv, split=split, overwrite=overwrite)
     if json is not None:
         from pixelkin.video.writer import write_json
 
