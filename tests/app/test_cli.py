@@ -136,6 +136,8 @@ BAD = [
     (("video.mp4", "--labels", "mask.png", "2=points.json"), "give one kind"),
     (("video.mp4", "--labels", "mask.png", "--protocol", "best"), "no protocol 'best'"),
     (("video.mp4", "--labels", "mask.png", "--threads", "0"), "--threads 0"),
+    (("video.mp4", "--labels", "mask.png", "--threads", "9999999999"), "--threads 9999999999"),
+    (("v" * 5000, "--labels", "mask.png"), "File name too long"),
     (("video.mp4", "--labels", "mask.png", "--short-side", "3"), "short_side"),
 ]
 
@@ -184,6 +186,19 @@ def test_an_existing_run_is_replaced_only_when_asked(
     assert propagate(*command, "--overwrite") == 0
 
 
+def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
+    """So a run that was interrupted while drawing goes on as well; and none outlives its run."""
+    command = ("frames", "--labels", "mask.png", "--out", "out")
+    assert propagate(*command) == 0
+    stamp = (work / "out/masks/00003.png").stat().st_mtime_ns
+    assert propagate(*command, "--overlay") == 0
+    assert len(open_video(work / "out/overlay.mp4")) == FRAMES
+    assert (work / "out/masks/00003.png").stat().st_mtime_ns == stamp
+    assert propagate(*command, "--overlay") == 2
+    assert propagate(*command, "--overwrite") == 0
+    assert not (work / "out/overlay.mp4").exists()
+
+
 def davis_root(root: Path, work: Path) -> Path:
     for kind in ("JPEGImages", "Annotations"):
         (root / kind / "480p/square").mkdir(parents=True)
@@ -222,6 +237,10 @@ def test_evaluate_davis_predicts_keeps_and_scores(
     assert main([*command, "--out", "out", "--every", "2"]) == 2
     assert main([*command, "--json", "a.json"]) == 2
     assert "a.json exists" in capsys.readouterr().err
+    Path("out/run.json").write_text("{")
+    assert main([*command, "--out", "out"]) == 2
+    assert "run.json is damaged" in capsys.readouterr().err
+    assert main([*command, "--out", "out", "--overwrite"]) == 0
 
 
 def test_doctor_lists_versions(capsys: pytest.CaptureFixture[str]) -> None:

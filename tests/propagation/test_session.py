@@ -83,7 +83,7 @@ def test_folder_holds_what_the_iterator_gives(folder: Path, tmp_path: Path) -> N
         progress=lambda done, total: calls.append((done, total)),
     )
     assert calls == [(i, FRAMES) for i in range(1, FRAMES + 1)]
-    stored = list(ResultsFolder(run.folder).predictions())
+    stored = list(ResultsFolder(run.folder).predictions(open_video(folder)))
     for ours, read in zip(propagate(folder, square(0), encoder="lab"), stored, strict=True):
         assert np.array_equal(read_ids(run.folder / f"masks/{ours.name}.png"), ours.labels.ids)
         assert np.array_equal(read.labels.ids, ours.labels.ids)
@@ -147,6 +147,62 @@ def test_results_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> No
         with pytest.raises(InputError, match="not a run's folder"):
             propagate_to_folder(folder, square(0), other, encoder="lab", overwrite=overwrite)
     assert [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
+def test_an_old_result_stays_until_a_new_one_is_there(folder: Path, tmp_path: Path) -> None:
+    """A run that fails on its first frame neither replaces results nor leaves a trace."""
+    out, broken = tmp_path / "out", tmp_path / "broken"
+    propagate_to_folder(folder, square(0), out, encoder="lab")
+    before = results(out)
+    write_image(broken / "0.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    write_image(broken / "1.png", np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8))
+    for target in (out, tmp_path / "new"):
+        with pytest.raises(InputError, match="all must be of one size"):
+            propagate_to_folder(broken, {1: square(0)}, target, encoder="lab", overwrite=True)
+    assert results(out) == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_finished_run_can_be_taken_as_it_is(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = propagate_to_folder(folder, square(0), out, encoder="lab")
+    before = results(out)
+    again = propagate_to_folder(folder, square(0), out, encoder="lab", reuse=True)
+    assert (again.resumed, again.lowest) == (FRAMES, first.lowest)
+    assert results(out) == before
+    with pytest.raises(InputError, match="finished run"):
+        propagate_to_folder(folder, square(3), out, encoder="lab", reuse=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file"])
+def test_a_damaged_state_starts_again(folder: Path, tmp_path: Path, damage: bytes) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
+    (tmp_path / "o/.state.npz").write_bytes(damage)
+    assert propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab").resumed == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]"])
+def test_a_damaged_run_file_is_named(folder: Path, tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run\.json is"):
+        propagate_to_folder(folder, square(0), tmp_path, encoder="lab")
+    assert (tmp_path / "run.json").read_text() == content
+
+
+def test_results_come_in_the_order_of_the_video(tmp_path: Path) -> None:
+    """Not in that of their own names, where frames lie in several folders."""
+    for name in ("a/2.png", "b/1.png", "c/10.png"):
+        write_image(tmp_path / "video" / name, np.zeros((16, 16, 3), np.uint8))
+    labels = Labels.from_mask(np.ones((16, 16), np.int32))
+    reader = open_video(tmp_path / "video/*/*.png")
+    propagate_to_folder(tmp_path / "video/*/*.png", labels, tmp_path / "out", encoder="lab")
+    stored = ResultsFolder(tmp_path / "out").predictions(reader)
+    assert [p.name for p in stored] == ["2", "1", "10"]
 
 
 def test_an_unfinished_run_of_other_settings_is_left_alone(folder: Path, tmp_path: Path) -> None:

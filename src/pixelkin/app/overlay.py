@@ -35,9 +35,10 @@ def write_overlay(
     reader = open_video(video)
     path = Path(folder) / "overlay.mp4"
     size = (reader.info.height, reader.info.width)
+    predictions = ResultsFolder(Path(folder)).predictions(reader)
     with VideoWriter(path, reader.info.fps or DEFAULT_FPS, size) as writer:
         for done, (frame, shown) in enumerate(
-            zip(reader.frames(), ResultsFolder(Path(folder)).predictions(), strict=True), start=1
+            zip(reader.frames(), predictions, strict=True), start=1
         ):
             writer.write(_draw(frame, shown))
             if progress is not None:

@@ -21,7 +21,7 @@ from pixelkin.evaluation.davis import Sequence, evaluate
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import describe_encoder
+from pixelkin.propagation.results import describe_encoder, read_run
 from pixelkin.types import InputError, Labels
 from pixelkin.video.ids import read_ids
 from pixelkin.video.images import read_image
@@ -107,17 +107,13 @@ class Predictor:
 def _claim(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Make `folder` this run's own, or go on with it."""
     run = folder / "run.json"
-    known = json.loads(run.read_text(encoding="utf-8")) if run.is_file() else None
+    known = read_run(run) if run.is_file() and not overwrite else None
     if known == settings:
-        if overwrite:
-            shutil.rmtree(folder / "predictions", ignore_errors=True)
         return
     if known is not None:
-        if not overwrite:
-            changed = ", ".join(k for k in settings if known.get(k) != settings[k])
-            raise InputError(
-                f"{folder} holds a run with another {changed}: --overwrite replaces it"
-            )
+        changed = ", ".join(k for k in settings if known.get(k) != settings[k])
+        raise InputError(f"{folder} holds a run with another {changed}: --overwrite replaces it")
+    if run.is_file():
         shutil.rmtree(folder / "predictions", ignore_errors=True)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not a run's folder: choose another")

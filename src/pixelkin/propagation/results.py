@@ -4,6 +4,7 @@ OUT/run.json           video, settings, whether it is complete
 OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
 OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
 OUT/.state.npz         soft labels in memory, while a run is under way
+OUT/overlay.mp4        where one was asked for; drawn by others, removed with the rest
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +26,6 @@ from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Prediction
 from pixelkin.video.files import atomic_write
 from pixelkin.video.formats.frame_json import load_prediction, save_prediction
-from pixelkin.video.images import natural_key
 from pixelkin.video.masks import write_mask
 from pixelkin.video.reader import VideoReader
 from pixelkin.video.writer import write_json
@@ -62,19 +63,42 @@ def fingerprint(
     return plain
 
 
+def read_run(path: Path) -> dict[str, Any]:
+    """What a run.json holds; InputError if it is damaged or something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}): --overwrite replaces the run") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is not a run's settings: choose another folder")
+    return content
+
+
 class ResultsFolder:
     """Writes one run's results; knows whether they are complete and how to go on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._settings: dict[str, Any] = {}
+        self._begun = False
+        self._replaces = False
 
     @property
     def _state(self) -> Path:
         return self.folder / ".state.npz"
 
-    def open(self, settings: dict[str, Any], *, overwrite: bool) -> None:
+    def open(self, settings: dict[str, Any], *, overwrite: bool, reuse: bool = False) -> bool:
         """Start, or go on with, a run of these settings.
+
+        Nothing is written or removed before the first result is there.
+
+        Args:
+            settings: See `fingerprint`.
+            overwrite: Whether another run's results may be replaced.
+            reuse: Whether a finished run of these settings is welcome.
+
+        Returns:
+            Whether the run is finished already.
 
         Raises:
             InputError: If the folder holds something else and `overwrite` is not set.
@@ -82,12 +106,12 @@ class ResultsFolder:
         self._settings = settings
         run = self.folder / "run.json"
         if overwrite and run.is_file():
-            for old in (self.folder / "masks", self.folder / "frames"):
-                shutil.rmtree(old, ignore_errors=True)
-            self._state.unlink(missing_ok=True)
+            self._replaces = True
         elif run.is_file():
-            known = json.loads(run.read_text(encoding="utf-8"))
+            known = read_run(run)
             if known.pop("complete", False):
+                if reuse and known == settings:
+                    return True
                 raise InputError(f"{self.folder} holds a finished run: --overwrite replaces it")
             if known != settings:
                 changed = [k for k in settings if known.get(k) != settings[k]]
@@ -97,7 +121,17 @@ class ResultsFolder:
                 )
         elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise InputError(f"{self.folder} exists and is not a run's folder: choose another")
-        write_json(run, {**settings, "complete": False})
+        return False
+
+    def _begin(self) -> None:
+        """Make room for the first result."""
+        if self._replaces:
+            for old in (self.folder / "masks", self.folder / "frames"):
+                shutil.rmtree(old, ignore_errors=True)
+            for file in (self._state, self.folder / "overlay.mp4"):
+                file.unlink(missing_ok=True)
+        write_json(self.folder / "run.json", {**self._settings, "complete": False})
+        self._begun = True
 
     def close(self) -> None:
         """Mark the run as complete."""
@@ -106,7 +140,9 @@ class ResultsFolder:
 
     def write(self, prediction: Prediction) -> None:
         """Write one frame's results under its name, or its number in five digits."""
-        name = prediction.name or f"{prediction.index:05d}"
+        if not self._begun:
+            self._begin()
+        name = _stem(prediction.index, prediction.name)
         if prediction.labels.is_map:
             write_mask(self.folder / "masks" / f"{name}.png", prediction.labels)
         save_prediction(self.folder / "frames" / f"{name}.json", prediction)
@@ -117,22 +153,35 @@ class ResultsFolder:
             np.savez(temporary, part=part, done=done, **state)  # type: ignore[arg-type]
 
     def load_state(self) -> tuple[int, int, State]:
-        """(pass, frames of it done, state); zeros and nothing where a run starts."""
-        if not self._state.is_file():
+        """(pass, frames of it done, state); zeros and nothing where a run starts.
+
+        It starts again where the state is damaged, as a power failure may leave it.
+        """
+        if self._replaces or not self._state.is_file():
             return 0, 0, {}
-        with np.load(self._state) as arrays:
-            state = {k: arrays[k] for k in arrays}
-        return int(state.pop("part")), int(state.pop("done")), state
+        try:
+            with np.load(self._state) as arrays:
+                state = {k: arrays[k] for k in arrays}
+            return int(state.pop("part")), int(state.pop("done")), state
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return 0, 0, {}
 
     def lowest_confidence(self) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame."""
-        found = (load_prediction(f) for f in self._frame_files())
-        return min(((p.index, p.frame_confidence) for p in found), key=lambda pair: pair[1])
+        found = (load_prediction(f) for f in (self.folder / "frames").glob("*.json"))
+        confidence, index = min((p.frame_confidence, p.index) for p in found)
+        return index, confidence
 
-    def predictions(self) -> Iterator[Prediction]:
-        """Every frame's result, read one at a time, in the order of the video."""
-        for file in self._frame_files():
-            yield load_prediction(file)
+    def predictions(self, reader: VideoReader) -> Iterator[Prediction]:
+        """Every frame's result, read one at a time, in the order of the video.
 
-    def _frame_files(self) -> list[Path]:
-        return sorted((self.folder / "frames").glob("*.json"), key=natural_key)
+        Raises:
+            InputError: If a frame's result is missing or damaged.
+        """
+        for index in range(len(reader)):
+            name = None if reader.names is None else reader.names[index]
+            yield load_prediction(self.folder / "frames" / f"{_stem(index, name)}.json")
+
+
+def _stem(index: int, name: str | None) -> str:
+    return name or f"{index:05d}"

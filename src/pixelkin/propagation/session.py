@@ -153,6 +153,7 @@ def propagate_to_folder(
     encoder: Encoder | str = "default",
     protocol: Protocol | str = "davis",
     overwrite: bool = False,
+    reuse: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Carry labels through a video and write the results.
@@ -168,6 +169,8 @@ def propagate_to_folder(
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
         overwrite: Whether results that are there already may be replaced.
+        reuse: Whether a finished run of the same video, labels and settings is taken as it is
+            rather than refused.
         progress: Called with (frames done, frames in all).
 
     Raises:
@@ -179,7 +182,9 @@ def propagate_to_folder(
     encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
     protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
     folder = ResultsFolder(Path(out))
-    folder.open(fingerprint(reader, keyframes, encoder, protocol), overwrite=overwrite)
+    settings = fingerprint(reader, keyframes, encoder, protocol)
+    if folder.open(settings, overwrite=overwrite, reuse=reuse):
+        return Run(Path(out), len(reader), len(reader), folder.lowest_confidence())
     current, done, state = folder.load_state()
     finished = sum(p.results(p.frames) for p in passes[:current])
     resumed = finished + passes[current].results(done)

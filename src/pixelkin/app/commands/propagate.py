@@ -13,6 +13,8 @@ from pixelkin.app.arguments import call
 from pixelkin.app.console import console, progress
 from pixelkin.types import InputError, Labels
 
+MAX_THREADS = 1024
+
 DESCRIPTION = """
 Carry labels of one frame through a whole video.
 
@@ -78,6 +80,7 @@ def propagate(
             encoder=encoder,
             protocol=chosen,
             overwrite=overwrite,
+            reuse=overlay and not (out / "overlay.mp4").exists(),
             progress=show,
         )
     seconds = time.monotonic() - began
@@ -99,8 +102,8 @@ def propagate(
 
 def check_threads(threads: int) -> int:
     """`threads` if it can be one."""
-    if threads < 1:
-        raise InputError(f"--threads {threads}: must be 1 or more")
+    if not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
     return threads
 
 
