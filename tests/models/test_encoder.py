@@ -94,8 +94,14 @@ def test_what_is_no_encoder_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config | {"depth": 3}))
     with pytest.raises(InputError, match=r"config\.json.*depth"):
         load_encoder(tmp_path)
+    for wrong in ({"temperature": "x"}, {"temperature": 0}, {"mean": [0, 0]}, {"std": [1, 0, 1]}):
+        (tmp_path / "config.json").write_text(json.dumps(config | wrong))
+        with pytest.raises(InputError, match=r"config\.json is not an encoder's config"):
+            load_encoder(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config | {"widths": [8, 32]}))
-    with pytest.raises(InputError, match=r"weights\.safetensors does not fit"):
+    with pytest.raises(
+        InputError, match=r"weights\.safetensors does not fit config\.json: .*layer"
+    ):
         load_encoder(tmp_path)
     (tmp_path / "weights.safetensors").write_bytes(b"not weights")
     with pytest.raises(InputError, match=r"weights\.safetensors does not fit"):
@@ -106,3 +112,11 @@ def test_frames_must_be_rgb_bytes() -> None:
     for wrong in (FRAME[:, :, 0], FRAME.astype(np.float32), FRAME[:, :, :2]):
         with pytest.raises(InputError, match="H x W x 3 uint8 RGB"):
             load_encoder("lab").encode(wrong)
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_the_smallest_frame_is_one_pixel_more_than_a_cell(stride: int) -> None:
+    encoder = Encoder(SMALL).eval().with_stride(stride)
+    assert encoder.encode(FRAME[: stride + 1, : stride + 1]).shape[1:] == (2, 2)
+    with pytest.raises(InputError, match=f"at least {stride + 1} pixels"):
+        encoder.encode(FRAME[:stride, : stride + 1])

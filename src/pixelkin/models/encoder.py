@@ -45,6 +45,9 @@ class EncoderConfig:
             training: protocols that do not normalise (UVC's, MAST's) see a sensible scale, those
             that do are not affected. None: features are left as the network gives them.
         meta: Free text about the training (data, recipe, scores); not read by the program.
+
+    Raises:
+        InputError: If mean, std or temperature are not what they must be.
     """
 
     network: Literal["resnet18", "lab"] = "resnet18"
@@ -56,6 +59,12 @@ class EncoderConfig:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     temperature: float | None = 0.07
     meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
+            raise InputError(f"{self.mean = }, {self.std = }: must be 3 numbers each, std positive")
+        if self.temperature is not None and not self.temperature > 0:
+            raise InputError(f"{self.temperature = }: must be positive, or None")
 
 
 class LabGrid(nn.Module):
@@ -142,10 +151,21 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def encode(self, frame: NDArray[np.uint8]) -> Tensor:
-        """One H x W x 3 uint8 RGB frame -> C x ceil(H/stride) x ceil(W/stride) float32."""
+        """One H x W x 3 uint8 RGB frame -> C x ceil(H/stride) x ceil(W/stride) float32.
+
+        Raises:
+            InputError: If it is no such frame, or too small for reflect padding, which needs a
+                grid of 2 x 2 cells.
+        """
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
             raise InputError(
                 f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
+            )
+        reflects = self.config.network == "resnet18" and self.config.padding == "reflect"
+        if reflects and min(frame.shape[:2]) <= self.stride:
+            raise InputError(
+                f"a frame of {frame.shape[1]}x{frame.shape[0]} (WxH) is too small for this "
+                f"encoder: each side must be at least {self.stride + 1} pixels"
             )
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         rgb = torch.tensor(frame, device=device).permute(2, 0, 1)
@@ -187,7 +207,9 @@ def _load_folder(folder: Path, name: str) -> Encoder:
     try:
         raw = json.loads(config_file.read_text(encoding="utf-8"))
         known = {f.name for f in dataclasses.fields(EncoderConfig)}
-        if not isinstance(raw, dict) or set(raw) - known:
+        if not isinstance(raw, dict):
+            raise ValueError("it must hold an object")
+        if set(raw) - known:
             raise ValueError(f"unknown keys {sorted(set(raw) - known)}")
         for key in ("widths", "mean", "std"):
             if key in raw:
@@ -201,8 +223,9 @@ def _load_folder(folder: Path, name: str) -> Encoder:
         state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items()}
         encoder.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(f"{weights_file} does not fit {config_file.name}: {first}") from error
+        # load_state_dict says what is wrong from its second line on.
+        said = str(error).strip().splitlines()[:2][-1].strip()[:200]
+        raise InputError(f"{weights_file} does not fit {config_file.name}: {said}") from error
     return encoder.eval()
 
 
