@@ -67,3 +67,11 @@ def test_the_jhmdb_sample_is_read(shared: Path) -> None:
     reader = open_video(next(p for p in folder.iterdir() if p.is_dir()))
     joints = load_truth(folder / "joint_positions.mat", reader)
     assert len(joints) == len(reader) == 40 and joints[0].shape == (15, 2)
+
+
+def test_what_cannot_be_counted_is_null_in_json(still: VideoReader) -> None:
+    """A joint that is absent after the keyframe gives no figure, and NaN is no JSON."""
+    score = evaluate(
+        still, {0: CORNERS, 1: CORNERS * np.nan}, load_encoder("lab"), Protocol.named("davis")
+    )
+    assert json.loads(json.dumps(score.to_json(), allow_nan=False))["strict"] == [None] * 5

@@ -47,11 +47,15 @@ class KeypointScore:
         return [(name, *(f"{v:.1f}" for v in one.mean)) for name, one in counts.items()]
 
     def to_json(self) -> dict[str, Any]:
-        """Figures as percent."""
+        """Figures as percent; None where no joint could be counted."""
+        official, strict = (
+            [None if np.isnan(v) else float(v) for v in one.mean]
+            for one in (self.official, self.strict)
+        )
         return {
             "alphas": list(ALPHAS),
-            "official": self.official.mean.tolist(),
-            "strict": self.strict.mean.tolist(),
+            "official": official,
+            "strict": strict,
             "frames": self.frames,
             "joints": self.joints,
         }
