@@ -151,7 +151,7 @@ class Prediction:
         confidence: One value in [0, 1] for each of `objects`, float32. Masks and parts: the mean,
             over the pixels given to the object, of its share of the votes (0 where it has no
             pixel); keypoints and points: the share of the heat map's mass within one cell of
-            the decoded position. 1 on keyframes.
+            the decoded position. On keyframes 1, and 0 for points that they lack.
         origin: "given" on keyframes, else "propagated".
         name: The frame's file stem where the input is a folder, else None.
     """

@@ -131,6 +131,28 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert results(tmp_path / "whole") == results(tmp_path / "parts")
 
 
+def test_a_run_stopped_after_its_last_frame_ends_well(folder: Path, tmp_path: Path) -> None:
+    """With ten frames backwards, the state was saved after the very last one."""
+
+    def stop(done: int, total: int) -> None:
+        if done == total:
+            raise Killed
+
+    with pytest.raises(Killed):
+        propagate_to_folder(folder, {9: square(9)}, tmp_path / "o", encoder="lab", progress=stop)
+    run = propagate_to_folder(folder, {9: square(9)}, tmp_path / "o", encoder="lab")
+    assert run.resumed == FRAMES == len(list((tmp_path / "o/masks").iterdir()))
+
+
+def test_points_that_no_keyframe_has_do_not_ask_for_a_look(folder: Path, tmp_path: Path) -> None:
+    points = np.array([[14, 24], [np.nan, np.nan]], np.float32)
+    labels = Labels.from_points(points, (HEIGHT, WIDTH))
+    run = propagate_to_folder(folder, labels, tmp_path / "o", encoder="lab")
+    stored = list(ResultsFolder(run.folder).predictions(open_video(folder)))
+    assert stored[0].confidence.tolist() == [1, 0]
+    assert run.lowest[1] == min(p.confidence[0] for p in stored) > 0
+
+
 def test_results_are_not_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     propagate_to_folder(folder, square(0), out, encoder="lab")

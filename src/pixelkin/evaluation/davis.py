@@ -269,7 +269,9 @@ def _read_split(root: Path, year: Year, split: str, resolution: str) -> list[str
         others = sorted(p.relative_to(root).as_posix() for p in root.glob("ImageSets/*/*.txt"))
         found = f"there are {', '.join(others)}" if others else "is this DAVIS' root folder?"
         raise InputError(f"{root}: looked for ImageSets/{year}/{split}.txt; {found}")
-    lines = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    lines = [
+        line.split()[0] for line in path.read_text("utf-8", "replace").splitlines() if line.strip()
+    ]
     return list(dict.fromkeys(Path(s).parent.name if "/" in s else s for s in lines))
 
 

@@ -84,6 +84,8 @@ class Propagator:
             prediction = self.decode(self.engine.step(features))
         else:
             confidence = np.ones(len(self.objects), np.float32)
+            if labels.points is not None:
+                confidence[np.isnan(labels.points).any(axis=1)] = 0
             if self.engine.started:
                 labels, confidence = self._merged(self.decode(self.engine.peek(features)), labels)
             self.engine.step(features, self._to_grid(labels))

@@ -167,9 +167,21 @@ class ResultsFolder:
             return 0, 0, {}
 
     def lowest_confidence(self) -> tuple[int, float]:
-        """(frame number, confidence) of the least certain frame."""
-        found = (load_prediction(f) for f in (self.folder / "frames").glob("*.json"))
-        confidence, index = min((p.frame_confidence, p.index) for p in found)
+        """(frame number, confidence) of the least certain frame.
+
+        Points that no keyframe has are not followed, so they do not count.
+        """
+        frames: dict[int, dict[int, float]] = {}
+        followed: set[int] = set()
+        for file in (self.folder / "frames").glob("*.json"):
+            p = load_prediction(file)
+            frames[p.index] = dict(zip(p.objects, p.confidence.tolist(), strict=True))
+            if p.origin == "given":
+                followed |= {i for i, value in frames[p.index].items() if value > 0}
+        confidence, index = min(
+            (min((v for i, v in values.items() if i in followed), default=0.0), index)
+            for index, values in frames.items()
+        )
         return index, confidence
 
     def predictions(self, reader: VideoReader) -> Iterator[Prediction]:

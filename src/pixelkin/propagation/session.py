@@ -114,6 +114,8 @@ def _run(
     done: int = 0,
 ) -> Iterator[tuple[int, Prediction]]:
     """(Frames of the pass done, prediction), from the pass's `done`-th frame on."""
+    if done == part.frames:
+        return
     stop = part.index(part.frames)
     frames = reader.frames(part.index(done), None if stop < 0 else stop, part.step)
     for number, frame in zip(range(done, part.frames), frames, strict=True):
@@ -136,7 +138,8 @@ class Run:
         folder: Where the results are.
         frames: Number of frames of the video.
         resumed: How many of them an earlier, interrupted run had done.
-        lowest: (frame number, confidence) of the frame that most asks for a look.
+        lowest: (frame number, confidence) of the frame that most asks for a look; points that no
+            keyframe has do not count.
     """
 
     folder: Path
