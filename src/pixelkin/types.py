@@ -86,6 +86,8 @@ class Labels:
                 raise InputError(f"labels of kind {self.kind!r} need points (P x 2) and no ids")
             if self.points.ndim != 2 or self.points.shape[1] != 2:
                 raise InputError(f"points must be P x 2 (x, y), got shape {self.points.shape}")
+            if np.isinf(self.points).any():
+                raise InputError("points must be finite, or NaN where absent")
         if self.names is not None and len(self.names) != len(self.objects):
             raise InputError(
                 f"{len(self.names)} names for {len(self.objects)} objects: give one for each"
@@ -106,6 +108,9 @@ class Labels:
             raise InputError(
                 f"a mask must be H x W of integers, got shape {ids.shape} of {ids.dtype}"
             )
+        highest = np.iinfo(np.int32).max
+        if ids.size and int(ids.max()) > highest:
+            raise InputError(f"label ids must be at most {highest}, found {int(ids.max())}")
         size = (int(ids.shape[0]), int(ids.shape[1]))
         return cls(kind, size, ids=ids.astype(np.int32), names=names, palette=palette)
 

@@ -108,6 +108,11 @@ def test_what_is_no_encoder_is_an_error_that_names_it(tmp_path: Path) -> None:
         load_encoder(tmp_path)
 
 
+def test_a_view_with_reversed_channels_is_a_frame() -> None:
+    encoder = load_encoder("lab")
+    assert torch.equal(encoder.encode(FRAME[:, :, ::-1]), encoder.encode(FRAME[:, :, ::-1].copy()))
+
+
 def test_frames_must_be_rgb_bytes() -> None:
     for wrong in (FRAME[:, :, 0], FRAME.astype(np.float32), FRAME[:, :, :2]):
         with pytest.raises(InputError, match="H x W x 3 uint8 RGB"):

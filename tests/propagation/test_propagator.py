@@ -224,6 +224,10 @@ def test_bad_input_is_named() -> None:
     points = Labels.from_points(np.zeros((2, 2)), (HEIGHT, WIDTH))
     with pytest.raises(InputError, match="one kind"):
         propagator.step(images[1], points, merge=True)
+    frame = np.zeros((HEIGHT, WIDTH, 3))
+    for name in PROTOCOL_NAMES:  # those that resize frames must not make bytes of them first
+        with pytest.raises(InputError, match="uint8 RGB"):
+            Propagator("lab", name).step(frame, Labels.from_mask(np.ones((HEIGHT, WIDTH), int)))
     with pytest.raises(InputError, match="davis, youtube_vos, jhmdb, vip"):
         Propagator(PatchEncoder(), "nonsense")
     with pytest.raises(InputError, match="top_k"):

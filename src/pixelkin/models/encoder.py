@@ -157,10 +157,7 @@ class Encoder(nn.Module):
             InputError: If it is no such frame, or too small for reflect padding, which needs a
                 grid of 2 x 2 cells.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-            raise InputError(
-                f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
-            )
+        check_frame(frame)
         reflects = self.config.network == "resnet18" and self.config.padding == "reflect"
         if reflects and min(frame.shape[:2]) <= self.stride:
             raise InputError(
@@ -168,8 +165,16 @@ class Encoder(nn.Module):
                 f"encoder: each side must be at least {self.stride + 1} pixels"
             )
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
-        rgb = torch.tensor(frame, device=device).permute(2, 0, 1)
+        rgb = torch.tensor(np.ascontiguousarray(frame), device=device).permute(2, 0, 1)
         return cast(Tensor, self(rgb[None].float() / 255.0)[0].float())
+
+
+def check_frame(frame: NDArray[np.uint8]) -> None:
+    """Raise InputError if a frame is not H x W x 3 uint8."""
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise InputError(
+            f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
+        )
 
 
 def load_encoder(name_or_path: str | Path = "default") -> Encoder:

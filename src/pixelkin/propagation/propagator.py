@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, check_frame, load_encoder
 from pixelkin.ops import resample
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
@@ -64,9 +64,10 @@ class Propagator:
                 keyframe becomes one more long-term reference.
 
         Raises:
-            InputError: If the frame's size changes, or the labels do not fit the frame or the
+            InputError: If it is no frame, its size changes, or the labels do not fit the frame or the
                 earlier labels.
         """
+        check_frame(frame)
         size = (int(frame.shape[0]), int(frame.shape[1]))
         if self.engine is None and labels is None:
             raise InputError("the first frame needs labels")
@@ -197,7 +198,7 @@ class Propagator:
     def _resized(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self._input == self._size:
             return frame
-        rgb = torch.tensor(frame).permute(2, 0, 1)[None].float()
+        rgb = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
         # The square sizes of the protocols are plain bilinear; a reduced short side is ours, and
         # shrinks without aliasing.
         smooth = self.protocol.input_size is None
