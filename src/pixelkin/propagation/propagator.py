@@ -64,8 +64,8 @@ class Propagator:
                 keyframe becomes one more long-term reference.
 
         Raises:
-            InputError: If it is no frame, its size changes, or the labels do not fit the frame or the
-                earlier labels.
+            InputError: If it is no frame, its size changes, or the labels do not fit the frame or
+                the earlier labels.
         """
         check_frame(frame)
         size = (int(frame.shape[0]), int(frame.shape[1]))
