@@ -4,12 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow check format benchmark clean
+.PHONY: help setup demo test check format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
 	@echo "make test       set up, run the tests"
-	@echo "make test-slow  set up, run the tests that take minutes"
 	@echo "make check      format, lint, types and tests: what a change must pass"
 	@echo "make format     format the code"
 	@echo "make benchmark  speed and memory, against a dense reference"
@@ -28,16 +27,13 @@ demo: $(STAMP)
 	$(BIN)/pixelkin demo --out out/demo --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
-
-test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest
 
 format: $(STAMP)
 	$(BIN)/ruff format .

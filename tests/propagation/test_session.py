@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,3 +248,40 @@ def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40x24, the video is 80x48"):
         propagate_to_folder(folder, small, tmp_path / "out", encoder="lab")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_removed_result_is_made_again(folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 12:
+            raise Killed
+
+    with pytest.raises(Killed):
+        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
+    (tmp_path / "o/frames/00004.json").unlink()
+    run = propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab")
+    assert run.resumed == 0 and len(list((tmp_path / "o/frames").iterdir())) == FRAMES
+
+
+def test_a_run_is_not_continued_over_changed_frames(folder: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == 12:
+            raise Killed
+
+    frames = tmp_path / "frames"
+    shutil.copytree(folder, frames)
+    with pytest.raises(Killed):
+        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab", progress=stop)
+    write_image(frames / "00020.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    with pytest.raises(InputError, match="another video"):
+        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab")
+
+
+def test_the_folder_of_something_else_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"kind": "evaluation"}))
+    with pytest.raises(InputError, match="not of propagation"):
+        propagate_to_folder(folder, square(0), tmp_path, encoder="lab", overwrite=True)
+
+
+def test_bad_input_is_found_before_the_first_frame_is_asked_for(folder: Path) -> None:
+    with pytest.raises(InputError, match="frame 99"):
+        propagate(folder, {99: square(0)}, encoder="lab")

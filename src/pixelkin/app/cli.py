@@ -18,6 +18,8 @@ COMMANDS = {
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
 
+RESUMABLE = ("propagate", "train")
+
 USAGE = """usage: pixelkin COMMAND [options]
 
 Carry labels of one video frame through the whole video.
@@ -63,7 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        print("\npixelkin: interrupted; the same command goes on where it was", file=sys.stderr)
+        resumes = name in RESUMABLE or (name == "evaluate" and "--out" in rest)
+        hint = "; the same command goes on where it was" if resumes else ""
+        print(f"\npixelkin: interrupted{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -58,9 +59,11 @@ class Predictor:
         self.protocol = protocol
         self.folder = folder
         self.on_frame = on_frame
-        self.frames = 0
+        self.frames = 0  # predicted, not found in the folder
+        self.seconds = 0.0  # reading and predicting them, without scoring
         if folder is not None:
             described = {
+                "kind": "evaluation",
                 "encoder": describe_encoder(encoder),
                 "protocol": asdict(protocol),
                 **(settings or {}),
@@ -77,7 +80,9 @@ class Predictor:
             return
         propagator = Propagator(self.encoder, self.protocol)
         for i, (name, path) in enumerate(zip(sequence.names, sequence.frames, strict=True)):
+            began = time.monotonic()
             prediction = propagator.step(read_image(path), sequence.labels() if i == 0 else None)
+            self.seconds += time.monotonic() - began
             self.frames += 1
             assert prediction.labels.ids is not None
             if self.folder is not None:
@@ -107,10 +112,10 @@ class Predictor:
 def _claim(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
     """Make `folder` this run's own, or go on with it."""
     run = folder / "run.json"
-    known = read_run(run) if run.is_file() and not overwrite else None
-    if known == settings:
+    known = read_run(run, "evaluation", overwrite=overwrite)
+    if known == settings and not overwrite:
         return
-    if known is not None:
+    if known is not None and not overwrite:
         changed = ", ".join(k for k in settings if known.get(k) != settings[k])
         raise InputError(f"{folder} holds a run with another {changed}: --overwrite replaces it")
     if run.is_file():

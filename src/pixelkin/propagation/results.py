@@ -51,9 +51,14 @@ def fingerprint(
         array = one.ids if one.ids is not None else one.points
         assert array is not None
         labels.update(f"{index} {one.kind} {one.names}".encode() + array.tobytes())
+    files = hashlib.sha256()
+    for path in reader.paths:
+        status = path.stat()
+        files.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     video = {**asdict(reader.info), "path": str(Path(reader.info.path).absolute())}
     described = {
-        "video": video,
+        "kind": "propagation",
+        "video": {**video, "files": files.hexdigest()},
         "keyframes": sorted(keyframes),
         "labels": labels.hexdigest(),
         "encoder": describe_encoder(encoder),
@@ -63,14 +68,22 @@ def fingerprint(
     return plain
 
 
-def read_run(path: Path) -> dict[str, Any]:
-    """What a run.json holds; InputError if it is damaged or something else."""
+def read_run(path: Path, kind: str, *, overwrite: bool) -> dict[str, Any] | None:
+    """What a folder's run.json holds; None if there is none, or it is damaged but may be replaced.
+
+    Raises:
+        InputError: If it is damaged or of another kind of run.
+    """
+    if not path.is_file():
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
+        if overwrite:
+            return None
         raise InputError(f"{path} is damaged ({error}): --overwrite replaces the run") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is not a run's settings: choose another folder")
+    if not isinstance(content, dict) or content.get("kind") != kind:
+        raise InputError(f"{path} is not of {kind} by pixelkin: choose another folder")
     return content
 
 
@@ -105,10 +118,10 @@ class ResultsFolder:
         """
         self._settings = settings
         run = self.folder / "run.json"
+        known = read_run(run, "propagation", overwrite=overwrite)
         if overwrite and run.is_file():
             self._replaces = True
-        elif run.is_file():
-            known = read_run(run)
+        elif known is not None:
             if known.pop("complete", False):
                 if reuse and known == settings:
                     return True
@@ -165,6 +178,10 @@ class ResultsFolder:
             return int(state.pop("part")), int(state.pop("done")), state
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return 0, 0, {}
+
+    def count(self) -> int:
+        """How many frames have results."""
+        return sum(1 for _ in (self.folder / "frames").glob("*.json"))
 
     def lowest_confidence(self) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame.

@@ -78,9 +78,9 @@ def propagate(
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
 
-    Yields:
-        One `Prediction` for each frame: from the first keyframe to the end, then, where that is
-        not frame 0, from the frame before it back to 0.
+    Returns:
+        An iterator of one `Prediction` for each frame: from the first keyframe to the end, then,
+        where that is not frame 0, from the frame before it back to 0.
 
     Raises:
         InputError: If the video cannot be read or the labels do not fit it.
@@ -88,9 +88,13 @@ def propagate(
     reader = video if isinstance(video, VideoReader) else open_video(video)
     keyframes = _checked(labels, reader)
     encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    for part in plan(len(reader), keyframes):
-        for _, prediction in _run(reader, Propagator(encoder, protocol), part, keyframes):
-            yield prediction
+    protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
+    passes = plan(len(reader), keyframes)
+    return (
+        prediction
+        for part in passes
+        for _, prediction in _run(reader, Propagator(encoder, protocol), part, keyframes)
+    )
 
 
 def _checked(labels: Keyframes, reader: VideoReader) -> dict[int, Labels]:
@@ -191,6 +195,8 @@ def propagate_to_folder(
     current, done, state = folder.load_state()
     finished = sum(p.results(p.frames) for p in passes[:current])
     resumed = finished + passes[current].results(done)
+    if folder.count() < resumed:  # somebody removed results: none are missing in the end
+        current, done, state, finished, resumed = 0, 0, {}, 0, 0
     for number, part in enumerate(passes[current:], start=current):
         propagator = Propagator(encoder, protocol)
         if state:

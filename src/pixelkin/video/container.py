@@ -72,6 +72,11 @@ class VideoFile:
         held = sum(plane.buffer_size for plane in first[1].planes)
         self._max_held = max(1, MAX_HELD_BYTES // held)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file."""
+        return (self.path,)
+
     def __len__(self) -> int:
         return len(self._times)
 

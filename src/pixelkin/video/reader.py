@@ -70,6 +70,11 @@ class VideoReader:
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are read: the video, or each image."""
+        return self._frames.paths
+
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self.frames()
 
@@ -106,6 +111,8 @@ class VideoReader:
 
 
 class _Frames(Protocol):
+    @property
+    def paths(self) -> tuple[Path, ...]: ...
     def __len__(self) -> int: ...
     def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]: ...
 

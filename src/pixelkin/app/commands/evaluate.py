@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -48,6 +47,15 @@ Example:
 """
 
 
+def check_writable(file: Path | None, overwrite: bool) -> None:
+    """Find out before hours of work whether a file can be written in the end."""
+    if file is None:
+        return
+    if file.exists() and not overwrite:
+        raise InputError(f"{file} exists: --overwrite replaces it")
+    file.parent.mkdir(parents=True, exist_ok=True)
+
+
 def davis(
     root: Path,
     year: Literal[2016, 2017] = 2017,
@@ -87,8 +95,7 @@ def davis(
     from pixelkin.evaluation.davis import load_split, score_results
     from pixelkin.evaluation.predict import every_nth
 
-    if json is not None and json.exists() and not overwrite:
-        raise InputError(f"{json} exists: --overwrite replaces it")
+    check_writable(json, overwrite)
     chosen = None if sequences is None else [s.strip() for s in sequences.split(",") if s.strip()]
     found = load_split(root, year, split, chosen, frames=results is None)
     found = [every_nth(s, every) for s in found]
@@ -126,18 +133,17 @@ def davis(
                 load_encoder(weights),
                 rules,
                 out,
-                settings={"year": year, "every": every},
+                settings={"root": str(root.absolute()), "year": year, "every": every},
                 overwrite=overwrite,
                 on_frame=tell,
             )
-            began = time.monotonic()
             score = evaluate(found, predictor)
         extra |= {"weights": weights, "protocol": dataclasses.asdict(rules)}
         title += f", weights {weights}, protocol {rules.name}"
         title += f", short side {short_side}" if short_side else ""
         if predictor.frames:
-            rate = (time.monotonic() - began) / predictor.frames
-            title += f", {rate:.2f} s a frame with scoring"
+            rate = predictor.seconds / predictor.frames
+            title += f", {rate:.2f} s a frame"
             extra["seconds_per_frame"] = rate
     _show(score, title)
     if csv is not None:
@@ -201,8 +207,7 @@ def keypoints(
     from pixelkin.propagation.protocol import Protocol
     from pixelkin.video.reader import open_video
 
-    if json is not None and json.exists() and not overwrite:
-        raise InputError(f"{json} exists: --overwrite replaces it")
+    check_writable(json, overwrite)
     if threads is not None:
         torch.set_num_threads(check_threads(threads))
     rules = Protocol.named(protocol)
