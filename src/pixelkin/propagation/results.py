@@ -179,9 +179,9 @@ class ResultsFolder:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return 0, 0, {}
 
-    def count(self) -> int:
-        """How many frames have results."""
-        return sum(1 for _ in (self.folder / "frames").glob("*.json"))
+    def holds(self, index: int, name: str | None) -> bool:
+        """Whether a frame has its results."""
+        return (self.folder / "frames" / f"{_stem(index, name)}.json").is_file()
 
     def lowest_confidence(self) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame.

@@ -195,7 +195,11 @@ def propagate_to_folder(
     current, done, state = folder.load_state()
     finished = sum(p.results(p.frames) for p in passes[:current])
     resumed = finished + passes[current].results(done)
-    if folder.count() < resumed:  # somebody removed results: none are missing in the end
+    before = [p.index(n) for p in passes[:current] for n in range(p.frames)]
+    before += [passes[current].index(n) for n in range(done)]
+    names = reader.names
+    if not all(folder.holds(i, None if names is None else names[i]) for i in before):
+        # Somebody removed results: all are made again.
         current, done, state, finished, resumed = 0, 0, {}, 0, 0
     for number, part in enumerate(passes[current:], start=current):
         propagator = Propagator(encoder, protocol)
