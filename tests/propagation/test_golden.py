@@ -91,6 +91,13 @@ def test_timecycle(shared: Path, name: str) -> None:
     agree(small.permute(1, 2, 0), g["label0_small"])
     out = propagate_features(torch.from_numpy(g["feats_relu"]), small, protocol)
     agree(out.permute(0, 2, 3, 1), g["soft_normalised"])
+    full_size = g["label_full"].shape
+    for soft, hard in zip(out, g["hard_ids"], strict=True):
+        up = resample.resize_bilinear(soft, full_size)
+        first, second = up.topk(2, dim=0).values
+        clear = (first - second > 1e-5).numpy()
+        winner = np.array(order)[up.argmax(0).numpy()]
+        assert np.array_equal(winner[clear], hard[clear])
 
 
 @pytest.mark.parametrize("name", ["j1_s10_n7_k5", "j3_s10_n3_k5_offimage"])
