@@ -229,13 +229,27 @@ class _Training:
         return limit is not None and time.monotonic() - begun > 60 * limit
 
     def _measured(self, *, average: bool) -> Encoder:
-        """A copy of the encoder whose batch-norm statistics are those of whole frames."""
+        """A copy of the encoder with batch-norm statistics of whole frames, as it is exported."""
         if self._frames is None:
             count = self.recipe.run.batch_norm_frames
             self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
         encoder = self.state.copy(average=average)
         measure_batch_norm(encoder, self._frames)
+        meta = {**self.recipe.network.meta, "training": self._facts()}
+        encoder.config = replace(encoder.config, meta=meta)
         return encoder
+
+    def _facts(self) -> dict[str, object]:
+        """What an encoder tells about its training."""
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.recipe.seed,
+            "step": self.state.step,
+            "steps": self.recipe.steps,
+            "videos": len(self.sources),
+            "frames": sum(s.frames for s in self.sources),
+            "precision": self.state.precision,
+        }
 
     def _validated(self) -> dict[str, float]:
         if self.validate is None:
@@ -245,21 +259,10 @@ class _Training:
 
     def _export(self, told: TrainingLog) -> None:
         """Write the encoders and the report."""
-        recipe = self.recipe
-        meta = {
-            "recipe": recipe.name,
-            "seed": recipe.seed,
-            "step": self.state.step,
-            "steps": recipe.steps,
-            "videos": len(self.sources),
-            "frames": sum(s.frames for s in self.sources),
-            "precision": self.state.precision,
-        }
         for average, name in ((False, "encoder_raw"), (True, "encoder")):
             encoder = self._measured(average=average)
-            encoder.config = replace(encoder.config, meta={**recipe.network.meta, "training": meta})
             save_encoder(encoder, self.out / name)
-        if recipe.run.report:
+        if self.recipe.run.report:
             try:
                 write_report(self.out, encoder, list(sample_pairs(self.sources, 4)))
             except InputError as error:  # a picture less is no reason to fail

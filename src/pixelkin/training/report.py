@@ -58,14 +58,8 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
     Raises:
         InputError: If matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InputError("drawing needs matplotlib: pip install 'pixelkin[plots]'") from error
     rows = 2 + len(pairs)
-    figure = Figure(figsize=(15, 2.8 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(15, 2.8 * rows)
     grid = figure.add_gridspec(rows, 12)
     lines = read_metrics(run / "metrics.jsonl")
     upper = [v for name, (_, v) in curves(lines, ("m2",)).items() if v]
@@ -80,6 +74,22 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80)
     return path
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty matplotlib figure of a size in inches, which needs no display.
+
+    Raises:
+        InputError: If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise InputError("drawing needs matplotlib: pip install 'pixelkin[plots]'") from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def curves(lines: Sequence[dict[str, Any]], endings: tuple[str, ...]) -> dict[str, Any]:
