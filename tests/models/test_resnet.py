@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pixelkin.models.resnet import ResNet18
+from pixelkin.models.resnet import PaddedConv, ResNet18
 
 
 def test_256_pixels_give_32x32x256() -> None:
@@ -60,6 +60,26 @@ def test_reflect_padding_leaks_no_border_into_a_constant_image() -> None:
             out = net(constant)
         deviation = float((out - out[:, :, 3:4, 3:4]).abs().max())
         assert (deviation > 1e-3) == spread
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "zeros"])
+def test_mixed_precision_convolves_rounded_values(mode: str) -> None:
+    """As float32 does on inputs and weights rounded to bfloat16, up to the output's rounding."""
+    conv = PaddedConv(4, 6, 7, 2, 3, bias=False, padding_mode=mode)
+    x = torch.randn(2, 4, 15, 22, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = conv(x)
+    assert out.dtype == torch.bfloat16
+    rounded = x.detach().bfloat16().float().requires_grad_()
+    weight = conv.weight.detach().bfloat16().float()
+    padded = F.pad(rounded, (3,) * 4, mode="constant" if mode == "zeros" else mode)
+    expected = F.conv2d(padded, weight, stride=2)
+    torch.testing.assert_close(out.float(), expected, rtol=2**-8, atol=2**-8)
+    torch.testing.assert_close(conv.float()(rounded), F.conv2d(padded, conv.weight, stride=2))
+    out.float().sum().backward()
+    expected.sum().backward()
+    assert x.grad is not None and rounded.grad is not None
+    torch.testing.assert_close(x.grad, rounded.grad, rtol=0.02, atol=0.02)
 
 
 def test_a_block_is_two_convolutions_and_a_shortcut() -> None:

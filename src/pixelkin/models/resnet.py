@@ -10,13 +10,34 @@ from collections.abc import Mapping
 from typing import Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
 
+class PaddedConv(nn.Conv2d):
+    """A convolution whose borders are padded in the precision in which it is computed.
+
+    Left to itself, autocast on the CPU pads reflected borders in float32: the conversions there and
+    back, of every activation and its gradient, took a fifth of a bfloat16 training step.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x cin x H x W -> B x cout x ceil(H/stride) x ceil(W/stride)."""
+        if self.padding_mode == "zeros":
+            return super().forward(x)
+        device, margin = x.device.type, self.kernel_size[0] // 2
+        if torch.is_autocast_enabled(device):
+            x = x.to(torch.get_autocast_dtype(device))
+        with torch.autocast(device, enabled=False):
+            x = F.pad(x, (margin,) * 4, mode=self.padding_mode)
+        return F.conv2d(x, self.weight, None, self.stride)
+
+
 def _conv(cin: int, cout: int, size: int, stride: int, padding: Padding) -> nn.Conv2d:
-    return nn.Conv2d(cin, cout, size, stride, padding=size // 2, bias=False, padding_mode=padding)
+    margin = size // 2
+    return PaddedConv(cin, cout, size, stride, margin, bias=False, padding_mode=padding)
 
 
 class BasicBlock(nn.Module):
