@@ -15,10 +15,11 @@ COMMANDS = {
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "evaluate": ("evaluate", "run or score a benchmark: davis, keypoints"),
+    "experiment": ("experiment", "compare trainings: tables, plots and reports"),
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
 
-RESUMABLE = ("propagate", "train")
+RESUMABLE = ("propagate", "train", "experiment")
 
 USAGE = """usage: pixelkin COMMAND [options]
 

@@ -1,0 +1,114 @@
+"""pixelkin experiment: tables and plots of many trainings, by one resumable command each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.console import console
+from pixelkin.types import InputError
+
+NAMES = ("comparison", "criteria", "upper-threshold", "curriculum-signal", "runtime")
+
+DESCRIPTION = """
+Train and score the rows of a table, and write OUT/NAME: report.md, results.csv, plot.png.
+
+  comparison         objectives, baselines, and the parts of the method one by one
+  criteria           positives by Q, Q+T, Q+T+C
+  upper-threshold    fixed upper hardness m2, and the dynamic curriculum, over the training
+  curriculum-signal  m2 by var(Q), var(T), var(C)
+  runtime            time of Sinkhorn and of the variances for one pair
+
+The report is renewed after every run. The same command goes on after an interruption, whatever the
+cause. Experiments with the same OUT share what they have in common.
+
+Example:
+  pixelkin experiment criteria --scale smoke --out out/smoke
+  pixelkin experiment comparison --data CLIPS --davis DAVIS2016 --out out/experiments
+"""
+
+
+def experiment(
+    name: tyro.conf.Positional[
+        Literal["comparison", "criteria", "upper-threshold", "curriculum-signal", "runtime"]
+    ],
+    /,
+    out: Path,
+    scale: str = "cpu",
+    data: tuple[Path, ...] = (),
+    davis: Path | None = None,
+    sequences: str = "",
+    seeds: tuple[int, ...] = (),
+    minutes: float | None = None,
+    report_only: bool = False,
+) -> None:
+    """Run an experiment.
+
+    Args:
+        name: Which.
+        out: Folder for everything that is written; experiments may share it.
+        scale: smoke, cpu, paper, or a YAML file.
+        data: Folders of videos to train on; the smoke scale makes some up.
+        davis: Data set in DAVIS-2016's layout; its val split is scored.
+        sequences: Which of it, separated by commas; all by default.
+        seeds: Instead of the scale's.
+        minutes: Begin no further run after this time.
+        report_only: Renew the report from what is there; run nothing.
+    """
+    say = console().print
+
+    def tell(line: str) -> None:
+        say(line, highlight=False, markup=False, soft_wrap=True)
+
+    command = _command(name, scale, data, davis, out, sequences, seeds)
+    if name == "runtime":
+        from pixelkin.experiments.runtime import run_runtime
+
+        report = run_runtime(out, scale=scale, command=command, tell=tell)
+    else:
+        from pixelkin.experiments.runner import run_experiment
+
+        if minutes is not None and minutes <= 0:
+            raise InputError(f"--minutes {minutes:g}: must be more than 0")
+        report = run_experiment(
+            name,
+            out,
+            scale=scale,
+            data=data,
+            davis=davis,
+            sequences=[s.strip() for s in sequences.split(",") if s.strip()],
+            seeds=seeds,
+            minutes=minutes,
+            report_only=report_only,
+            command=command,
+            tell=tell,
+        )
+    tell(str(report))
+
+
+def _command(
+    name: str,
+    scale: str,
+    data: Sequence[Path],
+    davis: Path | None,
+    out: Path,
+    sequences: str,
+    seeds: Sequence[int],
+) -> str:
+    """The command line for the report, without what does not change the results."""
+    words = ["pixelkin", "experiment", name, "--scale", scale]
+    words += ["--data", *(p.name for p in data)] if data else []
+    words += ["--davis", davis.name] if davis else []
+    words += ["--sequences", sequences] if sequences else []
+    words += ["--seeds", *map(str, seeds)] if seeds else []
+    return shlex.join([*words, "--out", out.name])
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(experiment, "experiment", arguments, DESCRIPTION)

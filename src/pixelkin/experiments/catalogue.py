@@ -1,0 +1,192 @@
+"""Which rows each experiment has, and what the paper says about them.
+
+A row is a way of training; all else (data, steps, batch, network, crops) is the scale's. Rows of
+several experiments are the same objects, so that they are trained once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one phase of a row minimises.
+
+    Attributes:
+        objective: Its name.
+        settings: On top of the scale's.
+    """
+
+    objective: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        name: Short, for files.
+        label: For people.
+        parts: One for each phase; none for what is not trained.
+        weights: A named encoder instead ("lab"), which has no seeds.
+    """
+
+    name: str
+    label: str
+    parts: tuple[Part, ...] = ()
+    weights: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """That one row scores higher than another.
+
+    Attributes:
+        better: Name of that row.
+        worse: Name of the other.
+        text: Who says so, and where.
+    """
+
+    better: str
+    worse: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A table and a plot.
+
+    Attributes:
+        name: On the command line.
+        title: One line.
+        about: What is compared, and what the paper reports.
+        rows: The most informative ones first.
+        control: The row that the others' differences refer to.
+        claims: What the table is asked.
+        curve: Whether scores inside the last phase are shown as well.
+        variance_time: Whether the time of the curriculum's variances is measured too.
+    """
+
+    name: str
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+    control: str
+    claims: tuple[Claim, ...]
+    curve: bool = False
+    variance_time: bool = False
+
+
+KNOWN = Part("known_geometry")
+WALK = Part("random_walk")
+
+
+def mined(positives: str = "qtc", signal: str = "var_t", **curriculum: float) -> Part:
+    """Mined contrast; by default the paper's final model: Q+T+C, m2 by var(T)."""
+    return Part(
+        "mined_contrast",
+        {"positives": positives, "curriculum": {"signal": signal, **curriculum}},
+    )
+
+
+def _after_warm_up(name: str, label: str, part: Part) -> Row:
+    return Row(name, label, (KNOWN, part))
+
+
+LAB = Row("lab", "raw colour (lab)", weights="lab")
+RANDOM = Row("random", "random weights")
+KNOWN_GEOMETRY = Row("known_geometry", "known_geometry", (KNOWN, KNOWN))
+RANDOM_WALK = Row("random_walk", "random_walk", (WALK, WALK))
+MINED_ALONE = Row("mined_alone", "mined_contrast alone", (mined(), mined()))
+FULL = _after_warm_up("mined", "known_geometry, then mined_contrast", mined())
+
+ARGMAX = _after_warm_up("argmax", "… positives by argmax", mined("argmax"))
+Q = _after_warm_up("q", "… positives by Q", mined("q"))
+QT = _after_warm_up("qt", "… positives by Q+T", mined("qt"))
+CLOCK = _after_warm_up("clock", "… m2 by the clock", mined(signal="clock"))
+VAR_Q = _after_warm_up("var_q", "… m2 by var(Q)", mined(signal="var_q"))
+VAR_C = _after_warm_up("var_c", "… m2 by var(C)", mined(signal="var_c"))
+FIXED = {
+    m2: _after_warm_up(f"m2_{m2:.1f}", f"… m2 = {m2:.1f}", mined(signal="fixed", high=m2))
+    for m2 in (0.2, 0.4, 0.6, 0.8, 1.0)
+}
+
+_WARM = (
+    "Mined rows start from the same warm-up on known geometry, which is not the paper's: with as "
+    "few steps as these, mining from scratch has nothing to start from."
+)
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment(
+            "comparison",
+            "What each part of the method gives",
+            "Objectives against each other and against baselines without training, and the parts "
+            "of mined_contrast taken away one by one: its positives (Q+T+C unless the row says "
+            "otherwise) and what moves its upper hardness m2 (var(T) unless the row says "
+            f"otherwise). {_WARM}",
+            (
+                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL),
+                *(ARGMAX, FIXED[1.0], MINED_ALONE, RANDOM_WALK, Q, QT, CLOCK),
+            ),
+            "known_geometry",
+            (
+                Claim("known_geometry", "random", "training helps"),
+                Claim("known_geometry", "lab", "and gives more than colour"),
+                Claim("mined", "known_geometry", "mining adds to known geometry (our question)"),
+                Claim("mined", "mined_alone", "the warm-up helps (our decision)"),
+                Claim("mined", "argmax", "confidence makes better positives (the paper's thesis)"),
+                Claim("mined", "q", "Q+T+C over Q (the paper's bottom-up pipeline)"),
+                Claim("mined", "qt", "Q+T+C over Q+T (the paper's bottom-up pipeline)"),
+                Claim("mined", "m2_1.0", "the curriculum over m2 = 1 (supplement, figure 1)"),
+                Claim("mined", "clock", "var(T) over the clock (the paper's thesis)"),
+            ),
+        ),
+        Experiment(
+            "criteria",
+            "Criteria of a positive: Q, Q+T, Q+T+C",
+            "The paper's bottom-up pipeline adds optimal transport (T) and temporal coherence (C) "
+            f"to forward-backward consistency (Q). {_WARM}",
+            (FULL, Q, QT, ARGMAX),
+            "q",
+            (
+                Claim("qt", "q", "Q+T over Q (the paper's bottom-up pipeline)"),
+                Claim("mined", "qt", "Q+T+C over Q+T (the paper's bottom-up pipeline)"),
+                Claim("mined", "q", "Q+T+C over Q (the paper's bottom-up pipeline)"),
+            ),
+        ),
+        Experiment(
+            "upper-threshold",
+            "The upper hardness m2: fixed, and by the dynamic curriculum",
+            "The supplement's figure 1: score against training time for fixed upper thresholds m2 "
+            "and for the dynamic curriculum (m2 by var(T)), m1 = 0. It reports that m2 = 1 from "
+            f"the start of training ends lower than the curriculum. {_WARM}",
+            (FULL, FIXED[1.0], FIXED[0.2], FIXED[0.6], FIXED[0.4], FIXED[0.8]),
+            "m2_1.0",
+            tuple(
+                Claim("mined", f"m2_{m2:.1f}", f"the curriculum over m2 = {m2:.1f} (figure 1)")
+                for m2 in FIXED
+            ),
+            curve=True,
+        ),
+        Experiment(
+            "curriculum-signal",
+            "What moves m2: var(Q), var(T), var(C)",
+            "The supplement's table 2: J&F of 70.0 with var(Q), 70.3 with var(T), 4.5 points less "
+            f"with var(C), on DAVIS-2017; and the time of each variance. {_WARM}",
+            (FULL, VAR_Q, VAR_C, FIXED[1.0]),
+            "m2_1.0",
+            (
+                Claim("mined", "var_q", "var(T) over var(Q) (table 2: by 0.3)"),
+                Claim("mined", "var_c", "var(T) over var(C) (table 2: by 4.5)"),
+            ),
+            variance_time=True,
+        ),
+    )
+}
+NAMES = (*EXPERIMENTS, "runtime")

@@ -1,0 +1,169 @@
+"""An experiment from its name to its report: what to run next, and what the folder belongs to.
+
+    OUT/experiment.json    settings; the same OUT serves all experiments of these settings
+    OUT/runs/              trainings and scores, shared by all of them
+    OUT/NAME/              report.md, results.csv, plot.png, renewed after every run
+
+The same command goes on where it was. It does the first seed of all rows, the most informative
+rows first, then the next seed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pixelkin.evaluation.davis import load_split
+from pixelkin.experiments.catalogue import EXPERIMENTS, Experiment, Row
+from pixelkin.experiments.made_up import make_clips, make_davis
+from pixelkin.experiments.native import native_section, score_native
+from pixelkin.experiments.report import write_report
+from pixelkin.experiments.runs import Runs, Tell
+from pixelkin.experiments.runtime import times_section
+from pixelkin.experiments.scale import Scale, load_scale, merge
+from pixelkin.experiments.table import points_of, seeds_of
+from pixelkin.training.checkpoint import check_same
+from pixelkin.types import InputError
+from pixelkin.video.writer import write_json
+
+
+def run_experiment(
+    name: str,
+    out: str | Path,
+    *,
+    scale: str = "cpu",
+    data: Sequence[str | Path] = (),
+    davis: str | Path | None = None,
+    sequences: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    minutes: float | None = None,
+    report_only: bool = False,
+    command: str = "",
+    tell: Tell = lambda _: None,
+) -> Path:
+    """Do what is missing of an experiment, and write its report.
+
+    Args:
+        name: One of `EXPERIMENTS`.
+        out: Folder of the results; several experiments may share it.
+        scale: Name or file.
+        data: Folders of videos to train on; none where the scale makes them up.
+        davis: Data set in DAVIS-2016's layout to score on; None where the scale makes it up.
+        sequences: Which of its val split; all by default.
+        seeds: Instead of the scale's.
+        minutes: Begin no further run after this time.
+        report_only: Write the report from what is there, and run nothing.
+        command: The command line, for the report.
+        tell: Called with a line about what happens.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        InputError: If there is no such experiment or scale, data are missing, or `out` was begun
+            with other settings.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
+    experiment, out = EXPERIMENTS[name], Path(out).absolute()
+    size = load_scale(scale, tuple(seeds))
+    if size.made_up and not data and davis is None:
+        data, davis = [make_clips(out / "made_up" / "clips")], make_davis(out / "made_up" / "davis")
+        store = {"run": {"store": str(out / "made_up" / "store")}}
+        size = replace(size, recipe=merge(size.recipe, store))
+    if not data or davis is None:
+        raise InputError(
+            f"scale {size.name} needs --data (folders of videos to train on) and --davis (a data "
+            "set in DAVIS-2016's layout to score on)"
+        )
+    videos = load_split(davis, 2016, "val", list(sequences) or None)
+    runs = Runs(out, size, [Path(d) for d in data], videos, tell)
+    _claim(out, size, {"data": runs.digest, "davis": str(Path(davis).absolute())})
+    return _Run(experiment, runs, command, minutes).go(report_only)
+
+
+class _Run:
+    def __init__(
+        self, experiment: Experiment, runs: Runs, command: str, minutes: float | None
+    ) -> None:
+        self.experiment, self.runs, self.command = experiment, runs, command
+        self.folder = runs.root / experiment.name
+        self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
+
+    def go(self, report_only: bool) -> Path:
+        if not report_only:
+            for row, seed in self._order():
+                if self._late():
+                    return self._report()
+                if self._missing(row, seed):
+                    self._do(row, seed)
+                    self._report()
+            if self.runs.scale.native and self.experiment.name == "comparison":
+                for _ in score_native(self.experiment, self.runs):
+                    self._report()
+                    if self._late():
+                        break
+        return self._report()
+
+    def _order(self) -> Iterator[tuple[Row, int]]:
+        """All runs: the first seed of every row, then the second."""
+        for seed in self.runs.scale.seeds:
+            for row in self.experiment.rows:
+                if row.weights is None:
+                    yield row, seed
+                elif seed == self.runs.scale.seeds[0]:
+                    yield row, seeds_of(row, ())[0]
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _steps(self) -> list[int | None]:
+        """Where a row is scored: the end, and the points of its curve."""
+        return [None, *points_of(self.runs)] if self.experiment.curve else [None]
+
+    def _missing(self, row: Row, seed: int) -> bool:
+        return any(self.runs.result(row, seed, step) is None for step in self._steps())
+
+    def _do(self, row: Row, seed: int) -> None:
+        began = time.monotonic()
+        if row.parts:
+            self.runs.train(row, seed)
+        for step in self._steps():
+            result = self.runs.score(row, seed, step)
+            at = "" if step is None else f" at step {step}"
+            self.runs.tell(
+                f"{row.name}, seed {seed}{at}: J&F {100 * result.jf:.1f} "
+                f"({time.monotonic() - began:.0f} s)"
+            )
+
+    def _report(self) -> Path:
+        extra = []
+        if self.experiment.name == "comparison":
+            extra += native_section(self.experiment, self.runs)
+        if self.experiment.variance_time:
+            extra += times_section(self.runs.root, self.runs.scale)
+        return write_report(self.folder, self.experiment, self.runs, self.command, extra=extra)
+
+
+def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
+    """Make `out` the folder of these settings, or go on with it.
+
+    Raises:
+        InputError: If it is that of others.
+    """
+    path = out / "experiment.json"
+    settings = json.loads(json.dumps({"scale": scale.identity(), **facts}))
+    if path.is_file():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} is damaged: choose another folder") from error
+        check_same(out, known, settings)
+    elif out.exists() and any(p.name != "made_up" for p in out.iterdir()):
+        raise InputError(f"{out} holds something else: choose another folder")
+    else:
+        write_json(path, settings)

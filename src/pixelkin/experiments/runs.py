@@ -1,0 +1,234 @@
+"""Trainings and scores of rows, kept under one folder and found by what decides them.
+
+    OUT/runs/NAME-DIGEST/              a training, as `pixelkin train` leaves it
+    OUT/runs/NAME-DIGEST/points/STEP/  its encoder at some steps
+    OUT/runs/NAME-DIGEST/scores.json   J and F by setting of the scoring, step and sequence
+
+Whatever is there already is not done again; a training that was killed goes on from its last
+checkpoint, a scoring from its last sequence. Rows that share a phase share its training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pixelkin.data.frames import sample_frames
+from pixelkin.data.index import Source, cache_folder, digest, index_videos
+from pixelkin.evaluation.davis import Sequence as Video
+from pixelkin.evaluation.predict import every_nth, score_encoder
+from pixelkin.experiments.catalogue import Row
+from pixelkin.experiments.scale import Scale, Scoring
+from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.training.config import Recipe
+from pixelkin.training.log import read_metrics
+from pixelkin.training.loop import train
+from pixelkin.training.state import initial_encoder
+from pixelkin.training.weights import measure_batch_norm
+from pixelkin.types import InputError
+from pixelkin.video.writer import write_json
+
+END = "end"
+Tell = Callable[[str], None]
+
+
+class Result(NamedTuple):
+    """Scores of one encoder.
+
+    Attributes:
+        sequences: (J, F) of each video, by its name.
+    """
+
+    sequences: dict[str, tuple[float, float]]
+
+    @property
+    def j(self) -> float:
+        """Mean J."""
+        return float(np.mean([j for j, _ in self.sequences.values()]))
+
+    @property
+    def f(self) -> float:
+        """Mean F."""
+        return float(np.mean([f for _, f in self.sequences.values()]))
+
+    @property
+    def jf(self) -> float:
+        """J&F."""
+        return (self.j + self.f) / 2
+
+
+class Training(NamedTuple):
+    """One phase of a row with one seed: where it is kept, and its recipe."""
+
+    folder: Path
+    recipe: Recipe
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a training is complete: the encoder's config is the last thing that it writes."""
+    return (folder / "encoder" / "config.json").is_file()
+
+
+class Runs:
+    """All trainings and scores under one folder.
+
+    Args:
+        root: The folder.
+        scale: What all rows have in common.
+        data: Folders of videos to train on.
+        videos: What encoders are scored on.
+        tell: Called with a line about what begins.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        scale: Scale,
+        data: Sequence[Path],
+        videos: Sequence[Video],
+        tell: Tell = lambda _: None,
+    ) -> None:
+        self.root, self.scale, self.data, self.videos, self.tell = root, scale, data, videos, tell
+        store = (scale.recipe.get("run") or {}).get("store")
+        index = Path(store) if store else cache_folder() / ("clips" if store is None else "")
+        exclude = (scale.recipe.get("data") or {}).get("exclude", ())
+        self.sources: list[Source] = index_videos(data, index / "index.json", exclude=exclude)
+        self.digest = digest(self.sources)
+
+    def trainings(self, row: Row, seed: int) -> list[Training]:
+        """The phases of a row; none if it is not trained."""
+        if row.parts and len(row.parts) != len(self.scale.phases):
+            raise InputError(
+                f"scale {self.scale.name} has {len(self.scale.phases)} phases, row {row.name} "
+                f"{len(row.parts)}"
+            )
+        found: list[Training] = []
+        key = self.digest
+        for phase, part in enumerate(row.parts):
+            before = found[-1].folder / "encoder" if found else None
+            recipe = self.scale.recipe_of(
+                part.objective, part.settings, phase=phase, seed=seed, init=before
+            )
+            # The weights to start from are named by their own key, wherever they lie.
+            facts = recipe.fingerprint() | {"init": key, "interval": self._interval(phase)}
+            key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+            folder = self.root / "runs" / f"{part.objective}-{seed}-{key[:12]}"
+            found.append(Training(folder, recipe))
+        return found
+
+    def train(self, row: Row, seed: int) -> None:
+        """Do what is missing of a row's training.
+
+        Raises:
+            KeyboardInterrupt: If the user stopped it; a checkpoint has been written.
+        """
+        for phase, (folder, recipe) in enumerate(self.trainings(row, seed)):
+            if is_done(folder):
+                continue
+            self.tell(f"training {row.name}, seed {seed}, phase {phase + 1}: {folder}")
+            interval = self._interval(phase)
+            run = replace(recipe.run, validate_every=interval, report=False)
+            keep = partial(_keep_point, folder) if interval else None
+            result = train(replace(recipe, run=run), self.data, folder, validate=keep)
+            if result.encoder is None or not result.complete:
+                raise KeyboardInterrupt
+            (folder / "checkpoint.pt").unlink()  # three times the encoder, and no longer needed
+
+    def _interval(self, phase: int) -> int | None:
+        last = phase == len(self.scale.phases) - 1
+        return self.scale.interval if last and self.scale.points else None
+
+    def seconds(self, row: Row, seed: int) -> float:
+        """Wall-clock seconds that the steps of a row took."""
+        lines = (read_metrics(t.folder / "metrics.jsonl") for t in self.trainings(row, seed))
+        return float(sum(x["seconds"] for metrics in lines for x in metrics))
+
+    def score(
+        self, row: Row, seed: int, step: int | None = None, scoring: Scoring | None = None
+    ) -> Result:
+        """Scores of a row that has been trained; computed unless they are kept.
+
+        Args:
+            row: The row.
+            seed: Of its training.
+            step: One of the scale's points, or 0 for the end of the phase before the last; None
+                for the end.
+            scoring: The scale's unless another is given.
+        """
+        scoring = scoring or self.scale.scoring
+        folder, name = self._place(row, seed, step)
+        content = _read(folder / "scores.json")
+        kept = content.setdefault(str(scoring), {}).setdefault(name, {})
+        todo = [v for v in self.videos if v.name not in kept]
+        if todo:
+            at = "" if step is None else f" at step {step}"
+            self.tell(f"scoring {row.name}, seed {seed}{at}: {len(todo)} sequences, {scoring}")
+            encoder = self.encoder(row, seed, step)
+            protocol = replace(Protocol.named("davis"), short_side=scoring.short_side)
+            for video in todo:
+                fewer = every_nth(video, scoring.every)
+                summary = score_encoder(encoder, [fewer], protocol).summary
+                kept[video.name] = summary.j.mean, summary.f.mean
+                write_json(folder / "scores.json", content)
+        return Result({v.name: tuple(kept[v.name]) for v in self.videos})
+
+    def result(
+        self, row: Row, seed: int, step: int | None = None, scoring: Scoring | None = None
+    ) -> Result | None:
+        """What `score` would give, or None if some of it is not there yet."""
+        folder, name = self._place(row, seed, step)
+        scores = _read(folder / "scores.json").get(str(scoring or self.scale.scoring), {})
+        kept = scores.get(name, {})
+        if any(v.name not in kept for v in self.videos):
+            return None
+        return Result({v.name: tuple(kept[v.name]) for v in self.videos})
+
+    def _place(self, row: Row, seed: int, step: int | None) -> tuple[Path, str]:
+        """Where the scores of a row at a step are: its folder, and the name of the step."""
+        trainings = self.trainings(row, seed)
+        if not trainings:
+            name = row.weights or f"{row.name}-{seed}"
+            return self.root / "runs" / name, END
+        if step == 0 and len(trainings) > 1:  # the end of the phase before
+            return trainings[-2].folder, END
+        return trainings[-1].folder, END if step is None else str(step)
+
+    def encoder(self, row: Row, seed: int, step: int | None = None) -> Encoder:
+        """A row's encoder at a step of the last phase; None for the end."""
+        if row.weights is not None:
+            return load_encoder(row.weights)
+        folder, name = self._place(row, seed, step)
+        if row.parts:
+            return load_encoder(folder / "encoder" if name == END else folder / "points" / name)
+        # The network of the first phase before its first step, with batch-norm as after the last.
+        recipe = self.scale.recipe_of("known_geometry", {}, phase=0, seed=seed, init=None)
+        encoder = initial_encoder(recipe)
+        count = recipe.run.batch_norm_frames
+        measure_batch_norm(encoder, list(sample_frames(self.sources, count, seed=seed)))
+        return encoder.eval()
+
+
+def _keep_point(folder: Path, encoder: Encoder) -> dict[str, float]:
+    """Keep the encoder of a validation, unless it is the last one, which is kept anyway."""
+    training = encoder.config.meta["training"]
+    if training["step"] < training["steps"]:
+        save_encoder(encoder, folder / "points" / str(training["step"]))
+    return {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: delete it to score again") from error
+    return content

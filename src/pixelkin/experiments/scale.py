@@ -1,0 +1,199 @@
+"""How large an experiment is: everything that its rows have in common, as one YAML file.
+
+The scales in the package are `smoke` (seconds, made-up videos), `cpu` and `paper`; a file of one's
+own is as good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pixelkin.training.config import Recipe
+from pixelkin.training.schema import build, plain, read_yaml
+from pixelkin.types import InputError
+
+SCALES = Path(__file__).parent / "scales"
+# Far from all seeds that anyone gives: a later phase must not see the clips of the one before.
+_SEED_STEP = 1_000_003
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How encoders are scored: DAVIS protocol, DAVIS-2016 (one object).
+
+    Attributes:
+        short_side: Short side of the frames in pixels, or null for their own.
+        every: Only every n-th frame is used.
+    """
+
+    short_side: int | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise InputError(f"every: {self.every} must be at least 1")
+
+    @property
+    def native(self) -> bool:
+        """Whether this is the benchmark's own setting."""
+        return self.short_side is None and self.every == 1
+
+    def __str__(self) -> str:
+        side = "native size" if self.short_side is None else f"short side {self.short_side}"
+        return f"{side}, " + ("every frame" if self.every == 1 else f"every {self.every}th frame")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of the training of every row; a later one starts from the earlier's encoder.
+
+    Attributes:
+        steps: Number of weight updates.
+        recipe: Settings on top of the scale's recipe.
+    """
+
+    steps: int
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What all rows of an experiment have in common.
+
+    Attributes:
+        name: For reports.
+        about: One line for reports: what it is for, on what hardware, how long.
+        recipe: Settings of every training, as in a recipe file; without seed, steps and stages.
+        phases: The stretches of every training, one after the other.
+        objectives: Settings of each objective; "recipe" among them changes the recipe where the
+            objective is trained.
+        seeds: Each trains every row once.
+        points: How many equidistant steps inside the last phase keep their weights, for curves.
+        scoring: How encoders are scored.
+        native: Whether the best rows are also scored at native size.
+        made_up: Whether videos are made up where none are given.
+        cells: Sides of the grids of cells whose mining is timed.
+        repeats: Measurements of each time.
+    """
+
+    name: str
+    recipe: dict[str, Any]
+    phases: tuple[Phase, ...]
+    about: str = ""
+    objectives: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    points: int = 2
+    scoring: Scoring = field(default_factory=Scoring)
+    native: bool = False
+    made_up: bool = False
+    cells: tuple[int, ...] = (16, 24, 32, 64)
+    repeats: int = 7
+
+    def __post_init__(self) -> None:
+        if not self.phases or not self.seeds or not self.cells:
+            raise InputError("phases, seeds and cells: give at least one")
+        if taken := {"seed", "steps", "stages", "init"} & self.recipe.keys():
+            raise InputError(f"recipe: {', '.join(sorted(taken))} is set by the experiment")
+        if self.points < 0 or self.phases[-1].steps % (self.points + 1):
+            raise InputError(
+                f"points: {self.points} must cut the {self.phases[-1].steps} steps of the last "
+                "phase into equal parts"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Weight updates of a row."""
+        return sum(p.steps for p in self.phases)
+
+    @property
+    def interval(self) -> int:
+        """Steps between the points of the last phase."""
+        return self.phases[-1].steps // (self.points + 1)
+
+    def identity(self) -> dict[str, Any]:
+        """What may not change while an experiment goes on."""
+        free = ("about", "seeds", "native", "cells", "repeats")
+        kept: dict[str, Any] = {k: v for k, v in plain(self).items() if k not in free}
+        kept["recipe"].pop("run", None)
+        return kept
+
+    def recipe_of(
+        self,
+        objective: str,
+        settings: Mapping[str, Any],
+        *,
+        phase: int,
+        seed: int,
+        init: Path | None,
+    ) -> Recipe:
+        """The recipe of one phase of a row.
+
+        Args:
+            objective: What is minimised.
+            settings: On top of the scale's settings of this objective.
+            phase: Which.
+            seed: Of the row.
+            init: Folder of the encoder that the phase before has left.
+
+        Raises:
+            InputError: If the scale's settings make no recipe.
+        """
+        own = dict(self.objectives.get(objective) or {})
+        changes = own.pop("recipe", {})
+        stage = {"objectives": [{"name": objective, "settings": merge(own, settings)}]}
+        raw = merge(merge(self.recipe, self.phases[phase].recipe), changes)
+        raw |= {
+            "name": f"{self.name}-{objective}",
+            "seed": seed + _SEED_STEP * phase,
+            "steps": self.phases[phase].steps,
+            "stages": [stage],
+            "init": None if init is None else str(init),
+        }
+        try:
+            return build(Recipe, raw)
+        except InputError as error:
+            raise InputError(f"scale {self.name}, phase {phase}, {objective}: {error}") from error
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` on top, mappings inside them merged too."""
+    merged = dict(base)
+    for key, value in changes.items():
+        inner = merged.get(key)
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def load_scale(name_or_path: str, seeds: tuple[int, ...] = ()) -> Scale:
+    """A scale of the package by its name, or one from a YAML file.
+
+    Args:
+        name_or_path: smoke, cpu, paper, or a file.
+        seeds: Take these instead of the file's.
+
+    Raises:
+        InputError: If there is none, or it is not valid.
+    """
+    path = SCALES / f"{name_or_path}.yaml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    try:
+        raw = read_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        names = ", ".join(sorted(p.stem for p in SCALES.glob("*.yaml")))
+        raise InputError(f"no scale {name_or_path!r}: give {names}, or a file") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} is not a scale: it must hold settings 'key: value'")
+    try:
+        scale = build(Scale, {"name": path.stem, **raw})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return replace(scale, seeds=tuple(dict.fromkeys(seeds))) if seeds else scale
