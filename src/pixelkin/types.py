@@ -55,7 +55,7 @@ class Labels:
         ids: H x W int32, non-negative, for masks and parts; else None.
         points: P x 2 float32 of (x, y) pixels, NaN where absent, for keypoints and points.
         names: One name for each object or point, in the order of `objects`; or None.
-        palette: N x 3 uint8 colours by id, or None for the default palette.
+        palette: N x 3 uint8 colours by id or index, or None for the default palette.
 
     Raises:
         InputError: If arrays are missing, of the wrong shape, or contradict the kind.

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from pixelkin.app.cli import COMMANDS, main
+from pixelkin.app.commands.evaluate import BENCHMARKS
 from pixelkin.video.ids import read_ids
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import VideoWriter, write_image
@@ -70,7 +71,7 @@ def test_help_names_every_command_and_does_not_import_torch() -> None:
     assert "example:" in shown.stdout
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "evaluate davis", "evaluate keypoints"])
+@pytest.mark.parametrize("name", [*COMMANDS, *(f"evaluate {name}" for name in BENCHMARKS)])
 def test_each_command_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         main([*name.split(), "--help"])

@@ -2,20 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pixelkin.evaluation.davis import (
-    Sequence,
-    evaluate,
-    load_split,
-    score_results,
-    score_sequence,
-)
+from pixelkin.evaluation.davis import load_split, score_results, score_sequence
 from pixelkin.evaluation.metrics import boundary_f, davis_statistics, region_similarity
 from pixelkin.evaluation.scores import Score, SequenceScore
 from pixelkin.types import InputError
@@ -115,9 +108,9 @@ def test_results_are_scored_per_object(root: Path, tmp_path: Path) -> None:
     guess = moving(2, step=2)
     guess[guess == 2] = 0  # object 2 is never found
     write(tmp_path / "results/pair", guess)
-    seen: list[str] = []
+    seen: list[tuple[int, int]] = []
     score = score_results(
-        load_split(root), tmp_path / "results", on_score=lambda s: seen.append(s.name)
+        load_split(root), tmp_path / "results", on_score=lambda *done: seen.append(done)
     )
     (pair,) = score.sequences
     for k, summary in enumerate(pair.objects, start=1):
@@ -125,7 +118,7 @@ def test_results_are_scored_per_object(root: Path, tmp_path: Path) -> None:
     assert flat(pair.objects[1]) == [0.0] * 6
     # The square is 6x6 and t pixels ahead in frame t: J = (6 - t) / (6 + t).
     np.testing.assert_allclose(pair.j[0], [(6 - t) / (6 + t) for t in range(1, T - 1)])
-    assert seen == ["pair"]
+    assert seen == [(1, 1)]
 
 
 def test_overall_is_a_mean_over_objects(root: Path, tmp_path: Path) -> None:
@@ -169,23 +162,14 @@ def test_official_csv(root: Path, tmp_path: Path) -> None:
     assert {p.suffix for p in (tmp_path / "results").iterdir()} == {".csv", ""}
 
 
-def test_evaluate_runs_a_predictor_to_its_end(root: Path) -> None:
-    given: list[int] = []
-
-    def shifted(sequence: Sequence) -> Iterator[np.ndarray]:
-        for t, ids in enumerate(moving(2, step=2)):
-            given.append(t)
-            yield ids.astype(np.int32)
-
-    score = evaluate(load_split(root), shifted)
-    assert given == list(range(T))
-    for k, summary in enumerate(score.sequences[0].objects, start=1):
-        np.testing.assert_allclose(flat(summary), expected(moving(2), moving(2, step=2), k))
+def test_order_of_predictions_does_not_matter(root: Path, tmp_path: Path) -> None:
     (pair,) = load_split(root)
+    write(tmp_path / "results/pair", moving(2, step=2))
+    (stored,) = score_results([pair], tmp_path / "results").sequences
     backwards = reversed(list(enumerate(moving(2, step=2))))
-    np.testing.assert_array_equal(score_sequence(pair, backwards).j, score.sequences[0].j)
+    np.testing.assert_array_equal(score_sequence(pair, backwards).j, stored.j)
     with pytest.raises(ValueError, match="pair: no prediction for frame 3"):
-        evaluate([pair], lambda _: moving(2)[:3])
+        score_sequence(pair, enumerate(moving(2)[:3]))
 
 
 @pytest.mark.parametrize("foreground", [1, 255])
@@ -236,7 +220,7 @@ def test_size_of_predictions(root: Path, tmp_path: Path) -> None:
 
 def test_splits_that_are_not_there(root: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"looked for ImageSets/2017/val\.txt; is this DAVIS' root"
+        InputError, match=r"looked for ImageSets/2017/val\.txt; is this the root folder of DAVIS"
     ):
         load_split(tmp_path, 2017)
     with pytest.raises(
@@ -247,8 +231,8 @@ def test_splits_that_are_not_there(root: Path, tmp_path: Path) -> None:
         load_split(root, 2018)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no sequence bear, cow in DAVIS 2017 val; it has pair"):
         load_split(root, 2017, sequences=["bear", "pair", "cow"])
-    with pytest.raises(InputError, match="no sequence to score"):
-        score_results([], tmp_path)
+    with pytest.raises(InputError, match="no sequence to evaluate in DAVIS 2017 val"):
+        load_split(root, sequences=[])
 
 
 def test_incomplete_sequences(root: Path) -> None:
@@ -276,12 +260,8 @@ def test_test_split_can_be_loaded_but_not_scored(root: Path) -> None:
     (pair,) = load_split(root)
     assert pair.labels().objects == (1, 2)
 
-    def never(sequence: Sequence) -> Iterator[np.ndarray]:
-        raise AssertionError("the predictor was started")
-        yield
-
     with pytest.raises(InputError, match="only the first of 6 frames is annotated"):
-        evaluate([pair], never)
+        pair.check_scorable()
 
 
 def test_original_2016_layout(root: Path) -> None:

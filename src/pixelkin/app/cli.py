@@ -14,7 +14,7 @@ COMMANDS = {
     "demo": ("demo", "carry labels through a made-up video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "train": ("train", "learn an encoder from unlabelled videos"),
-    "evaluate": ("evaluate", "run or score a benchmark: davis, keypoints"),
+    "evaluate": ("evaluate", "run or score a benchmark: davis, youtube_vos, vip, jhmdb"),
     "experiment": ("experiment", "compare trainings: tables, plots and reports"),
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pixelkin.types import InputError
 
     try:
-        module.run(rest)
+        return int(module.run(rest) or 0)
     except InputError as error:
         return _fail(str(error))
     except KeyboardInterrupt:
@@ -75,7 +75,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # no space left, no permission, a name that is too long
         where = "" if error.filename is None else f"{error.filename}: "
         return _fail(f"{where}{error.strerror or error}")
-    return 0
 
 
 def _fail(message: str) -> int:

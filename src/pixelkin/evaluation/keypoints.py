@@ -1,12 +1,12 @@
-"""Keypoints of one video against the truth: PCK as JHMDB counts it, and strictly.
+"""Keypoints against the truth: PCK as JHMDB counts it, and strictly; videos of one's own.
 
-The truth may be dense (every frame) or sparse (some frames); the first frame of it is the keyframe,
-and joints that are absent there are not counted, as nobody could follow them.
+The truth of a single video may be dense (every frame) or sparse (some frames); the first frame of
+it is the keyframe, and joints that are absent there are not counted, as nobody could follow them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,38 +27,73 @@ ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class KeypointScore:
-    """PCK of one video in percent, at each of `ALPHAS`.
+    """PCK in percent, at each of `ALPHAS`.
 
     Attributes:
         official: JHMDB's way: lost joints are left out.
         strict: Lost joints are errors.
-        frames: Number of annotated frames that were counted.
-        joints: Number of joints on the keyframe.
+        names: Of the joints, or their numbers.
+        videos: Each video's own (official, strict) means, by name.
+        frames: Number of frames that were counted.
     """
+
+    COLUMNS = ("PCK in percent", *(f"@{alpha}" for alpha in ALPHAS))
 
     official: KeypointAccuracy
     strict: KeypointAccuracy
+    names: tuple[str, ...]
+    videos: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
     frames: int
-    joints: int
 
     def rows(self) -> list[tuple[str, ...]]:
-        """Table rows: the name of the count, and a figure for each alpha."""
-        counts = {"official (lost joints left out)": self.official, "strict": self.strict}
-        return [(name, *(f"{v:.1f}" for v in one.mean)) for name, one in counts.items()]
+        """A table under `COLUMNS`: the two ways of counting."""
+        ways = {"official (lost joints left out)": self.official, "strict": self.strict}
+        return [(name, *(f"{v:.1f}" for v in one.mean)) for name, one in ways.items()]
 
     def to_json(self) -> dict[str, Any]:
-        """Figures as percent; None where no joint could be counted."""
-        official, strict = (
-            [None if np.isnan(v) else float(v) for v in one.mean]
-            for one in (self.official, self.strict)
-        )
-        return {
-            "alphas": list(ALPHAS),
-            "official": official,
-            "strict": strict,
-            "frames": self.frames,
-            "joints": self.joints,
+        """Figures in percent; None where no joint could be counted."""
+        ways = {"official": self.official, "strict": self.strict}
+        joints = {
+            way: {n: _numbers(v) for n, v in zip(self.names, one.joints.T, strict=True)}
+            for way, one in ways.items()
         }
+        videos = {
+            name: {way: _numbers(mean) for way, mean in zip(ways, means, strict=True)}
+            for name, means in self.videos.items()
+        }
+        means = {way: _numbers(one.mean) for way, one in ways.items()}
+        counts = {"frames": self.frames, "joints": len(self.names)}
+        return {"alphas": list(ALPHAS), **means, **counts, "joint": joints, "video": videos}
+
+
+def score_joints(
+    truth: Mapping[str, NDArray[np.float32]],
+    predicted: Mapping[str, NDArray[np.float32]],
+    names: Sequence[str],
+) -> KeypointScore:
+    """PCK over videos.
+
+    Args:
+        truth: T x P x 2 (x, y) pixels by video, NaN where not annotated; frame 0 is not counted.
+        predicted: As `truth`, NaN where lost.
+        names: One for each joint.
+    """
+    pairs = {name: ([truth[name]], [predicted[name]]) for name in truth}
+    everything = list(truth.values()), [predicted[name] for name in truth]
+    return KeypointScore(
+        pck(*everything, ALPHAS),
+        pck(*everything, ALPHAS, strict=True),
+        tuple(names),
+        {
+            name: (pck(*pair, ALPHAS).mean, pck(*pair, ALPHAS, strict=True).mean)
+            for name, pair in pairs.items()
+        },
+        sum(len(joints) - 1 for joints in truth.values()),
+    )
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(v) else float(v) for v in values]
 
 
 def load_truth(path: Path, reader: VideoReader) -> dict[int, NDArray[np.float32]]:
@@ -125,11 +160,9 @@ def evaluate(
         if prediction.index == last:
             break
     frames = sorted(truth)
-    wanted = np.stack([np.where(known[:, None], truth[f], np.nan) for f in frames])
-    given = np.stack([predicted[f] for f in frames])
-    return KeypointScore(
-        pck([wanted], [given], ALPHAS),
-        pck([wanted], [given], ALPHAS, strict=True),
-        len(frames) - 1,
-        int(known.sum()),
+    names = [str(i) for i in np.flatnonzero(known)]
+    return score_joints(
+        {reader.info.path: np.stack([truth[f][known] for f in frames])},
+        {reader.info.path: np.stack([predicted[f][known] for f in frames])},
+        names,
     )

@@ -57,7 +57,8 @@ def overlay(
     each = dict(zip(objects, values.tolist(), strict=True)) if values.size and values.ndim else {}
     if labels.points is not None:
         each = {i: value for i, value in each.items() if np.isfinite(labels.points[i]).all()}
-        colours = point_colours(len(labels.points))
+        given = labels.palette
+        colours = point_colours(len(labels.points)) if given is None else given
         canvas = _draw_points(frame, labels, colours, each, text)
         bright = {i: colours[i] for i in each}
     else:

@@ -1,8 +1,9 @@
-"""JHMDB's `joint_positions.mat`: 15 body joints in every frame of a clip."""
+"""JHMDB's `joint_positions.mat` and `puppet_mask.mat`: 15 body joints, and the person's mask."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,7 @@ def load_joints(path: str | Path) -> NDArray[np.float32]:
     Raises:
         InputError: If the file is missing, not MATLAB's, or without such an array.
     """
-    from scipy.io import loadmat
-
-    try:
-        content = loadmat(str(path), appendmat=False)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except Exception as error:  # scipy raises many kinds on damaged files
-        raise InputError(f"{path} is not a MATLAB file: {error}") from error
-    positions = content.get("pos_img")
+    positions = _load(path).get("pos_img")
     if positions is None or positions.ndim not in (2, 3) or positions.shape[:2] != (2, len(JOINTS)):
         found = "none" if positions is None else f"shape {positions.shape}"
         raise InputError(
@@ -52,3 +45,31 @@ def load_joints(path: str | Path) -> NDArray[np.float32]:
         )
     positions = positions.reshape(2, len(JOINTS), -1)  # MATLAB drops a last axis of length 1
     return np.ascontiguousarray(positions.transpose(2, 1, 0) - 1, dtype=np.float32)
+
+
+def load_puppet(path: str | Path) -> NDArray[np.bool_]:
+    """Masks of the person in each frame of a clip, T x H x W.
+
+    The file's `part_mask` is H x W x T.
+
+    Raises:
+        InputError: If the file is missing, not MATLAB's, or without such an array.
+    """
+    masks = _load(path).get("part_mask")
+    if masks is None or masks.ndim not in (2, 3):
+        found = "none" if masks is None else f"shape {masks.shape}"
+        raise InputError(f"{path} needs an array part_mask of height x width x frames, has {found}")
+    masks = masks.reshape(*masks.shape[:2], -1)
+    return np.ascontiguousarray(masks.transpose(2, 0, 1) != 0)
+
+
+def _load(path: str | Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        content: dict[str, Any] = loadmat(str(path), appendmat=False)
+    except FileNotFoundError as error:
+        raise InputError(f"no such file: {path}") from error
+    except Exception as error:  # scipy raises many kinds on damaged files
+        raise InputError(f"{path} is not a MATLAB file: {error}") from error
+    return content

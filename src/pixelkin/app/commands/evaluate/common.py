@@ -1,0 +1,250 @@
+"""What the benchmarks' commands share: options, the run, the table and the files."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pixelkin.app.commands.propagate import check_threads
+from pixelkin.app.console import console, progress
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.evaluation.pipeline import Speed, Store, Video
+    from pixelkin.evaluation.ranks import Ranks
+    from pixelkin.propagation.protocol import Protocol as Rules
+
+Show = Callable[[int, int], None]  # (done, in all)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a benchmark."""
+
+    weights: str = "default"
+    """default, random, lab, or a folder with weights.safetensors."""
+    protocol: str | None = None
+    """Propagation protocol; the benchmark's own by default."""
+    short_side: int | None = None
+    """Work at this short side in pixels; not the benchmark's resolution."""
+    sequences: str | None = None
+    """Only these: names separated by commas, or a text file with one a line."""
+    out: Path | None = None
+    """Keep predictions, figures and table here, and go on with what is missing."""
+    videos: bool = False
+    """Also draw OUT/videos/*.mp4: truth, prediction and confidence side by side."""
+    json: Path | None = None
+    """Write all figures to this file."""
+    threads: int | None = None
+    """CPU threads; all by default."""
+    overwrite: bool = False
+    """Replace what the output files and folders hold."""
+
+    @property
+    def chosen(self) -> list[str] | None:
+        """The names in `sequences`; None for all."""
+        if self.sequences is None:
+            return None
+        file = Path(self.sequences)
+        names = file.read_text().splitlines() if file.is_file() else self.sequences.split(",")
+        return [name.strip() for name in names if name.strip()]
+
+
+@dataclass(frozen=True)
+class MaskOptions(Options):
+    """How to run a benchmark of masks, or score masks that are there."""
+
+    results: Path | None = None
+    """Score the PNGs in this folder (SEQUENCE/FRAME.png) instead of predicting."""
+    resize: bool = False
+    """Resample masks of another size than the truth, by nearest neighbour."""
+
+
+class Result(Protocol):
+    """Figures of a benchmark."""
+
+    @property
+    def COLUMNS(self) -> tuple[str, ...]:
+        """Heads of the table."""
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Its rows; the last one is set apart."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, ready for `json.dumps`."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One benchmark as it was asked for.
+
+    Attributes:
+        title: For the table.
+        protocol: Its own propagation protocol.
+        videos: What to predict.
+        settings: What else decides the predictions or names the figures, for JSON.
+        score: Scores what is stored; None where the truth is not at hand.
+        finish: Writes further files into the folder of the run, if it is kept.
+    """
+
+    title: str
+    protocol: str
+    videos: Sequence[Video]
+    settings: dict[str, Any]
+    score: Callable[[Store, Show], Result] | None
+    finish: Callable[[Store, Result | None], None] | None = None
+
+
+def run_task(task: Task, options: Options) -> Result | None:
+    """Predict what is missing, score, print the table and write the files.
+
+    Returns:
+        The figures, in the process that scores and where there is a truth.
+
+    Raises:
+        InputError: If an option or a file is wrong.
+    """
+    from pixelkin.evaluation.pipeline import Store
+    from pixelkin.evaluation.ranks import join_ranks
+    from pixelkin.propagation.protocol import Protocol as Rules
+    from pixelkin.video.writer import write_json
+
+    check_writable(options.json, options.overwrite)
+    rules = Rules.named(options.protocol or task.protocol)
+    if options.short_side is not None:
+        rules = dataclasses.replace(rules, short_side=options.short_side)
+    with join_ranks() as ranks, _folder(options, ranks) as folder:
+        store = Store(folder)
+        speed = _predict(task, options, rules, store, ranks)
+        if ranks.rank:
+            return None
+        title = f"{task.title}, weights {options.weights}, protocol {rules.name}"
+        title += f", stride {rules.stride}" if rules.stride != 8 else ""
+        title += f", short side {options.short_side}" if options.short_side else ""
+        figures = {
+            **task.settings,
+            "weights": options.weights,
+            "protocol": dataclasses.asdict(rules),
+        }
+        if speed.frames:
+            rate = speed.seconds / speed.frames
+            title += f", {rate:.2f} s a frame"
+            figures["seconds_per_frame"] = rate
+        result = score_task(task, store, title)
+        if result is not None:
+            figures |= result.to_json()
+        if options.out is not None:
+            write_json(folder / "result.json", figures)
+            if result is not None:
+                write_markdown(folder / "table.md", title, result.COLUMNS, result.rows())
+            if task.finish is not None:
+                task.finish(store, result)
+    if options.json is not None:
+        write_json(options.json, figures)
+    return result
+
+
+def score_stored(task: Task, options: MaskOptions) -> Result:
+    """Score the masks in `options.results`, print the table and write --json."""
+    from pixelkin.evaluation.pipeline import Store
+    from pixelkin.video.writer import write_json
+
+    check_writable(options.json, options.overwrite)
+    if options.out is not None or options.videos:
+        raise InputError("--results scores masks that are there: --out and --videos do not apply")
+    assert options.results is not None
+    result = score_task(task, Store(options.results), f"{task.title}, {options.results}")
+    if result is None:
+        raise InputError(f"{task.title}: the truth is not at hand, so it cannot be scored here")
+    if options.json is not None:
+        write_json(options.json, {**task.settings, **result.to_json()})
+    return result
+
+
+def score_task(task: Task, store: Store, title: str) -> Result | None:
+    """Score what is stored and print the table."""
+    if task.score is None:
+        console().print(title, highlight=False)
+        return None
+    with progress("scoring", "sequences") as show:
+        result = task.score(store, show)
+    show_table(title, result.COLUMNS, result.rows())
+    return result
+
+
+def _predict(task: Task, options: Options, rules: Rules, store: Store, ranks: Ranks) -> Speed:
+    import torch
+
+    from pixelkin.evaluation.pipeline import predict_all
+    from pixelkin.evaluation.qualitative import draw_video
+    from pixelkin.models.encoder import load_encoder
+
+    if options.threads is not None:
+        torch.set_num_threads(check_threads(options.threads))
+    share = f" (1 of {ranks.count} processes)" if ranks.count > 1 else ""
+    with progress(f"predicting{share}") as show:
+        return predict_all(
+            task.videos,
+            load_encoder(options.weights),
+            rules,
+            store,
+            settings=task.settings,
+            overwrite=options.overwrite,
+            ranks=ranks,
+            draw=draw_video if options.videos else None,
+            on_frame=None if ranks.rank else show,
+        )
+
+
+@contextmanager
+def _folder(options: Options, ranks: Ranks) -> Iterator[Path]:
+    """The folder of the run: that of --out, or one that is removed in the end."""
+    if options.out is not None:
+        yield options.out
+        return
+    if options.videos or ranks.count > 1:
+        what = "--videos" if options.videos else f"{ranks.count} processes"
+        raise InputError(f"{what} need --out, a folder to write to")
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "run"
+
+
+def check_writable(file: Path | None, overwrite: bool) -> None:
+    """Find out before hours of work whether a file can be written in the end."""
+    if file is None:
+        return
+    if file.exists() and not overwrite:
+        raise InputError(f"{file} exists: --overwrite replaces it")
+    file.parent.mkdir(parents=True, exist_ok=True)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, its last row set apart."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    *others, last = rows
+    for row in others:
+        table.add_row(*row)
+    table.add_section()
+    table.add_row(*last, style="bold")
+    console().print(table)
+
+
+def write_markdown(
+    path: Path, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Write a table as Markdown, atomically."""
+    from pixelkin.video.files import atomic_write
+
+    lines = [columns, ["---"] * len(columns), *rows]
+    text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    with atomic_write(path) as temporary:
+        temporary.write_text(f"{title}\n\n{text}\n", encoding="utf-8")

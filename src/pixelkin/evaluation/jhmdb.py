@@ -1,0 +1,121 @@
+"""JHMDB, body joints: read the official folders, score PCK.
+
+    clips = load_split("JHMDB", split=1)
+    score = score_records(clips, Store(Path("out")))    # of a run of the pipeline
+
+15 joints are given in frame 0, also where they lie outside the frame; see `keypoints` for how they
+are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.evaluation.keypoints import KeypointScore, score_joints
+from pixelkin.evaluation.layout import choose, files, find, read_lines
+from pixelkin.evaluation.pipeline import Store, Video
+from pixelkin.types import InputError, Labels
+from pixelkin.video.formats.jhmdb_mat import JOINTS, load_joints, load_puppet
+
+TEST = "2"  # how the lists mark a test clip; 1 is training
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(Video):
+    """One JHMDB clip.
+
+    Attributes:
+        name: "<action>/<clip>".
+        names: File stem of each frame, from "00001" on.
+        frames: Path of each frame.
+        joints: T x 15 x 2 (x, y) pixels from 0; joints may lie outside the frame.
+        puppet_file: puppet_mask.mat, the person's mask in each frame, where it is there.
+    """
+
+    joints: NDArray[np.float32]
+    puppet_file: Path | None
+
+    def given(self, index: int) -> Labels | None:
+        """The joints of frame 0."""
+        return self.truth(0) if index == 0 else None
+
+    def truth(self, index: int) -> Labels:
+        """The joints of a frame."""
+        return Labels.from_points(self.joints[index], self.size, names=JOINTS)
+
+    def region(self, index: int) -> Labels | None:
+        """The person's mask in a frame, where there is one; nothing is scored with it."""
+        if self.puppet is None or index >= len(self.puppet):
+            return None
+        return Labels.from_mask(self.puppet[index])
+
+    @cached_property
+    def puppet(self) -> NDArray[np.bool_] | None:
+        """The person's masks, T x H x W; None where there are none."""
+        return None if self.puppet_file is None else load_puppet(self.puppet_file)
+
+
+def load_split(root: str | Path, split: int = 1, clips: Iterable[str] | None = None) -> list[Clip]:
+    """The test clips of a split, checked to be complete.
+
+    The layout is splits/<action>_test_split<split>.txt (a clip and 1 or 2 in each line; 2 = test),
+    joint_positions/<action>/<clip>/joint_positions.mat, Rename_Images/<action>/<clip>/*.png and,
+    not necessarily, puppet_mask/<action>/<clip>/puppet_mask.mat. Split 1 has 268 test clips.
+
+    Args:
+        root: The data set's folder.
+        split: 1, 2 or 3.
+        clips: Names ("<action>/<clip>") to choose, in this order; None for all.
+
+    Raises:
+        InputError: If a folder, a list, a clip or a frame is not there.
+    """
+    root = Path(root)
+    if not 1 <= split <= 3:
+        raise InputError(f"no JHMDB split {split}: there are 1, 2 and 3")
+    ending = f"_test_split{split}.txt"
+    lists = sorted(find(root, "splits", "JHMDB").glob(f"*{ending}"))
+    if not lists:
+        raise InputError(f"{root / 'splits'}: looked for <action>{ending}, found none")
+    for folder in ("joint_positions", "Rename_Images"):
+        find(root, folder, "JHMDB")
+    listed = [
+        f"{path.name.removesuffix(ending)}/{name.removesuffix('.avi')}"
+        for path in lists
+        for name, use in (line.rsplit(maxsplit=1) for line in read_lines(path) if " " in line)
+        if use == TEST
+    ]
+    return [_find_clip(root, name) for name in choose(clips, listed, f"JHMDB split {split}")]
+
+
+def score_records(clips: Iterable[Clip], store: Store) -> KeypointScore:
+    """PCK of stored predictions.
+
+    Args:
+        clips: See `load_split`.
+        store: Holds a record of each.
+    """
+    clips = list(clips)
+    return score_joints(
+        {clip.name: clip.joints for clip in clips},
+        {clip.name: store.points(clip) for clip in clips},
+        JOINTS,
+    )
+
+
+def _find_clip(root: Path, name: str) -> Clip:
+    """A clip; frames beyond the annotated ones, which some clips have, are left out."""
+    joints = load_joints(root / "joint_positions" / name / "joint_positions.mat")
+    folder = root / "Rename_Images" / name
+    images = files(folder, "png")[: len(joints)]
+    if len(images) < len(joints):
+        raise InputError(f"{folder}: {len(images)} frames, but joints of {len(joints)}")
+    puppet = root / "puppet_mask" / name / "puppet_mask.mat"
+    names = tuple(p.stem for p in images)
+    return Clip(name, names, images, joints, puppet if puppet.is_file() else None)

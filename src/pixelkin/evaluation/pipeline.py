@@ -1,0 +1,314 @@
+"""The pipeline that all benchmarks share: sequences in, stored predictions out.
+
+    OUT/run.json                       what was run; another run does not mix with it
+    OUT/predictions/SEQUENCE/NAME.png  palette PNGs, as evaluation servers and codes read them
+    OUT/records/SEQUENCE.json          confidences, and the positions of keypoints
+    OUT/videos/SEQUENCE.mp4            truth, prediction and confidence, where asked for
+
+A record is written last, so a sequence that has one is done and is not computed again. Several
+processes divide the sequences among them (see ranks.py); the files do not depend on how. What a
+benchmark's folders look like, and how it is scored, is left to the benchmark.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.evaluation.ranks import Ranks, shares
+from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.propagation.results import describe_encoder, read_run
+from pixelkin.types import InputError, LabelKind, Labels, Prediction
+from pixelkin.video.ids import read_ids
+from pixelkin.video.images import read_image
+from pixelkin.video.masks import write_mask
+from pixelkin.video.writer import write_json
+
+
+@dataclass(frozen=True)
+class Video(ABC):
+    """One video of a benchmark: where its frames are, what is given, what is known.
+
+    Attributes:
+        name: The sequence's name, e.g. "dogs-jump"; with slashes where it lies in subfolders.
+        names: File stem of each frame, in order.
+        frames: Path of each RGB frame; empty if loaded without frames.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    frames: tuple[Path, ...]
+
+    fps = 24.0  # of the videos that are drawn
+
+    @abstractmethod
+    def given(self, index: int) -> Labels | None:
+        """The labels that the benchmark gives for frame `index`, if any; of frame 0 always."""
+
+    @abstractmethod
+    def truth(self, index: int) -> Labels | None:
+        """The true labels of frame `index`, where they are known, to look at."""
+
+    def region(self, index: int) -> Labels | None:  # noqa: ARG002
+        """A mask to show beneath true keypoints, where there is one."""
+        return None
+
+    @property
+    def kept(self) -> Collection[int]:
+        """Indices of the frames whose predictions are stored: all, unless a benchmark says."""
+        return range(len(self.names))
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames."""
+        height, width = read_image(self.frames[0]).shape[:2]
+        return height, width
+
+
+class Store:
+    """The folder of a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def predictions(self) -> Path:
+        """Where the maps are: <sequence>/<frame>.png."""
+        return self.folder / "predictions"
+
+    def claim(self, settings: dict[str, Any], *, overwrite: bool) -> None:
+        """Make the folder this run's own, or go on with it.
+
+        Args:
+            settings: Everything that decides the predictions, ready for JSON.
+            overwrite: Whether another run's results may be replaced.
+
+        Raises:
+            InputError: If the folder holds another run, or something else.
+        """
+        run = self.folder / "run.json"
+        known = read_run(run, "evaluation", overwrite=overwrite)
+        if known == settings and not overwrite:
+            return
+        if known is not None and not overwrite:
+            changed = ", ".join(k for k in settings if known.get(k) != settings[k])
+            raise InputError(
+                f"{self.folder} holds a run with another {changed}: --overwrite replaces it"
+            )
+        if run.is_file():
+            for old in ("predictions", "records", "videos"):
+                shutil.rmtree(self.folder / old, ignore_errors=True)
+        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
+            raise InputError(f"{self.folder} exists and is not a run's folder: choose another")
+        write_json(run, settings)
+
+    def holds(self, video: Video) -> bool:
+        """Whether a video's predictions are all there."""
+        if not self._record(video).is_file():
+            return False
+        if self.record(video)["kind"] == "keypoints":
+            return True
+        return all(map_path(self.predictions, video, i).is_file() for i in video.kept)
+
+    def video(self, video: Video) -> Path:
+        """Where the video that shows the predictions belongs."""
+        return self.folder / "videos" / f"{video.name}.mp4"
+
+    def write(self, video: Video, kind: LabelKind, frames: dict[str, Any]) -> None:
+        """Write a record, which says that a video is done; its maps have been written before.
+
+        Args:
+            video: What was predicted.
+            kind: Of its labels.
+            frames: By frame name, what `_entry` gives.
+        """
+        write_json(self._record(video), {"kind": kind, "frames": frames}, indent=None)
+
+    def record(self, video: Video) -> dict[str, Any]:
+        """What `write` wrote."""
+        path = self._record(video)
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} is missing or damaged: remove it to start again") from error
+        return content
+
+    def points(self, video: Video) -> NDArray[np.float32]:
+        """Predicted keypoints of a video, F x P x 2 (x, y) pixels, NaN where lost."""
+        frames = self.record(video)["frames"].values()
+        rows = [[xy or (np.nan, np.nan) for xy in frame["points"]] for frame in frames]
+        return np.array(rows, dtype=np.float32)
+
+    def prediction(self, video: Video, index: int, record: dict[str, Any]) -> Prediction:
+        """What is stored of one frame; `record` as `record` gives it."""
+        kind: LabelKind = record["kind"]
+        frame = record["frames"][video.names[index]]
+        if kind == "keypoints":
+            points = [xy or (np.nan, np.nan) for xy in frame["points"]]
+            labels = Labels.from_points(np.array(points), video.size)
+        else:
+            ids = read_ids(map_path(self.predictions, video, index))
+            labels = Labels.from_mask(ids, kind="parts" if kind == "parts" else "mask")
+        confidence = frame["confidence"]
+        return Prediction(
+            index,
+            labels,
+            tuple(int(i) for i in confidence),
+            np.array(list(confidence.values()), dtype=np.float32),
+            name=video.names[index],
+        )
+
+    def _record(self, video: Video) -> Path:
+        return self.folder / "records" / f"{video.name}.json"
+
+
+@dataclass
+class Speed:
+    """What this process has predicted: frames, and seconds of reading and predicting them."""
+
+    frames: int = 0
+    seconds: float = 0.0
+
+
+def predict_all(
+    videos: Sequence[Video],
+    encoder: Encoder,
+    protocol: Protocol,
+    store: Store,
+    *,
+    settings: dict[str, Any] | None = None,
+    overwrite: bool = False,
+    ranks: Ranks | None = None,
+    draw: Callable[[Store, Video], None] | None = None,
+    on_frame: Callable[[int, int], None] | None = None,
+) -> Speed:
+    """Predict what the folder lacks; with several processes, this one's share of it.
+
+    Args:
+        videos: Of the benchmark.
+        encoder: Gives the features.
+        protocol: Decides the propagation.
+        store: Where predictions are kept.
+        settings: What else decides the predictions, for run.json.
+        overwrite: Whether another run's results may be replaced.
+        ranks: The processes; a single one if None.
+        draw: Draws a video's predictions into `store.video(...)`; where None, none are drawn.
+        on_frame: Called with (frames done, frames in all) of this process's share.
+
+    Raises:
+        InputError: If the folder holds another run, or a frame or its labels are wrong.
+    """
+    ranks = ranks or Ranks()
+    described = {
+        "kind": "evaluation",
+        "encoder": describe_encoder(encoder),
+        "protocol": asdict(protocol),
+        **(settings or {}),
+    }
+
+    def plan() -> list[list[int]]:
+        store.claim(json.loads(json.dumps(described)), overwrite=overwrite)
+        lacking = [
+            i
+            for i, video in enumerate(videos)
+            if not store.holds(video) or (draw and not store.video(video).is_file())
+        ]
+        divided = shares([len(videos[i].names) for i in lacking], ranks.count)
+        return [[lacking[i] for i in share] for share in divided]
+
+    share = [videos[i] for i in ranks.agree(plan)[ranks.rank]]
+    total, speed = sum(len(video.names) for video in share), Speed()
+
+    def work() -> None:
+        done = iter(range(1, total + 1))
+        for video in share:
+            if not store.holds(video):
+                for _ in _predict(video, Propagator(encoder, protocol), store, speed):
+                    if on_frame is not None:
+                        on_frame(next(done), total)
+            if draw is not None:
+                draw(store, video)
+
+    ranks.finish(work)
+    return speed
+
+
+def _predict(
+    video: Video, propagator: Propagator, store: Store, speed: Speed
+) -> Iterator[Prediction]:
+    """Predict and write one video, a frame at a time."""
+    entries: dict[str, Any] = {}
+    wanted = frozenset(video.kept)
+    for index, path in enumerate(video.frames):
+        began = time.monotonic()
+        prediction = propagator.step(read_image(path), video.given(index), merge=True)
+        speed.seconds += time.monotonic() - began
+        speed.frames += 1
+        if index in wanted:
+            if prediction.labels.is_map:
+                write_mask(map_path(store.predictions, video, index), prediction.labels)
+            entries[video.names[index]] = _entry(prediction)
+        yield prediction
+    store.write(video, prediction.labels.kind, entries)
+
+
+def _entry(prediction: Prediction) -> dict[str, Any]:
+    """What a record keeps of a frame: confidence by object, and points."""
+    values = zip(prediction.objects, prediction.confidence, strict=True)
+    entry: dict[str, Any] = {"confidence": {str(i): round(float(c), 4) for i, c in values}}
+    points = prediction.labels.points
+    if points is not None:  # the shortest decimals that read back as the same float32
+        entry["points"] = [
+            None if np.isnan(p).any() else [float(str(v)) for v in p] for p in points
+        ]
+    return entry
+
+
+def map_path(folder: Path, video: Video, index: int) -> Path:
+    """Where the map of a frame lies in a folder of results, ours or anyone's."""
+    return folder / video.name / f"{video.names[index]}.png"
+
+
+def check_maps(folder: Path, video: Video, indices: Collection[int]) -> None:
+    """Raise InputError if a map of these frames is missing in a folder of results."""
+    if not (folder / video.name).is_dir():
+        raise InputError(f"{folder}: no folder {video.name!r}; results are <sequence>/*.png")
+    paths = [map_path(folder, video, i) for i in indices]
+    missing = [p for p in paths if not p.is_file()]
+    if missing:
+        raise InputError(
+            f"{folder / video.name}: {missing[0].name} is missing ({len(missing)} of the "
+            f"{len(paths)} frames that are scored)"
+        )
+
+
+def fit_map(ids: NDArray[Any], size: tuple[int, ...], where: str, *, resize: bool) -> NDArray[Any]:
+    """A predicted map, resampled by nearest neighbour where it has another size than the truth.
+
+    Raises:
+        InputError: If it has another size and `resize` is not set.
+    """
+    if ids.shape == size:
+        return ids
+    if not resize or ids.ndim != 2:
+        raise InputError(
+            f"{where}: the prediction is {'x'.join(map(str, ids.shape))}, its annotation "
+            f"{size[0]}x{size[1]} (HxW); predict at the annotation's size, or ask to resize"
+        )
+    rows, columns = (
+        ((np.arange(n) + 0.5) * old / n).astype(np.intp)
+        for n, old in zip(size, ids.shape, strict=True)
+    )
+    return ids[np.ix_(rows, columns)]

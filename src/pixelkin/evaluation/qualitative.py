@@ -1,0 +1,60 @@
+"""Videos to look at: truth, prediction and confidence of one sequence, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.evaluation.pipeline import Store, Video
+from pixelkin.types import Labels, Prediction
+from pixelkin.video.images import read_image
+from pixelkin.video.render import contact_sheet, overlay
+from pixelkin.video.writer import VideoWriter
+
+PANEL = 480  # pixels, width of each of the three pictures at most
+
+
+def draw_video(store: Store, video: Video) -> None:
+    """Write the video that shows a sequence's stored predictions, atomically.
+
+    Three pictures a frame: the true labels (the plain frame where they are not known), the
+    predicted ones, and the predicted ones in colours from red (confidence 0) over yellow to green
+    (1), with a bar for each object.
+    """
+    pictures = _pictures(store, video)
+    first = next(pictures)
+    with VideoWriter(store.video(video), video.fps, first.shape[:2]) as writer:
+        writer.write(first)
+        for picture in pictures:
+            writer.write(picture)
+
+
+def _pictures(store: Store, video: Video) -> Iterator[NDArray[np.uint8]]:
+    record = store.record(video)
+    for index in sorted(video.kept):
+        frame = read_image(video.frames[index])
+        shown = store.prediction(video, index, record)
+        known = [labels for labels in (video.region(index), video.truth(index)) if labels]
+        truth = reduce(overlay, known, frame)
+        sure = overlay(frame, coloured(shown), confidence=shown.confidence, objects=shown.objects)
+        panels = [truth, overlay(frame, shown.labels), sure]
+        titles = [
+            f"{'truth' if known else 'no truth'}: {video.name} {video.names[index]}",
+            "prediction",
+            f"confidence, lowest {shown.frame_confidence:.2f}",
+        ]
+        yield contact_sheet(panels, titles, columns=3, width=min(PANEL, frame.shape[1]))
+
+
+def coloured(prediction: Prediction) -> Labels:
+    """The labels with a palette that shows each object's confidence: red, yellow, green."""
+    values = dict(zip(prediction.objects, prediction.confidence.tolist(), strict=True))
+    top = max(values, default=0)
+    palette = np.zeros((top + 1, 3), np.uint8)
+    for i, value in values.items():
+        palette[i] = 255 * np.array([min(1.0, 2 - 2 * value), min(1.0, 2 * value), 0])
+    return replace(prediction.labels, palette=palette)
