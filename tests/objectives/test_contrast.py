@@ -4,12 +4,15 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from pixelkin.objectives.contrast import (
     Pairs,
+    draw_cells,
     info_nce,
+    log_sum_exp,
     similarity_of_pairs,
-    similarity_to_others,
     stride_of,
     unit_cells,
 )
@@ -52,18 +55,76 @@ def test_sample_is_a_subset_in_order_without_repetition() -> None:
     assert pairs.sample(100, None) is pairs
 
 
-def test_others_are_cells_of_other_videos() -> None:
-    anchors, target = torch.randn(5, 3), torch.randn(4, 6, 3)
-    videos = torch.tensor([7, 3, 7, 9])
-    own = torch.tensor([7, 3, 9, 1, 7])
-    similarity, other = similarity_to_others(anchors, own, target, videos, 24, None)
-    assert similarity.shape == other.shape == (5, 24)
-    # All 24 cells were drawn: count for each anchor those that are not of its video.
-    assert other.sum(1).tolist() == [12, 18, 18, 24, 12]
-    everything = (anchors @ target.flatten(0, 1).mT).sort(1).values
-    torch.testing.assert_close(similarity.sort(1).values, everything)
-    few, _ = similarity_to_others(anchors, own, target, videos, 10, None)
-    assert few.shape == (5, 10)
+def test_drawn_cells_know_their_videos() -> None:
+    features, videos = torch.randn(4, 6, 3), torch.tensor([7, 3, 7, 9])
+    cells, owners = draw_cells(features, videos, 24, None)
+    assert torch.equal(cells, features.flatten(0, 1))
+    assert owners.tolist() == [7] * 6 + [3] * 6 + [7] * 6 + [9] * 6
+    few, owners = draw_cells(features, videos, 10, torch.Generator().manual_seed(0))
+    places = [int((cells == row).all(1).nonzero()) for row in few]
+    assert len(set(places)) == 10
+    assert owners.tolist() == [int(videos[place // 6]) for place in places]
+
+
+def unit_rows(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return F.normalize(torch.randn(*shape, dtype=dtype), dim=-1).requires_grad_()
+
+
+def masked(anchors: Tensor, cells: Tensor, kept: Tensor, temperature: float) -> Tensor:
+    logits = anchors @ cells.mT / temperature
+    return logits.masked_fill(~kept, -torch.inf).logsumexp(1)
+
+
+def test_log_sum_exp_and_its_gradient() -> None:
+    anchors, cells = unit_rows(5, 4, dtype=torch.float64), unit_rows(9, 4, dtype=torch.float64)
+    kept = torch.rand(5, 9) > 0.4
+    kept[:, 3] = True
+
+    def own(a: Tensor, c: Tensor) -> Tensor:
+        return log_sum_exp(a, c, kept, 0.07, torch.float64)
+
+    torch.testing.assert_close(own(anchors, cells), masked(anchors, cells, kept, 0.07))
+    assert torch.autograd.gradcheck(own, (anchors, cells))
+
+
+def test_log_sum_exp_in_bfloat16() -> None:
+    anchors, cells = unit_rows(40, 64), unit_rows(300, 64)
+    kept = torch.rand(40, 300) > 0.1
+    results = [
+        (value, *torch.autograd.grad(value.sum(), (anchors, cells)))
+        for value in (
+            log_sum_exp(anchors, cells, kept, 0.07, torch.bfloat16),
+            masked(anchors, cells, kept, 0.07),
+        )
+    ]
+    assert all(x.dtype == torch.float32 for x in results[0])
+    for got, expected in zip(*results, strict=True):
+        assert float(((got - expected).norm() / expected.norm()).detach()) < 0.02
+
+
+def test_log_sum_exp_of_nothing_adds_nothing() -> None:
+    anchors, cells, similarity = unit_rows(2, 4), unit_rows(3, 4), torch.rand(2, 5)
+    kept = torch.tensor([[False] * 3, [True] * 3])
+    others = log_sum_exp(anchors, cells, kept, 0.005)
+    assert float(others[0]) == -math.inf
+    arguments = similarity, torch.tensor([1, 2]), torch.ones(2, 5, dtype=torch.bool), 0.005
+    losses = info_nce(*arguments, others)
+    assert float(losses[0]) == float(info_nce(*arguments)[0])
+    for gradient in torch.autograd.grad(losses[0], (anchors, cells)):
+        assert float(gradient.abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_others_are_further_columns(shares: bool) -> None:
+    similarity, positives = torch.rand(4, 7), torch.randint(0, 7, (4,))
+    target = F.one_hot(positives, 7).float() if shares else positives
+    wide = torch.cat([similarity, torch.rand(4, 11)], 1)
+    negatives = torch.rand(4, 18) > 0.5
+    others = (wide[:, 7:] / 0.07).masked_fill(~negatives[:, 7:], -torch.inf).logsumexp(1)
+    torch.testing.assert_close(
+        info_nce(similarity, target, negatives[:, :7], 0.07, others),
+        info_nce(wide, positives, negatives, 0.07),
+    )
 
 
 def test_info_nce_is_that_of_a_direct_loop() -> None:
@@ -96,7 +157,7 @@ def test_info_nce_with_shares_is_that_of_a_direct_loop() -> None:
 def test_one_hot_shares_are_the_positive() -> None:
     similarity, positives = torch.rand(4, 7), torch.randint(0, 7, (4,))
     negatives = torch.rand(4, 7) > 0.5
-    shares = torch.nn.functional.one_hot(positives, 7).float()
+    shares = F.one_hot(positives, 7).float()
     torch.testing.assert_close(
         info_nce(similarity, shares, negatives, 0.07),
         info_nce(similarity, positives, negatives, 0.07),
@@ -107,7 +168,7 @@ def test_one_hot_shares_are_the_positive() -> None:
 def test_without_negatives_the_loss_and_its_gradient_are_zero(shares: bool) -> None:
     similarity = torch.rand(2, 5, requires_grad=True)
     positives = torch.tensor([1, 3])
-    one_hot = torch.nn.functional.one_hot(positives, 5).float()
+    one_hot = F.one_hot(positives, 5).float()
     none = torch.zeros(2, 5, dtype=torch.bool)
     loss = info_nce(similarity, one_hot if shares else positives, none, 0.07)
     assert loss.tolist() == [0.0, 0.0]

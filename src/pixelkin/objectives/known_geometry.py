@@ -16,9 +16,10 @@ from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.negatives import neighbourhood
 from pixelkin.objectives.contrast import (
     Pairs,
+    draw_cells,
     info_nce,
+    log_sum_exp,
     similarity_of_pairs,
-    similarity_to_others,
     stride_of,
     unit_cells,
 )
@@ -78,7 +79,7 @@ class KnownGeometry:
         """The loss and what explains it.
 
         Args:
-            features: B x 2 x C x h x w.
+            features: B x 2 x C x h x w; other videos' cells are compared in its precision.
             batch: The clips they were made of.
             progress: Of the training, in [0, 1]; without effect here.
             generator: Of the draws of anchors and of other videos' cells.
@@ -93,13 +94,12 @@ class KnownGeometry:
         stride = stride_of(batch.views, grid[1])
         results = []
         with torch.autocast(features.device.type, enabled=False):
-            cells = [unit_cells(features[:, view]) for view in (0, 1)]
+            cells = unit_cells(features).unbind(1)
             for a, b in ((0, 1), (1, 0)) if self.symmetric else ((0, 1),):
                 maps = batch.to_frame[:, a], batch.to_frame[:, b]
                 position = positions(*maps, grid, stride, self.offset)
-                results.append(
-                    self._direction(cells[a], cells[b], batch.videos, position, grid, generator)
-                )
+                views = cells[a], cells[b], batch.videos
+                results.append(self._direction(*views, position, grid, features.dtype, generator))
         loss = torch.stack([loss for loss, _ in results]).mean()
         figures = {k: sum(f[k] for _, f in results) / len(results) for k in results[0][1]}
         return loss, {"loss": float(loss.detach())} | figures
@@ -111,6 +111,7 @@ class KnownGeometry:
         videos: Tensor,
         position: Tensor,
         grid: tuple[int, int],
+        dtype: torch.dtype,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Loss and figures of anchors in `source` with truth at `position`, B x N x 2 cells."""
@@ -127,16 +128,12 @@ class KnownGeometry:
         positives = pairs.targets
         if self.targets == "bilinear":
             positives = bilinear_weights(position[pairs.clips, pairs.sources], grid)
+        others = None
         if self.cross_video:
-            anchors = source[pairs.clips, pairs.sources]
-            others, allowed = similarity_to_others(
-                anchors, videos[pairs.clips], target, videos, self.cross_video, generator
-            )
-            similarity = torch.cat([similarity, others], 1)
-            negatives = torch.cat([negatives, allowed], 1)
-            if positives.ndim == 2:
-                positives = torch.cat([positives, torch.zeros_like(others)], 1)
-        loss = info_nce(similarity, positives, negatives, self.temperature).mean()
+            cells, owners = draw_cells(target, videos, self.cross_video, generator)
+            anchors, kept = source[pairs.clips, pairs.sources], owners != videos[pairs.clips, None]
+            others = log_sum_exp(anchors, cells, kept, self.temperature, dtype)
+        loss = info_nce(similarity, positives, negatives, self.temperature, others).mean()
         return loss, {
             "pairs": len(all_pairs.clips) / position[..., 0].numel(),
             "accuracy": float((best == pairs.targets).float().mean()),

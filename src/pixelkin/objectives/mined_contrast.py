@@ -19,9 +19,10 @@ from pixelkin.mining.negatives import Hardness, negatives_in_band, neighbourhood
 from pixelkin.mining.positives import Level, Mined, mine_positives
 from pixelkin.objectives.contrast import (
     Pairs,
+    draw_cells,
     info_nce,
+    log_sum_exp,
     similarity_of_pairs,
-    similarity_to_others,
     stride_of,
     unit_cells,
 )
@@ -124,7 +125,7 @@ class MinedContrast:
         """The loss and what explains it.
 
         Args:
-            features: B x 2 x C x h x w.
+            features: B x 2 x C x h x w; other videos' cells are compared in its precision.
             batch: The clips they were made of.
             progress: Of the training, in [0, 1]; read by the curriculum "clock".
             generator: Of the draws of positives and of other videos' cells.
@@ -137,7 +138,7 @@ class MinedContrast:
             and "negative_similarity", mean cosines.
         """
         with torch.autocast(features.device.type, enabled=False):
-            first, second = (unit_cells(features[:, i]) for i in (0, 1))
+            first, second = unit_cells(features).unbind(1)
             grid = (int(features.shape[3]), int(features.shape[4]))
             mined = self._mine(first.detach(), second.detach(), batch, grid)
             v = float(mined.variance.mean())
@@ -145,7 +146,8 @@ class MinedContrast:
                 self.curriculum.update(v)
             m2 = self.curriculum.upper(progress, first.shape[1])
             pairs = Pairs(*mined.positives[:3]).sample(self.max_pairs, generator)
-            loss, figures = self._contrast(first, second, batch.videos, pairs, grid, m2, generator)
+            cells = first, second, batch.videos
+            loss, figures = self._contrast(*cells, pairs, grid, m2, features.dtype, generator)
         confidence = mined.positives.values
         return loss, {
             "loss": float(loss.detach()),
@@ -184,6 +186,7 @@ class MinedContrast:
         pairs: Pairs,
         grid: tuple[int, int],
         m2: float,
+        dtype: torch.dtype,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Loss of the positives `pairs`, and the figures of their negatives."""
@@ -191,21 +194,23 @@ class MinedContrast:
             names = ("negatives", "on_floor", "positive_similarity", "negative_similarity")
             return first.sum() * 0, dict.fromkeys(names, 0.0)
         similarity = similarity_of_pairs(first, second, pairs)
+        known = similarity.detach()
         candidates = ~neighbourhood(pairs.targets, *grid, self.exclude)
         if self.cross_video:
-            anchors, own = first[pairs.clips, pairs.sources], videos[pairs.clips]
-            others, allowed = similarity_to_others(
-                anchors, own, second, videos, self.cross_video, generator
-            )
-            similarity = torch.cat([similarity, others], 1)
-            candidates = torch.cat([candidates, allowed], 1)
-        known = similarity.detach()
+            cells, owners = draw_cells(second, videos, self.cross_video, generator)
+            anchors = first[pairs.clips, pairs.sources]
+            products = anchors.detach().to(dtype) @ cells.detach().to(dtype).mT
+            known = torch.cat([known, products.float()], 1)
+            candidates = torch.cat([candidates, owners != videos[pairs.clips, None]], 1)
         negatives = negatives_in_band(
             known, candidates, self.m1, m2, hardness=self.hardness, floor=self.floor
         )
-        loss = info_nce(similarity, pairs.targets, negatives, self.temperature).mean()
+        own, others = similarity.shape[1], None
+        if self.cross_video:
+            others = log_sum_exp(anchors, cells, negatives[:, own:], self.temperature, dtype)
+        losses = info_nce(similarity, pairs.targets, negatives[:, :own], self.temperature, others)
         count = negatives.sum(1)
-        return loss, {
+        return losses.mean(), {
             "negatives": float(count.sum() / candidates.sum().clamp_min(1)),
             "on_floor": float((count <= self.floor).float().mean()),
             "positive_similarity": float(known.gather(1, pairs.targets[:, None]).mean()),

@@ -9,6 +9,7 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class TrainingState:
             self.precision = "bfloat16" if fast_bfloat16(processes.device) else "float32"
         self.average = _on_device(initial_encoder(recipe), processes.device).requires_grad_(False)
         self.encoder = _on_device(initial_encoder(recipe), processes.device).train()
+        # Objectives normalise features themselves, and take them in the network's precision.
+        self.encoder.config = replace(recipe.network, temperature=None)
         self.network = processes.wrap(self.encoder)
         self.objectives = [[o.build() for o in stage.objectives] for stage in recipe.stages]
         optimiser = recipe.optimiser
@@ -134,7 +137,7 @@ class TrainingState:
         device = self.processes.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             features: Tensor = self.network(batch.views.flatten(0, 1))
-        features = features.float().view(*batch.views.shape[:2], *features.shape[1:])
+        features = features.view(*batch.views.shape[:2], *features.shape[1:])
         entropy = (self.recipe.seed, 4, self.step, current.positions.start)
         seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
         generator = torch.Generator(device).manual_seed(seed)
