@@ -15,7 +15,7 @@ from pixelkin.video.images import read_image
 from pixelkin.video.render import contact_sheet, overlay
 from pixelkin.video.writer import VideoWriter
 
-PANEL = 480  # pixels, width of each of the three pictures at most
+PANEL = 480  # pixels, width of each of the three pictures
 
 
 def draw_video(store: Store, video: Video) -> None:
@@ -43,11 +43,11 @@ def _pictures(store: Store, video: Video) -> Iterator[NDArray[np.uint8]]:
         sure = overlay(frame, coloured(shown), confidence=shown.confidence, objects=shown.objects)
         panels = [truth, overlay(frame, shown.labels), sure]
         titles = [
-            f"{'truth' if known else 'no truth'}: {video.name} {video.names[index]}",
+            f"{video.names[index]}, {'truth' if known else 'no truth'}: {video.name}",
             "prediction",
             f"confidence, lowest {shown.frame_confidence:.2f}",
         ]
-        yield contact_sheet(panels, titles, columns=3, width=min(PANEL, frame.shape[1]))
+        yield contact_sheet(panels, titles, columns=3, width=PANEL)
 
 
 def coloured(prediction: Prediction) -> Labels:

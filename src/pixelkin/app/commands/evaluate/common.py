@@ -169,7 +169,7 @@ def score_stored(task: Task, options: MaskOptions) -> Result:
 def score_task(task: Task, store: Store, title: str) -> Result | None:
     """Score what is stored and print the table."""
     if task.score is None:
-        console().print(title, highlight=False)
+        console().print(title, highlight=False, soft_wrap=True)
         return None
     with progress("scoring", "sequences") as show:
         result = task.score(store, show)
@@ -227,7 +227,8 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     """Print a table, its last row set apart."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    console().print(title, highlight=False, soft_wrap=True)
+    table = Table()
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i == 0 else "right")
     *others, last = rows

@@ -1,0 +1,139 @@
+"""What the pipeline stores, how it goes on, and what it draws."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixelkin.evaluation import pipeline
+from pixelkin.evaluation.davis import Sequence, load_split, score_results
+from pixelkin.evaluation.pipeline import Store, predict_all
+from pixelkin.evaluation.predict import every_nth, score_encoder
+from pixelkin.evaluation.qualitative import coloured, draw_video
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.video.ids import read_ids
+from pixelkin.video.images import read_image
+from pixelkin.video.reader import open_video
+
+DAVIS = Protocol.named("davis")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Encoder:
+    return load_encoder("lab")
+
+
+@pytest.fixture
+def two(davis_root: Path) -> list[Sequence]:
+    return load_split(davis_root, sequences=["video1", "video2"])
+
+
+def test_stored_predictions_are_the_propagators(
+    two: list[Sequence], lab: Encoder, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "out")
+    speed = predict_all(two, lab, DAVIS, store)
+    assert speed.frames == 5 + 6
+    for video in two:
+        propagator = Propagator(lab, DAVIS)
+        record = store.record(video)
+        for i, path in enumerate(video.frames):
+            expected = propagator.step(read_image(path), video.given(i))
+            stored = store.prediction(video, i, record)
+            np.testing.assert_array_equal(stored.labels.ids, expected.labels.ids)
+            assert stored.objects == expected.objects
+            np.testing.assert_allclose(stored.confidence, expected.confidence, atol=5e-5)
+    total = score_results(two, store.predictions).summary
+    assert total == score_encoder(lab, two).summary
+    assert total.j.mean > 0.6
+
+
+def test_what_is_there_is_not_computed_again(
+    two: list[Sequence], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "out")
+    predict_all(two[:1], lab, DAVIS, store)
+    seen: list[tuple[int, int]] = []
+    speed = predict_all(two, lab, DAVIS, store, on_frame=lambda *done: seen.append(done))
+    assert speed.frames == 6 and seen == [(n, 6) for n in range(1, 7)]
+    # A map that somebody removed, or a run that ended before the record, is made again.
+    (store.predictions / "video1/00002.png").unlink()
+    (tmp_path / "out/records/video2.json").unlink()
+    assert predict_all(two, lab, DAVIS, store).frames == 5 + 6
+    monkeypatch.setattr(pipeline, "Propagator", None)
+    assert predict_all(two, lab, DAVIS, store).frames == 0
+
+
+def test_another_run_does_not_mix(two: list[Sequence], lab: Encoder, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out")
+    predict_all(two, lab, DAVIS, store, settings={"split": "val"})
+    other = replace(DAVIS, context=3)
+    with pytest.raises(InputError, match=r"holds a run with another protocol, split: --overwrite"):
+        predict_all(two, lab, other, store, settings={"split": "train"})
+    assert store.holds(two[0])
+    predict_all(two[:1], lab, other, store, overwrite=True)
+    assert store.holds(two[0]) and not store.holds(two[1])
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "diary.txt").write_text("dear diary")
+    with pytest.raises(InputError, match="is not a run's folder"):
+        predict_all(two, lab, DAVIS, Store(foreign), overwrite=True)
+    assert [p.name for p in foreign.iterdir()] == ["diary.txt"]
+
+
+def test_videos_show_truth_prediction_and_confidence(
+    two: list[Sequence], lab: Encoder, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "out")
+    predict_all(two, lab, DAVIS, store)
+    predict_all(two, lab, DAVIS, store, draw=draw_video)  # may be asked for later
+    shown = open_video(store.video(two[0]))
+    assert len(shown) == 5
+    height, width = shown.info.height, shown.info.width
+    assert width > 3 * 480 and height > 360
+    # The first frame is given: truth and prediction look the same, and confidence 1 is green.
+    first = next(shown.frames()).astype(int)
+    panels = [first[40:, 6 + 486 * i :][:, :480] for i in range(3)]
+    assert np.abs(panels[0] - panels[1]).mean() < 3
+    inside = read_ids(two[0].annotations[0]) == 1
+    ys, xs = np.nonzero(inside)
+    y, x = int(ys.mean() * 480 / 64), int(xs.mean() * 480 / 64)
+    red, green, blue = panels[2][y, x]
+    assert green > red and green > blue
+    stamp = store.video(two[0]).stat().st_mtime_ns
+    store.video(two[1]).unlink()
+    predict_all(two, lab, DAVIS, store, draw=draw_video)
+    assert store.video(two[1]).is_file()
+    assert store.video(two[0]).stat().st_mtime_ns == stamp
+
+
+def test_colours_of_confidence() -> None:
+    labels = Labels.from_mask(np.array([[0, 1, 2, 4]]))
+    sure = Prediction(0, labels, (1, 2, 4), np.array([0, 0.5, 1], np.float32))
+    palette = coloured(sure).palette
+    assert palette is not None
+    assert palette[[1, 2, 4]].tolist() == [[255, 0, 0], [255, 255, 0], [0, 255, 0]]
+
+
+def test_every_nth_frame(two: list[Sequence]) -> None:
+    fewer = every_nth(two[0], 2)
+    assert fewer.names == ("00000", "00002", "00004")
+    assert [p.stem for p in fewer.frames] == [p.stem for p in fewer.annotations]
+    with pytest.raises(InputError, match="every 0th"):
+        every_nth(two[0], 0)
+
+
+def test_damaged_records_are_named(two: list[Sequence], lab: Encoder, tmp_path: Path) -> None:
+    store = Store(tmp_path / "out")
+    predict_all(two, lab, DAVIS, store)
+    (tmp_path / "out/records/video1.json").write_text("{")
+    with pytest.raises(InputError, match=r"records/video1.json is missing or damaged"):
+        predict_all(two, lab, DAVIS, store)
+    assert json.loads((tmp_path / "out/run.json").read_text())["kind"] == "evaluation"
