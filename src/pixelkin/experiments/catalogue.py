@@ -101,17 +101,17 @@ LAB = Row("lab", "raw colour (lab)", weights="lab")
 RANDOM = Row("random", "random weights")
 KNOWN_GEOMETRY = Row("known_geometry", "known_geometry", (KNOWN, KNOWN))
 RANDOM_WALK = Row("random_walk", "random_walk", (WALK, WALK))
-MINED_ALONE = Row("mined_alone", "mined_contrast alone", (mined(), mined()))
-FULL = _after_warm_up("mined", "known_geometry, then mined_contrast", mined())
+MINED_ALONE = Row("mined_alone", "mined_contrast alone: Q+T+C, var(T)", (mined(), mined()))
+FULL = _after_warm_up("mined", "known_geometry, then mined: Q+T+C, var(T)", mined())
 
-ARGMAX = _after_warm_up("argmax", "… positives by argmax", mined("argmax"))
-Q = _after_warm_up("q", "… positives by Q", mined("q"))
-QT = _after_warm_up("qt", "… positives by Q+T", mined("qt"))
-CLOCK = _after_warm_up("clock", "… m2 by the clock", mined(signal="clock"))
-VAR_Q = _after_warm_up("var_q", "… m2 by var(Q)", mined(signal="var_q"))
-VAR_C = _after_warm_up("var_c", "… m2 by var(C)", mined(signal="var_c"))
+ARGMAX = _after_warm_up("argmax", "… argmax, var(T)", mined("argmax"))
+Q = _after_warm_up("q", "… Q, var(T)", mined("q"))
+QT = _after_warm_up("qt", "… Q+T, var(T)", mined("qt"))
+CLOCK = _after_warm_up("clock", "… Q+T+C, clock", mined(signal="clock"))
+VAR_Q = _after_warm_up("var_q", "… Q+T+C, var(Q)", mined(signal="var_q"))
+VAR_C = _after_warm_up("var_c", "… Q+T+C, var(C)", mined(signal="var_c"))
 FIXED = {
-    m2: _after_warm_up(f"m2_{m2:.1f}", f"… m2 = {m2:.1f}", mined(signal="fixed", high=m2))
+    m2: _after_warm_up(f"m2_{m2:.1f}", f"… Q+T+C, m2 = {m2:.1f}", mined(signal="fixed", high=m2))
     for m2 in (0.2, 0.4, 0.6, 0.8, 1.0)
 }
 
@@ -127,12 +127,11 @@ EXPERIMENTS = {
             "comparison",
             "What each part of the method gives",
             "Objectives against each other and against baselines without training, and the parts "
-            "of mined_contrast taken away one by one: its positives (Q+T+C unless the row says "
-            "otherwise) and what moves its upper hardness m2 (var(T) unless the row says "
-            f"otherwise). {_WARM}",
+            "of mined_contrast replaced one by one: what makes its positives (argmax, Q, Q+T, "
+            f"Q+T+C), and what moves its upper hardness m2 (1, the clock, var(T)). {_WARM}",
             (
-                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL),
-                *(ARGMAX, FIXED[1.0], MINED_ALONE, RANDOM_WALK, Q, QT, CLOCK),
+                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
+                *(MINED_ALONE, RANDOM_WALK),
             ),
             "known_geometry",
             (

@@ -81,7 +81,7 @@ def _how(experiment: Experiment, runs: Runs, lines: Sequence[Line], command: str
     steps = " + ".join(str(p.steps) for p in scale.phases)
     settings = yaml.safe_dump(
         {
-            "recipe": scale.recipe,
+            "recipe": {k: v for k, v in scale.recipe.items() if k != "run"},
             "phases": [{"steps": p.steps, **p.recipe} for p in scale.phases],
             "objectives": scale.objectives,
         },

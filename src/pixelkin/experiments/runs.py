@@ -5,14 +5,16 @@
     OUT/runs/NAME-DIGEST/scores.json   J and F by setting of the scoring, step and sequence
 
 Whatever is there already is not done again; a training that was killed goes on from its last
-checkpoint, a scoring from its last sequence. Rows that share a phase share its training.
+checkpoint, a scoring from its last sequence. Rows that share a phase share its training. Several
+processes may work in one OUT: who comes second to a training waits for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pixelkin import __version__
 from pixelkin.data.frames import sample_frames
 from pixelkin.data.index import Source, cache_folder, digest, index_videos
 from pixelkin.evaluation.davis import Sequence as Video
@@ -31,6 +34,7 @@ from pixelkin.propagation.protocol import Protocol
 from pixelkin.training.config import Recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
+from pixelkin.training.schema import build
 from pixelkin.training.state import initial_encoder
 from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
@@ -102,27 +106,41 @@ class Runs:
         exclude = (scale.recipe.get("data") or {}).get("exclude", ())
         self.sources: list[Source] = index_videos(data, index / "index.json", exclude=exclude)
         self.digest = digest(self.sources)
+        self._trainings: dict[tuple[str, int], list[Training]] = {}
 
     def trainings(self, row: Row, seed: int) -> list[Training]:
         """The phases of a row; none if it is not trained."""
+        known = row.name, seed
+        if known not in self._trainings:
+            self._trainings[known] = self._plan(row, seed)
+        return self._trainings[known]
+
+    def _plan(self, row: Row, seed: int) -> list[Training]:
         if row.parts and len(row.parts) != len(self.scale.phases):
             raise InputError(
                 f"scale {self.scale.name} has {len(self.scale.phases)} phases, row {row.name} "
                 f"{len(row.parts)}"
             )
         found: list[Training] = []
-        key = self.digest
+        key = f"{__version__} {self.digest}"
         for phase, part in enumerate(row.parts):
             before = found[-1].folder / "encoder" if found else None
-            recipe = self.scale.recipe_of(
+            raw = self.scale.recipe_of(
                 part.objective, part.settings, phase=phase, seed=seed, init=before
             )
-            # The weights to start from are named by their own key, wherever they lie.
-            facts = recipe.fingerprint() | {"init": key, "interval": self._interval(phase)}
+            # What decides the weights: those to start from go by their own key, wherever they are.
+            facts = {k: v for k, v in raw.items() if k not in ("name", "run")}
+            facts |= {"init": key, "points": self._interval(phase)}
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
             folder = self.root / "runs" / f"{part.objective}-{seed}-{key[:12]}"
-            found.append(Training(folder, recipe))
+            found.append(Training(folder, self._build(raw)))
         return found
+
+    def _build(self, raw: dict[str, Any]) -> Recipe:
+        try:
+            return build(Recipe, raw)
+        except InputError as error:
+            raise InputError(f"scale {self.scale.name}, {raw['name']}: {error}") from error
 
     def train(self, row: Row, seed: int) -> None:
         """Do what is missing of a row's training.
@@ -133,14 +151,18 @@ class Runs:
         for phase, (folder, recipe) in enumerate(self.trainings(row, seed)):
             if is_done(folder):
                 continue
-            self.tell(f"training {row.name}, seed {seed}, phase {phase + 1}: {folder}")
-            interval = self._interval(phase)
-            run = replace(recipe.run, validate_every=interval, report=False)
-            keep = partial(_keep_point, folder) if interval else None
-            result = train(replace(recipe, run=run), self.data, folder, validate=keep)
-            if result.encoder is None or not result.complete:
-                raise KeyboardInterrupt
-            (folder / "checkpoint.pt").unlink()  # three times the encoder, and no longer needed
+            with alone(folder):
+                if not is_done(folder):  # nobody else has done it meanwhile
+                    self.tell(f"training {row.name}, seed {seed}, phase {phase + 1}: {folder}")
+                    self._train(folder, recipe, self._interval(phase))
+
+    def _train(self, folder: Path, recipe: Recipe, interval: int | None) -> None:
+        run = replace(recipe.run, validate_every=interval, report=False)
+        keep = partial(_keep_point, folder) if interval else None
+        result = train(replace(recipe, run=run), self.data, folder, validate=keep)
+        if result.encoder is None or not result.complete:
+            raise KeyboardInterrupt
+        (folder / "checkpoint.pt").unlink()  # three times the encoder, and no longer needed
 
     def _interval(self, phase: int) -> int | None:
         last = phase == len(self.scale.phases) - 1
@@ -165,14 +187,15 @@ class Runs:
         """
         scoring = scoring or self.scale.scoring
         folder, name = self._place(row, seed, step)
-        content = _read(folder / "scores.json")
-        kept = content.setdefault(str(scoring), {}).setdefault(name, {})
-        todo = [v for v in self.videos if v.name not in kept]
-        if todo:
-            at = "" if step is None else f" at step {step}"
-            self.tell(f"scoring {row.name}, seed {seed}{at}: {len(todo)} sequences, {scoring}")
-            encoder = self.encoder(row, seed, step)
-            protocol = replace(Protocol.named("davis"), short_side=scoring.short_side)
+        with alone(folder):
+            content = _read(folder / "scores.json")
+            kept = content.setdefault(str(scoring), {}).setdefault(name, {})
+            todo = [v for v in self.videos if v.name not in kept]
+            if todo:
+                at = "" if step is None else f" at step {step}"
+                self.tell(f"scoring {row.name}, seed {seed}{at}: {len(todo)} sequences, {scoring}")
+                encoder = self.encoder(row, seed, step)
+                protocol = replace(Protocol.named("davis"), short_side=scoring.short_side)
             for video in todo:
                 fewer = every_nth(video, scoring.every)
                 summary = score_encoder(encoder, [fewer], protocol).summary
@@ -209,11 +232,26 @@ class Runs:
         if row.parts:
             return load_encoder(folder / "encoder" if name == END else folder / "points" / name)
         # The network of the first phase before its first step, with batch-norm as after the last.
-        recipe = self.scale.recipe_of("known_geometry", {}, phase=0, seed=seed, init=None)
+        raw = self.scale.recipe_of("known_geometry", {}, phase=0, seed=seed, init=None)
+        recipe = self._build(raw)
         encoder = initial_encoder(recipe)
         count = recipe.run.batch_norm_frames
         measure_batch_norm(encoder, list(sample_frames(self.sources, count, seed=seed)))
         return encoder.eval()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Only one process at a time is inside for a folder; others wait (not on Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process, however that ends
+        yield
 
 
 def _keep_point(folder: Path, encoder: Encoder) -> dict[str, float]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from pixelkin.training.config import Recipe
 from pixelkin.training.schema import build, plain, read_yaml
 from pixelkin.types import InputError
 
@@ -130,8 +129,8 @@ class Scale:
         phase: int,
         seed: int,
         init: Path | None,
-    ) -> Recipe:
-        """The recipe of one phase of a row.
+    ) -> dict[str, Any]:
+        """The recipe of one phase of a row, as a recipe file would have it.
 
         Args:
             objective: What is minimised.
@@ -139,25 +138,17 @@ class Scale:
             phase: Which.
             seed: Of the row.
             init: Folder of the encoder that the phase before has left.
-
-        Raises:
-            InputError: If the scale's settings make no recipe.
         """
         own = dict(self.objectives.get(objective) or {})
         changes = own.pop("recipe", {})
         stage = {"objectives": [{"name": objective, "settings": merge(own, settings)}]}
-        raw = merge(merge(self.recipe, self.phases[phase].recipe), changes)
-        raw |= {
+        return merge(merge(self.recipe, self.phases[phase].recipe), changes) | {
             "name": f"{self.name}-{objective}",
             "seed": seed + _SEED_STEP * phase,
             "steps": self.phases[phase].steps,
             "stages": [stage],
             "init": None if init is None else str(init),
         }
-        try:
-            return build(Recipe, raw)
-        except InputError as error:
-            raise InputError(f"scale {self.name}, phase {phase}, {objective}: {error}") from error
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
