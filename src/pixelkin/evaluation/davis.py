@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.layout import choose, files, find, read_lines
+from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
-from pixelkin.evaluation.pipeline import Video, check_maps, fit_map, map_path
+from pixelkin.evaluation.pipeline import Video
 from pixelkin.evaluation.scores import Score, SequenceScore
 from pixelkin.types import InputError, Labels
 from pixelkin.video.ids import read_ids

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.evaluation.maps import map_path
 from pixelkin.evaluation.ranks import Ranks, shares
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.propagator import Propagator
@@ -78,15 +79,16 @@ class Video(ABC):
 
 
 class Store:
-    """The folder of a run."""
+    """The folder of a run.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        folder: The folder.
+        predictions: Where the maps are, <sequence>/<frame>.png; below `folder` unless said.
+    """
+
+    def __init__(self, folder: Path, predictions: Path | None = None) -> None:
         self.folder = folder
-
-    @property
-    def predictions(self) -> Path:
-        """Where the maps are: <sequence>/<frame>.png."""
-        return self.folder / "predictions"
+        self.predictions = predictions or folder / "predictions"
 
     def claim(self, settings: dict[str, Any], *, overwrite: bool) -> None:
         """Make the folder this run's own, or go on with it.
@@ -274,41 +276,3 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
             None if np.isnan(p).any() else [float(str(v)) for v in p] for p in points
         ]
     return entry
-
-
-def map_path(folder: Path, video: Video, index: int) -> Path:
-    """Where the map of a frame lies in a folder of results, ours or anyone's."""
-    return folder / video.name / f"{video.names[index]}.png"
-
-
-def check_maps(folder: Path, video: Video, indices: Collection[int]) -> None:
-    """Raise InputError if a map of these frames is missing in a folder of results."""
-    if not (folder / video.name).is_dir():
-        raise InputError(f"{folder}: no folder {video.name!r}; results are <sequence>/*.png")
-    paths = [map_path(folder, video, i) for i in indices]
-    missing = [p for p in paths if not p.is_file()]
-    if missing:
-        raise InputError(
-            f"{folder / video.name}: {missing[0].name} is missing ({len(missing)} of the "
-            f"{len(paths)} frames that are scored)"
-        )
-
-
-def fit_map(ids: NDArray[Any], size: tuple[int, ...], where: str, *, resize: bool) -> NDArray[Any]:
-    """A predicted map, resampled by nearest neighbour where it has another size than the truth.
-
-    Raises:
-        InputError: If it has another size and `resize` is not set.
-    """
-    if ids.shape == size:
-        return ids
-    if not resize or ids.ndim != 2:
-        raise InputError(
-            f"{where}: the prediction is {'x'.join(map(str, ids.shape))}, its annotation "
-            f"{size[0]}x{size[1]} (HxW); predict at the annotation's size, or ask to resize"
-        )
-    rows, columns = (
-        ((np.arange(n) + 0.5) * old / n).astype(np.intp)
-        for n, old in zip(size, ids.shape, strict=True)
-    )
-    return ids[np.ix_(rows, columns)]

@@ -5,10 +5,11 @@ Holds numbers, and writes them as JSON, table rows and CSV. Knows nothing about 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from pixelkin.evaluation.metrics import Statistics, davis_statistics
 from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
+
+Group = Literal["seen", "unseen"]  # categories that training has seen, and others
 
 
 class Summary(NamedTuple):
@@ -143,3 +146,49 @@ class Score:
             with atomic_write(path) as temporary:
                 temporary.write_text("\n".join(table) + "\n", encoding="utf-8")
         return paths[0], paths[1]
+
+
+@dataclass(frozen=True, eq=False)
+class GroupScore:
+    """J and F over seen and unseen categories.
+
+    Attributes:
+        objects: (mean J, mean F) of each object, by group, then by "<video>_<id>".
+    """
+
+    COLUMNS = ("categories", "objects", "J&F", "J", "F")
+
+    objects: dict[Group, dict[str, tuple[float, float]]]
+
+    @cached_property
+    def groups(self) -> dict[Group, tuple[float, float]]:
+        """Mean (J, F) over the objects of each group that has any."""
+        means = {g: np.mean(list(objects.values()), axis=0) for g, objects in self._filled()}
+        return {g: (float(j), float(f)) for g, (j, f) in means.items()}
+
+    @property
+    def overall(self) -> float:
+        """G: the mean of J and F of both groups; of the one group's where the other is empty."""
+        return float(np.mean(list(self.groups.values())))
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """A table under `COLUMNS`, percent: the groups, and overall last."""
+        rows = []
+        for group, (j, f) in self.groups.items():
+            figures = (f"{100 * value:.1f}" for value in ((j + f) / 2, j, f))
+            rows.append((group, str(len(self.objects[group])), *figures))
+        count = sum(map(len, self.objects.values()))
+        return [*rows, ("overall", str(count), f"{100 * self.overall:.1f}", "", "")]
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as fractions."""
+        objects = {
+            name: {"J": j, "F": f, "group": group}
+            for group, members in self._filled()
+            for name, (j, f) in members.items()
+        }
+        groups: dict[str, Any] = {g: {"J": j, "F": f} for g, (j, f) in self.groups.items()}
+        return {"overall": self.overall, **groups, "objects": objects}
+
+    def _filled(self) -> Iterator[tuple[Group, dict[str, tuple[float, float]]]]:
+        return ((group, objects) for group, objects in self.objects.items() if objects)

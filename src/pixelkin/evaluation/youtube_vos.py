@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,14 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.layout import choose, files, find, listing
+from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
-from pixelkin.evaluation.pipeline import Video, check_maps, fit_map, map_path
+from pixelkin.evaluation.pipeline import Video
+from pixelkin.evaluation.scores import Group, GroupScore
 from pixelkin.types import InputError, Labels
 from pixelkin.video.files import atomic_write
 from pixelkin.video.ids import read_ids
 
 Frames = Literal["fifth", "all"]
-Groups = Literal["seen", "unseen"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,52 +88,6 @@ class ObjectsVideo(Video):
         """The frames that the server wants."""
         numbers = {stem: index for index, stem in enumerate(self.names)}
         return tuple(numbers[stem] for stem in self.wanted)
-
-
-@dataclass(frozen=True, eq=False)
-class GroupScore:
-    """J and F over seen and unseen categories.
-
-    Attributes:
-        objects: (mean J, mean F) of each object, by group, then by "<video>_<id>".
-    """
-
-    COLUMNS = ("categories", "objects", "J&F", "J", "F")
-
-    objects: dict[Groups, dict[str, tuple[float, float]]]
-
-    @cached_property
-    def groups(self) -> dict[Groups, tuple[float, float]]:
-        """Mean (J, F) over the objects of each group that has any."""
-        means = {g: np.mean(list(objects.values()), axis=0) for g, objects in self._filled()}
-        return {g: (float(j), float(f)) for g, (j, f) in means.items()}
-
-    @property
-    def overall(self) -> float:
-        """G: the mean of J and F of both groups; of the one group's where the other is empty."""
-        return float(np.mean(list(self.groups.values())))
-
-    def rows(self) -> list[tuple[str, ...]]:
-        """A table under `COLUMNS`, percent: the groups, and overall last."""
-        rows = []
-        for group, (j, f) in self.groups.items():
-            figures = (f"{100 * value:.1f}" for value in ((j + f) / 2, j, f))
-            rows.append((group, str(len(self.objects[group])), *figures))
-        count = sum(map(len, self.objects.values()))
-        return [*rows, ("overall", str(count), f"{100 * self.overall:.1f}", "", "")]
-
-    def to_json(self) -> dict[str, Any]:
-        """All figures as fractions."""
-        objects = {
-            name: {"J": j, "F": f, "group": group}
-            for group, members in self._filled()
-            for name, (j, f) in members.items()
-        }
-        groups: dict[str, Any] = {g: {"J": j, "F": f} for g, (j, f) in self.groups.items()}
-        return {"overall": self.overall, **groups, "objects": objects}
-
-    def _filled(self) -> Iterator[tuple[Groups, dict[str, tuple[float, float]]]]:
-        return ((group, objects) for group, objects in self.objects.items() if objects)
 
 
 def load_split(
@@ -220,10 +175,10 @@ def score_results(
         check_annotated(video)
         check_maps(folder, video, video.kept)
     _check_categories(unseen, (c for video in videos for c in video.categories.values()))
-    objects: dict[Groups, dict[str, tuple[float, float]]] = {"seen": {}, "unseen": {}}
+    objects: dict[Group, dict[str, tuple[float, float]]] = {"seen": {}, "unseen": {}}
     for done, video in enumerate(videos, start=1):
         for i, figures in _score_video(video, folder, resize).items():
-            group: Groups = "unseen" if video.categories[i] in unseen else "seen"
+            group: Group = "unseen" if video.categories[i] in unseen else "seen"
             objects[group][f"{video.name}_{i}"] = figures
         if on_score is not None:
             on_score(done, len(videos))

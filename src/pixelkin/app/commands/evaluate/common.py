@@ -103,6 +103,8 @@ class Task:
 def run_task(task: Task, options: Options) -> Result | None:
     """Predict what is missing, score, print the table and write the files.
 
+    With `MaskOptions.results` nothing is predicted, and only --json is written.
+
     Returns:
         The figures, in the process that scores and where there is a truth.
 
@@ -115,6 +117,8 @@ def run_task(task: Task, options: Options) -> Result | None:
     from pixelkin.video.writer import write_json
 
     check_writable(options.json, options.overwrite)
+    if isinstance(options, MaskOptions) and options.results is not None:
+        return _score_stored(task, options, options.results)
     rules = Rules.named(options.protocol or task.protocol)
     if options.short_side is not None:
         rules = dataclasses.replace(rules, short_side=options.short_side)
@@ -135,7 +139,7 @@ def run_task(task: Task, options: Options) -> Result | None:
             rate = speed.seconds / speed.frames
             title += f", {rate:.2f} s a frame"
             figures["seconds_per_frame"] = rate
-        result = score_task(task, store, title)
+        result = _score(task, store, title)
         if result is not None:
             figures |= result.to_json()
         if options.out is not None:
@@ -149,16 +153,13 @@ def run_task(task: Task, options: Options) -> Result | None:
     return result
 
 
-def score_stored(task: Task, options: MaskOptions) -> Result:
-    """Score the masks in `options.results`, print the table and write --json."""
+def _score_stored(task: Task, options: Options, results: Path) -> Result:
     from pixelkin.evaluation.pipeline import Store
     from pixelkin.video.writer import write_json
 
-    check_writable(options.json, options.overwrite)
     if options.out is not None or options.videos:
         raise InputError("--results scores masks that are there: --out and --videos do not apply")
-    assert options.results is not None
-    result = score_task(task, Store(options.results), f"{task.title}, {options.results}")
+    result = _score(task, Store(results, results), f"{task.title}, {results}")
     if result is None:
         raise InputError(f"{task.title}: the truth is not at hand, so it cannot be scored here")
     if options.json is not None:
@@ -166,7 +167,7 @@ def score_stored(task: Task, options: MaskOptions) -> Result:
     return result
 
 
-def score_task(task: Task, store: Store, title: str) -> Result | None:
+def _score(task: Task, store: Store, title: str) -> Result | None:
     """Score what is stored and print the table."""
     if task.score is None:
         console().print(title, highlight=False, soft_wrap=True)

@@ -11,7 +11,6 @@ from pixelkin.app.commands.evaluate.common import (
     Show,
     Task,
     run_task,
-    score_stored,
 )
 
 if TYPE_CHECKING:
@@ -54,15 +53,13 @@ def evaluate(
     from pixelkin.evaluation.davis import load_split, score_results
     from pixelkin.evaluation.predict import every_nth
 
-    stored = run.results is not None
-    found = load_split(root, year, split, run.chosen, frames=not stored)
+    found = load_split(root, year, split, run.chosen, frames=run.results is None)
     found = [every_nth(s, every) for s in found]
     for sequence in found:
         sequence.check_scorable()
 
     def score(store: Store, show: Show) -> Score:
-        folder = run.results or store.predictions
-        return score_results(found, folder, resize=run.resize, on_score=show)
+        return score_results(found, store.predictions, resize=run.resize, on_score=show)
 
     def finish(store: Store, result: Result | None) -> None:
         cast("Score", result).write_csv(store.folder, split=split, overwrite=True)
@@ -76,6 +73,6 @@ def evaluate(
         "every": every,
     }
     task = Task(title, "davis", found, settings, score, finish)
-    result = score_stored(task, run) if stored else run_task(task, run)
+    result = run_task(task, run)
     if csv is not None and result is not None:
         cast("Score", result).write_csv(csv, split=split, overwrite=run.overwrite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixelkin.app.commands.evaluate.common import MaskOptions, Show, Task, run_task, score_stored
+from pixelkin.app.commands.evaluate.common import MaskOptions, Show, Task, run_task
 
 if TYPE_CHECKING:
     from pixelkin.evaluation.pipeline import Store
@@ -36,16 +36,11 @@ def evaluate(root: Path, run: MaskOptions, split: str = "val") -> None:
     """
     from pixelkin.evaluation.vip import load_split, score_results
 
-    stored = run.results is not None
-    found = load_split(root, split, run.chosen, frames=not stored)
+    found = load_split(root, split, run.chosen, frames=run.results is None)
 
     def score(store: Store, show: Show) -> PartsScore:
-        folder = run.results or store.predictions
-        return score_results(found, folder, resize=run.resize, on_score=show)
+        return score_results(found, store.predictions, resize=run.resize, on_score=show)
 
     settings = {"benchmark": "vip", "root": str(root.absolute()), "split": split}
     task = Task(f"VIP {split}, {len(found)} videos, percent", "vip", found, settings, score)
-    if stored:
-        score_stored(task, run)
-    else:
-        run_task(task, run)
+    run_task(task, run)

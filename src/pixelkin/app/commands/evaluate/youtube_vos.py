@@ -11,14 +11,13 @@ from pixelkin.app.commands.evaluate.common import (
     Show,
     Task,
     run_task,
-    score_stored,
 )
 from pixelkin.app.console import console
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
     from pixelkin.evaluation.pipeline import Store
-    from pixelkin.evaluation.youtube_vos import GroupScore
+    from pixelkin.evaluation.scores import GroupScore
 
 DESCRIPTION = """
 YouTube-VOS 2018 by the MAST protocol at stride 4: carry every object from the frame in which it is
@@ -74,13 +73,11 @@ def evaluate(
         if chosen is not None:
             raise InputError("--hold-out chooses the videos: leave out --sequences")
         chosen = benchmark.hold_out(root, split, unseen=categories, every=hold_out)
-    stored = run.results is not None
-    found = benchmark.load_split(root, split, frames, chosen, images=not stored)
+    found = benchmark.load_split(root, split, frames, chosen, images=run.results is None)
 
     def score(store: Store, show: Show) -> GroupScore:
-        folder = run.results or store.predictions
         return benchmark.score_results(
-            found, folder, unseen=categories, resize=run.resize, on_score=show
+            found, store.predictions, unseen=categories, resize=run.resize, on_score=show
         )
 
     def submit(store: Store, _: Result | None) -> None:
@@ -103,7 +100,4 @@ def evaluate(
         score if annotated else None,
         None if annotated else submit,
     )
-    if stored:
-        score_stored(task, run)
-    else:
-        run_task(task, run)
+    run_task(task, run)
