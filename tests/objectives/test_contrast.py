@@ -56,14 +56,14 @@ def test_sample_is_a_subset_in_order_without_repetition() -> None:
 
 
 def test_drawn_cells_know_their_videos() -> None:
-    features, videos = torch.randn(4, 6, 3), torch.tensor([7, 3, 7, 9])
-    cells, owners = draw_cells(features, videos, 24, None)
+    features, shown = torch.randn(4, 6, 3), torch.randint(0, 9, (4, 6))
+    cells, owners = draw_cells(features, shown, 24, None)
     assert torch.equal(cells, features.flatten(0, 1))
-    assert owners.tolist() == [7] * 6 + [3] * 6 + [7] * 6 + [9] * 6
-    few, owners = draw_cells(features, videos, 10, torch.Generator().manual_seed(0))
+    assert torch.equal(owners, shown.flatten())
+    few, owners = draw_cells(features, shown, 10, torch.Generator().manual_seed(0))
     places = [int((cells == row).all(1).nonzero()) for row in few]
     assert len(set(places)) == 10
-    assert owners.tolist() == [int(videos[place // 6]) for place in places]
+    assert owners.tolist() == [int(shown[place // 6, place % 6]) for place in places]
 
 
 def unit_rows(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pixelkin.data.batch import ClipBatch
+from pixelkin.data.batch import ClipBatch, Layer
 from pixelkin.objectives.known_geometry import (
+    BOTH,
     KnownGeometry,
     bilinear_weights,
+    owners_of_cells,
     pairs_of_positions,
     positions,
 )
@@ -199,3 +202,59 @@ def test_float32_under_autocast() -> None:
 def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         KnownGeometry(**change)  # type: ignore[arg-type]
+
+
+def pasted(cover: Tensor) -> ClipBatch:
+    """Two clips on each of which the other one lies, covering `cover`, B x 2 x S x S."""
+    clips = batch()
+    return replace(clips, pasted=Layer(cover, clips.to_frame.flip(0), clips.videos.flip(0)))
+
+
+def halves() -> Tensor:
+    """The right half of first views and the lower three quarters of second ones."""
+    cover = torch.zeros(2, 2, SIZE, SIZE)
+    cover[:, 0, :, 32:] = 1
+    cover[:, 1, 16:] = 1
+    return cover
+
+
+def test_cells_belong_to_the_layer_that_they_show() -> None:
+    owners = owners_of_cells(pasted(halves()), GRID).view(2, 2, 8, 8)
+    # Cell j is centred on pixel 8 j: column 4 straddles the edge at pixel 32.
+    row = [0, 0, 0, 0, BOTH, 1, 1, 1]
+    assert owners[0, 0].tolist() == [row] * 8
+    assert owners[1, 1, :, 3].tolist() == [1, 1, BOTH, 0, 0, 0, 0, 0]
+    assert (owners_of_cells(batch(), GRID)[1] == 1).all()
+
+
+def test_pasted_loss_is_that_of_a_direct_loop() -> None:
+    clips, f = pasted(halves()), features()
+    owners = owners_of_cells(clips, GRID)
+    unit = torch.nn.functional.normalize(f.double(), dim=2).flatten(3)
+    own = positions(clips.to_frame[:, 0], clips.to_frame[:, 1], GRID, STRIDE)
+    losses, hits = [], []
+    for b in range(2):
+        for i in range(64):
+            shown = int(owners[b, 0, i])
+            if shown == BOTH:
+                continue
+            x, y = (round(v) for v in own[shown, i].tolist())  # clip number = video number
+            if not (0 <= x < 8 and 0 <= y < 8) or owners[b, 1, y * 8 + x] != shown:
+                continue
+            logits = (unit[b, 0, :, i] @ unit[b, 1] / 0.07).tolist()
+            kept = [
+                v
+                for n, v in enumerate(logits)
+                if n == y * 8 + x or owners[b, 1, n] not in (shown, BOTH)
+            ]
+            for clip in range(2):
+                sims = (unit[b, 0, :, i] @ unit[clip, 1] / 0.07).tolist()
+                kept += [v for n, v in enumerate(sims) if owners[clip, 1, n] not in (shown, BOTH)]
+            losses.append(math.log(sum(map(math.exp, kept))) - logits[y * 8 + x])
+            hits.append(max(range(64), key=logits.__getitem__) == y * 8 + x)
+    assert len(losses) > 15
+    objective = KnownGeometry(symmetric=False, exclude=8, cross_video=10**6)
+    loss, figures = objective(f, clips, 0.0)
+    assert float(loss) == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+    assert figures["pairs"] == pytest.approx(len(losses) / 128)
+    assert figures["accuracy"] == pytest.approx(sum(hits) / len(hits))

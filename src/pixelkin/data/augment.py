@@ -44,6 +44,9 @@ class Augmentation:
         greyscale: Probability that a view loses its colour.
         blur: Probability of a Gaussian blur.
         blur_sigma: Range of its standard deviation in pixels of the view.
+        paste: Probability that a clip gets a piece of another video pasted on, see `data.paste`;
+            only for objectives that know about it (known_geometry).
+        piece: Range of the piece's mean radius, as a share of the view's side.
 
     Raises:
         InputError: If a value is out of its range; the message names it.
@@ -61,6 +64,8 @@ class Augmentation:
     greyscale: float = 0.1
     blur: float = 0.0
     blur_sigma: tuple[float, float] = (0.3, 1.5)
+    paste: float = 0.0
+    piece: tuple[float, float] = (0.15, 0.42)
 
     def __post_init__(self) -> None:
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
@@ -69,13 +74,17 @@ class Augmentation:
             )
         if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
             raise InputError(f"blur_sigma {list(self.blur_sigma)}: must be [low, high] above 0")
+        if not 0 < self.piece[0] <= self.piece[1] <= 1:
+            raise InputError(
+                f"piece {list(self.piece)}: must be [low, high] with 0 < low, high <= 1"
+            )
         if not self.aspect >= 1:
             raise InputError(f"aspect {self.aspect}: must be at least 1")
         if not 0 <= self.rotation <= 180:
             raise InputError(f"rotation {self.rotation}: must be between 0 and 180 degrees")
         if not self.shift >= 0:
             raise InputError(f"shift {self.shift}: must not be negative")
-        for name in ("flip", "brightness", "contrast", "saturation", "greyscale", "blur"):
+        for name in ("flip", "brightness", "contrast", "saturation", "greyscale", "blur", "paste"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} {getattr(self, name)}: must be between 0 and 1")
         if not 0 <= self.hue <= 0.5:

@@ -6,10 +6,13 @@ Pixel coordinates are (x, y) with (0, 0) at the *centre* of the top-left pixel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
+
+_T = TypeVar("_T", "ClipBatch", "Layer")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,21 @@ class ClipSpec:
 
 
 @dataclass(frozen=True, eq=False)
+class Layer:
+    """What of other clips lies on the views of a batch, see `pixelkin.data.paste`.
+
+    Attributes:
+        cover: B x V x S x S float in [0, 1]: how much of each pixel the other clip covers.
+        to_frame: B x V x 2 x 3: as in the batch, of the other clip.
+        videos: B int64: its video.
+    """
+
+    cover: Tensor
+    to_frame: Tensor
+    videos: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class ClipBatch:
     """V augmented views of each of B clips, and where and when each view was taken.
 
@@ -46,6 +64,7 @@ class ClipBatch:
         times: B x V int64: number in its video of the frame that each view shows.
         frame_size: B x 2 int64: (height, width) of the frame as decoded, in pixels.
         videos: B int64: index of each clip's video in the folder's index.
+        pasted: What of other clips lies on the views, or None.
 
     Raises:
         ValueError: If the shapes do not agree.
@@ -56,6 +75,7 @@ class ClipBatch:
     times: Tensor
     frame_size: Tensor
     videos: Tensor
+    pasted: Layer | None = None
 
     def __post_init__(self) -> None:
         if self.views.ndim != 5 or self.views.shape[2] != 3:
@@ -78,7 +98,7 @@ class ClipBatch:
 
     def __getitem__(self, index: slice | Tensor) -> ClipBatch:
         """The clips of `index` (a slice, or B' indices)."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return _each(self, lambda x: x[index])
 
     def to(self, *args: Any, **kwargs: Any) -> ClipBatch:
         """The same batch on another device: `Tensor.to` of the views, and its device for the rest.
@@ -86,9 +106,21 @@ class ClipBatch:
         A dtype applies to the views alone.
         """
         views = self.views.to(*args, **kwargs)
-        rest = {f.name: getattr(self, f.name).to(views.device) for f in fields(self)[1:]}
-        return ClipBatch(views, **rest)
+        rest = _each(self, lambda x: x.to(views.device, non_blocking=True))
+        return replace(rest, views=views)
 
     def __repr__(self) -> str:
         b, v, _, h, w = self.views.shape
         return f"ClipBatch({b} clips x {v} views, {h}x{w} (HxW))"
+
+
+def _each(batch: _T, change: Callable[[Tensor], Tensor]) -> _T:
+    """A batch with all of its tensors changed."""
+    changed: dict[str, Any] = {}
+    for f in fields(batch):
+        value = getattr(batch, f.name)
+        if isinstance(value, Layer):
+            changed[f.name] = _each(value, change)
+        elif value is not None:
+            changed[f.name] = change(value)
+    return replace(batch, **changed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pixelkin.data.augment import Augmentation, augment
-from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
 from pixelkin.data.index import Source
+from pixelkin.data.paste import draw_piece, paste
 from pixelkin.data.store import FrameStore, Segment, split
 from pixelkin.types import InputError
 
@@ -50,13 +51,14 @@ class ClipKey(NamedTuple):
 
 
 class Clip(NamedTuple):
-    """One element of a `ClipBatch`, without the batch axis."""
+    """One element of a `ClipBatch`, without the batch axis, and the piece it gives to another."""
 
     views: Tensor
     to_frame: NDArray[np.float64]
     times: list[int]
     frame_size: tuple[int, int]
     video: int
+    piece: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -164,12 +166,17 @@ class ClipDataset(Dataset[Clip]):
         maps = np.empty((len(times), 2, 3))
         for i, frame in enumerate(frames):
             views[i], maps[i] = augment(frame, how, self.size, centre, rng)
+        piece = None
+        if how.paste:
+            piece = torch.zeros(len(times), self.size, self.size)
+            if rng.random() < how.paste:
+                piece = draw_piece(maps, self.size, how.piece, rng)
         # From pixels of the reduced frame to pixels of the decoded one, by their corners.
         height, width = frames[0].shape[:2]
         scale = np.array([source.width / width, source.height / height])
         maps *= scale[:, None]
         maps[:, :, 2] += (scale - 1) / 2
-        return Clip(views, maps, times, (source.height, source.width), video)
+        return Clip(views, maps, times, (source.height, source.width), video, piece)
 
     def _visited(self, visit: int, count: int) -> int:
         """Which of `count` segments the visit goes to: a new permutation every epoch."""
@@ -203,14 +210,20 @@ def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> li
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:
-    """Clips of equal shapes -> one batch."""
-    return ClipBatch(
+    """Clips of equal shapes -> one batch, their pieces pasted."""
+    batch = ClipBatch(
         views=torch.stack([c.views for c in clips]),
         to_frame=torch.from_numpy(np.stack([c.to_frame for c in clips]).astype(np.float32)),
         times=torch.tensor([c.times for c in clips]),
         frame_size=torch.tensor([c.frame_size for c in clips]),
         videos=torch.tensor([c.video for c in clips]),
     )
+    pieces = [c.piece for c in clips if c.piece is not None]
+    if len(pieces) < len(clips):
+        return batch
+    views, cover = paste(batch.views, torch.stack(pieces), batch.videos)
+    layer = Layer(cover, batch.to_frame.roll(-1, 0), batch.videos.roll(-1, 0))
+    return replace(batch, views=views, pasted=layer)
 
 
 def clip_loader(

@@ -65,21 +65,20 @@ def similarity_of_pairs(source: Tensor, target: Tensor, pairs: Pairs) -> Tensor:
 
 
 def draw_cells(
-    features: Tensor, videos: Tensor, count: int, generator: torch.Generator | None
+    features: Tensor, owners: Tensor, count: int, generator: torch.Generator | None
 ) -> tuple[Tensor, Tensor]:
     """Cells of the whole batch, the same for all anchors to bound the cost.
 
     Args:
         features: B x M x C unit vectors to draw from.
-        videos: B int64: the videos they show.
+        owners: B x M int64: the videos that the cells show.
         count: Number K of cells to draw (all, if there are no more).
         generator: Of the draw.
 
     Returns:
-        (K x C, K int64: the video of each).
+        (K x C, K int64: the owner of each).
     """
-    m = features.shape[1]
-    cells, owners = features.flatten(0, 1), videos.repeat_interleave(m)
+    cells, owners = features.flatten(0, 1), owners.flatten()
     if count >= len(cells):
         return cells, owners
     drawn = torch.randperm(len(cells), generator=generator, device=cells.device)[:count]

@@ -7,9 +7,10 @@ that any claim for mining must beat.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
@@ -25,6 +26,8 @@ from pixelkin.objectives.contrast import (
 )
 from pixelkin.ops.geometry import cell_centres, invert, transform
 
+BOTH = -1  # instead of a video: a cell on the edge between two layers
+
 
 @dataclass(frozen=True)
 class KnownGeometry:
@@ -32,7 +35,9 @@ class KnownGeometry:
 
     A cell of the first view whose centre lies in the second is an anchor; its positive is the cell
     of the second view that its centre falls into, its negatives the other cells of the second view
-    and, as an option, cells of other videos.
+    and, as an option, cells of other videos. Where pieces of other videos are pasted on (see
+    `pixelkin.data.paste`), each layer has its own geometry, hidden cells have no partner, cells of
+    the other layer are negatives whatever `exclude` says, and cells that show both take no part.
 
     Attributes:
         temperature: tau.
@@ -91,47 +96,65 @@ class KnownGeometry:
         """
         del progress
         grid = (int(features.shape[3]), int(features.shape[4]))
-        stride = stride_of(batch.views, grid[1])
+        owners = owners_of_cells(batch, grid, self.offset).unbind(1)
         results = []
         with torch.autocast(features.device.type, enabled=False):
             cells = unit_cells(features).unbind(1)
             for a, b in ((0, 1), (1, 0)) if self.symmetric else ((0, 1),):
-                maps = batch.to_frame[:, a], batch.to_frame[:, b]
-                position = positions(*maps, grid, stride, self.offset)
-                views = cells[a], cells[b], batch.videos
-                results.append(self._direction(*views, position, grid, features.dtype, generator))
+                position = self._positions(batch, owners[a], a, b, grid)
+                sides = Side(cells[a], owners[a]), Side(cells[b], owners[b])
+                results.append(self._direction(*sides, position, grid, features.dtype, generator))
         loss = torch.stack([loss for loss, _ in results]).mean()
         figures = {k: sum(f[k] for _, f in results) / len(results) for k in results[0][1]}
         return loss, {"loss": float(loss.detach())} | figures
 
+    def _positions(
+        self, batch: ClipBatch, owners: Tensor, a: int, b: int, grid: tuple[int, int]
+    ) -> Tensor:
+        """Where what the cells of view `a` show lies on the grid of view `b`: B x N x 2 cells."""
+        stride = stride_of(batch.views, grid[1])
+
+        def of_layer(to_frame: Tensor) -> Tensor:
+            return positions(to_frame[:, a], to_frame[:, b], grid, stride, self.offset)
+
+        position = of_layer(batch.to_frame)
+        if batch.pasted is None:
+            return position
+        on_top = owners == batch.pasted.videos[:, None]
+        return torch.where(on_top[..., None], of_layer(batch.pasted.to_frame), position)
+
     def _direction(
         self,
-        source: Tensor,
-        target: Tensor,
-        videos: Tensor,
+        source: Side,
+        target: Side,
         position: Tensor,
         grid: tuple[int, int],
         dtype: torch.dtype,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, dict[str, float]]:
         """Loss and figures of anchors in `source` with truth at `position`, B x N x 2 cells."""
-        all_pairs = pairs_of_positions(position, grid)
+        all_pairs = visible(pairs_of_positions(position, grid), source.owners, target.owners)
         pairs = all_pairs.sample(self.max_pairs, generator)
         if not len(pairs.clips):
-            return source.sum() * 0, {"pairs": 0.0, "accuracy": 0.0, "accuracy_1cell": 0.0}
-        similarity = similarity_of_pairs(source, target, pairs)
+            return source.cells.sum() * 0, {"pairs": 0.0, "accuracy": 0.0, "accuracy_1cell": 0.0}
+        similarity = similarity_of_pairs(source.cells, target.cells, pairs)
         best = similarity.detach().argmax(1)
         near = neighbourhood(pairs.targets, *grid, 1)
+        shown = source.owners[pairs.clips, pairs.sources, None]
         negatives = torch.ones_like(near)
         if self.exclude:
             negatives = ~neighbourhood(pairs.targets, *grid, self.exclude)
+            negatives |= target.owners[pairs.clips] != shown
+        negatives &= target.owners[pairs.clips] != BOTH
         positives = pairs.targets
         if self.targets == "bilinear":
             positives = bilinear_weights(position[pairs.clips, pairs.sources], grid)
         others = None
         if self.cross_video:
-            cells, owners = draw_cells(target, videos, self.cross_video, generator)
-            anchors, kept = source[pairs.clips, pairs.sources], owners != videos[pairs.clips, None]
+            drawn = target.cells, target.owners, self.cross_video, generator
+            cells, owners = draw_cells(*drawn)
+            anchors = source.cells[pairs.clips, pairs.sources]
+            kept = (owners != shown) & (owners != BOTH)
             others = log_sum_exp(anchors, cells, kept, self.temperature, dtype)
         loss = info_nce(similarity, positives, negatives, self.temperature, others).mean()
         return loss, {
@@ -139,6 +162,54 @@ class KnownGeometry:
             "accuracy": float((best == pairs.targets).float().mean()),
             "accuracy_1cell": float(near.gather(1, best[:, None]).float().mean()),
         }
+
+
+class Side(NamedTuple):
+    """One view of every clip.
+
+    Attributes:
+        cells: B x N x C unit vectors.
+        owners: B x N int64: the video that each cell shows, or BOTH.
+    """
+
+    cells: Tensor
+    owners: Tensor
+
+
+def owners_of_cells(batch: ClipBatch, grid: tuple[int, int], offset: float = 0.0) -> Tensor:
+    """The video that each cell shows: B x V x (h * w) int64, BOTH where two layers meet.
+
+    A cell shows the block of stride x stride pixels about its centre; it is a layer's if that
+    covers nine tenths of it.
+
+    Args:
+        batch: The clips, with or without pasted pieces.
+        grid: (h, w) cells of a view.
+        offset: Pixel on which the first cell is centred.
+    """
+    h, w = grid
+    own = batch.videos[:, None, None].expand(*batch.views.shape[:2], h * w)
+    if batch.pasted is None:
+        return own
+    stride = stride_of(batch.views, w)
+    before = round(stride / 2 - offset)
+    cover = F.pad(batch.pasted.cover, (before, stride, before, stride), mode="replicate")
+    share = F.avg_pool2d(cover, stride)[..., :h, :w].flatten(2)
+    top = batch.pasted.videos[:, None, None].expand_as(own)
+    return torch.where(share > 0.5, top, own).masked_fill((share > 0.1) & (share < 0.9), BOTH)
+
+
+def visible(pairs: Pairs, source: Tensor, target: Tensor) -> Pairs:
+    """The pairs whose two cells show the same video.
+
+    Args:
+        pairs: Pairs by geometry, each from the layer that its source shows.
+        source: B x N owners of the cells of the one view.
+        target: B x M, of the other.
+    """
+    shown = source[pairs.clips, pairs.sources]
+    kept = (shown != BOTH) & (shown == target[pairs.clips, pairs.targets])
+    return Pairs(*(x[kept] for x in pairs))
 
 
 def positions(

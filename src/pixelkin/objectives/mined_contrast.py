@@ -197,7 +197,8 @@ class MinedContrast:
         known = similarity.detach()
         candidates = ~neighbourhood(pairs.targets, *grid, self.exclude)
         if self.cross_video:
-            cells, owners = draw_cells(second, videos, self.cross_video, generator)
+            shown = videos[:, None].expand(second.shape[:2])
+            cells, owners = draw_cells(second, shown, self.cross_video, generator)
             anchors = first[pairs.clips, pairs.sources]
             products = anchors.detach().to(dtype) @ cells.detach().to(dtype).mT
             known = torch.cat([known, products.float()], 1)
