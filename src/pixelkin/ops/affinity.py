@@ -1,33 +1,50 @@
-"""Affinity between a target frame and its references, in blocks of bounded size.
+"""Affinity between a target frame and its references: the k most similar sources of each cell.
 
 Label propagation compares every cell of a target frame with cells of many reference frames, of
-which only a disc around the target cell counts. A dense affinity matrix of a 480p video has 865
-million entries a frame; here the target grid is cut into tiles, each tile is multiplied with the
-bounding box of its discs, and only the k best of each target cell leave the tile:
+which only a disc around the target cell counts. The dense affinity of a 480p video has 865 million
+entries a frame; here a tile's share of it exists at a time, and most of that is looked at once:
 
-    target grid            one reference                     a tile's product
-    +--+--+--+--+          +------------+
-    |  |  |  |  |          |  +------+  |   box: tile        cells of tile x cells of box,
-    +--+--+--+--+    x     |  | tile |  |   grown by    ->   discs cut out, merged into the
-    |  |##|  |  |          |  +------+  |   r - 1 cells      running top-k, thrown away
-    +--+--+--+--+          +------------+
+    target grid       T references        product of a tile, T x P x n      best of each column
+    +--+--+--+--+     +-----------+            _______________                _______________
+    |  |  |  |  |     | +-------+ |+        T /              /|  max over T  /______________/ n
+    +--+--+--+--+     | | tile  | ||+        /______________/ |              P: cells of the box.
+    |  |##|  |  |  x  | | + its | |||   ->   |              | |      ->      Those outside the disc
+    +--+--+--+--+     | | discs | |||        |              | /              are cut out; the k best
+                      | +-------+ |||        |______________|/ n             columns hold the k best
+                      +-----------+||          P                             entries: search them.
+
+Where the processor multiplies bfloat16 many times faster than float32 (AMX) and features have unit
+length, the search is made with rounded features, and only the sources that can be among the k best
+are compared in float32. The triangle inequality says which: rounding moves a feature by at most
+eta, and so changes a distance |q - s| by at most eta_q + eta_s. Of unit vectors the closest are the
+most similar, q.s = 1 - |q - s|^2 / 2; hence the k best are among the sources whose rounded distance
+exceeds the k-th smallest one by at most 2 (eta_q + eta_s). Target cells for which the candidates
+that were kept do not cover those (0.1 % in real videos) are compared in float32 throughout.
 
 Pure tensor functions; they know nothing about labels, videos or protocols. `dense_topk` is the
-brute-force form that the tests hold the others to.
+brute-force form that the tests hold `windowed_topk` to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import isqrt
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-# Sides of a tile in cells, and slots that one product takes in: the product of 144 x 5 * 34 * 34
-# floats and its factors stay in a second-level cache's order of size.
-TILE = 12
-SLOTS = 5
+from pixelkin.ops.cells import Cells
+
+TILE = 12  # side of a tile in cells
+BLOCK = 2**23  # entries of a tile's product, at most
+FRAMES = 20  # with fewer, whole frames are folded
+COLUMNS, CANDIDATES = 20, 24  # of the search with rounded features, at least
+ROUNDING = 2.0**-8  # relative rounding error of bfloat16
+# By how much q.s and 1 - |q - s|^2 / 2 of rounded features can differ besides: 144 float32 sums,
+# two squared lengths in two parts each, lengths that are not quite 1.
+SLACK = 2e-5
 
 
 def tiles(height: int, width: int, side: int = TILE) -> Iterator[tuple[slice, slice]]:
@@ -58,85 +75,247 @@ def outside_disc(
     return (squared >= radius * radius).flatten(2).flatten(0, 1)
 
 
-Best = tuple[Tensor, Tensor]  # values and ids, n x (at most k)
+@lru_cache(maxsize=64)
+def _cut(
+    tile: tuple[int, int], before: tuple[int, int], box: tuple[int, int], radius: float
+) -> Tensor:
+    """`outside_disc`, box first, of a tile that begins `before` cells into its box."""
+    rows, columns = (slice(b, b + n) for b, n in zip(before, tile, strict=True))
+    return outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius).T.contiguous()
 
 
-def _merge(best: Best, values: Tensor, ids: Tensor, k: int) -> Best:
-    values = torch.cat([best[0], values], dim=1)
-    ids = torch.cat([best[1], ids], dim=1)
-    if values.shape[1] > k:
-        values, order = values.topk(k, dim=1, sorted=False)
+# Values and ids of sources, n x count, and for each of n targets a bound of what was left out.
+Found = tuple[Tensor, Tensor, Tensor]
+
+
+def _best(product: Tensor, cut: Tensor | None, count: int, columns: int) -> Found:
+    """The `count` largest of T x P entries for each of n targets, among the best columns.
+
+    Args:
+        product: T x P x n.
+        cut: P x n, True where a column does not count; None: all do.
+        count: How many to keep.
+        columns: How many columns to search; `count` of them hold the `count` largest entries.
+
+    Returns:
+        (values n x m, ids n x m as t * P + p, bounds n); m is at most `count`. Entries that do
+        not count are -inf.
+    """
+    frames, cells, n = product.shape
+    width = min(columns, cells)
+    top = product.amax(0)
+    if cut is not None:
+        top = top.masked_fill_(cut, -torch.inf)
+    top, chosen = top.T.contiguous().topk(width, dim=1, sorted=False)
+    found = product.gather(1, chosen.T.expand(frames, -1, -1))
+    found = found.masked_fill_((top == -torch.inf).T, -torch.inf).permute(2, 0, 1).reshape(n, -1)
+    values, order = found.topk(min(count, found.shape[1]), dim=1, sorted=False)
+    bound = top.amin(1) if width < cells else top.new_full((n,), -torch.inf)
+    if values.shape[1] < found.shape[1]:
+        bound = bound.maximum(values.amin(1))
+    return values, order // width * cells + chosen.gather(1, order % width), bound
+
+
+def _joined(parts: list[Found], count: int) -> Found:
+    """The `count` best of several groups of sources."""
+    values, ids = (torch.cat([p[i] for p in parts], dim=1) for i in (0, 1))
+    bound = torch.stack([p[2] for p in parts]).amax(0)
+    if values.shape[1] > count:
+        values, order = values.topk(count, dim=1, sorted=False)
         ids = ids.gather(1, order)
-    return values, ids
+        bound = bound.maximum(values.amin(1))
+    return values, ids, bound
 
 
+@dataclass
+class _Sources:
+    """Cells that the n cells of a tile are compared with.
+
+    Attributes:
+        slots: The T frames of `Cells` that they are in.
+        box: Where they are in each, P cells.
+        ids: T x P, reference * hw + cell.
+        cut: P x n, which do not count for which cell of the tile; None: all count.
+    """
+
+    slots: list[int]
+    box: tuple[slice, slice]
+    ids: Tensor
+    cut: Tensor | None = None
+
+    def best(self, keys: Tensor, tile: Tensor, space: Tensor, count: int, columns: int) -> Found:
+        """`_best` of the products of keys S x h x w x C and the tile n x C, made in `space`."""
+        frames, cells = self.ids.shape
+        product = space[: frames * cells * len(tile)].view(frames * cells, -1)
+        if frames == 1 and self.cut is None:
+            block = keys[self.slots[0]]
+        else:
+            block = torch.stack([keys[slot][self.box] for slot in self.slots])
+        torch.mm(block.view(frames * cells, -1), tile.T, out=product)
+        product = product.view(frames, cells, -1)
+        if self.cut is None and frames < FRAMES:
+            # The cells of a few whole frames fold into columns, too.
+            split = next(d for d in range(FRAMES // frames, 0, -1) if cells % d == 0)
+            product = product.view(frames * split, cells // split, -1)
+        values, ids, bound = _best(product, self.cut, count, columns)
+        return values, self.ids.view(-1)[ids], bound
+
+    def of_rows(self, rows: Tensor) -> _Sources:
+        """The same for some cells of the tile."""
+        return self if self.cut is None else replace(self, cut=self.cut[:, rows])
+
+
+def _certain(kth: Tensor, bound: Tensor, eta: Tensor) -> Tensor:
+    """For which of n targets the k most similar sources are among those that were kept.
+
+    Args:
+        kth: n, similarity of the k-th best of those that were kept.
+        bound: n, minus half the squared distance, rounded, of the closest one left out.
+        eta: n, how far rounding moves the target and a source together.
+    """
+    farthest = (2 * (1 - kth.double())).clamp_min(0).sqrt()
+    left_out = (2 * (-bound.double() * (1 - ROUNDING) - SLACK)).clamp_min(0).sqrt()
+    return left_out - eta > farthest
+
+
+class _Search:
+    """The search for the k best sources of a target frame's cells, a tile at a time."""
+
+    def __init__(
+        self,
+        target: Cells,
+        keys: Cells,
+        slots: list[int],
+        near: list[int],
+        radius: float | None,
+        k: int,
+    ) -> None:
+        self.target, self.keys, self.slots, self.k = target, keys, slots, k
+        self.near, self.radius = near, radius
+        self.margin = max(int(-(-(radius or 0) // 1)) - 1, 0)
+        _, h, w, _ = target.exact.shape
+        self.position = torch.arange(h * w, device=target.exact.device).view(h, w)
+        self.eta = target.eta[0] + keys.eta[slots].max()
+        rounded = target.rounded is not None and keys.rounded is not None
+        self.queries = target.queries[0] if rounded else None
+        far = [t for t in range(len(slots)) if t not in near]
+        self.far = self._sources(far, (slice(0, h), slice(0, w)))
+        box = min(TILE + 2 * self.margin, h) * min(TILE + 2 * self.margin, w)
+        sources = len(far) * h * w + len(near) * box
+        self.side = max(1, min(TILE, isqrt(BLOCK // sources)))
+        searched = keys.exact if self.queries is None else self.queries
+        # One piece of memory for the products of all tiles.
+        self.space = searched.new_empty(sources * self.side**2)
+
+    def _sources(self, references: list[int], box: tuple[slice, slice]) -> _Sources:
+        first = torch.tensor(references, device=self.position.device) * self.position.numel()
+        ids = first[:, None] + self.position[box].reshape(-1)
+        return _Sources([self.slots[t] for t in references], box, ids)
+
+    def _sources_of(self, rows: slice, columns: slice) -> list[_Sources]:
+        """What a tile is compared with."""
+        sources = [self.far] if self.far.slots else []
+        if self.near:
+            assert self.radius is not None
+            h, w = self.position.shape
+            box = grown(rows, self.margin, h), grown(columns, self.margin, w)
+            cut = _cut(
+                (rows.stop - rows.start, columns.stop - columns.start),
+                (rows.start - box[0].start, columns.start - box[1].start),
+                (box[0].stop - box[0].start, box[1].stop - box[1].start),
+                self.radius,
+            )
+            cut = cut.to(self.position.device)
+            sources.append(replace(self._sources(self.near, box), cut=cut))
+        return sources
+
+    def exact(self, tile: Tensor, sources: list[_Sources], space: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and ids, n x (at most k), of the k best sources of the tile's n x C features."""
+        found = [s.best(self.keys.exact, tile, space, self.k, self.k) for s in sources]
+        values, ids, _ = _joined(found, self.k)
+        return values, ids
+
+    def rounded(
+        self, tile: Tensor, queries: Tensor, eta: Tensor, sources: list[_Sources]
+    ) -> tuple[Tensor, Tensor]:
+        """The same by way of candidates, found with rounded features.
+
+        Args:
+            tile: n x C.
+            queries: n x C', rows of `Cells.queries`.
+            eta: n, how far rounding moves the target and a source together.
+            sources: What the tile is compared with.
+        """
+        assert self.keys.rounded is not None
+        count, columns = max(CANDIDATES, self.k), max(COLUMNS, self.k)
+        found = [s.best(self.keys.rounded, queries, self.space, count, columns) for s in sources]
+        distances, candidates, bound = _joined(found, count)
+        cells = self.position.numel()
+        first = torch.tensor(self.slots) * cells
+        places = first[candidates // cells] + candidates % cells
+        features = self.keys.exact.view(-1, tile.shape[1])[places]
+        values = torch.bmm(features, tile[:, :, None])[:, :, 0]
+        values = values.masked_fill_(distances == -torch.inf, -torch.inf)
+        values, order = values.topk(min(self.k, values.shape[1]), dim=1, sorted=False)
+        ids = candidates.gather(1, order)
+        open_rows = (~_certain(values.amin(1), bound, eta)).nonzero()[:, 0]
+        if len(open_rows):
+            space = tile.new_empty(sum(s.ids.numel() for s in sources) * len(open_rows))
+            of_rows = [s.of_rows(open_rows) for s in sources]
+            values[open_rows], ids[open_rows] = self.exact(tile[open_rows], of_rows, space)
+        return values, ids
+
+    def run(self) -> tuple[Tensor, Tensor]:
+        """What `windowed_topk` returns."""
+        h, w = self.position.shape
+        exact = self.target.exact[0]
+        values = exact.new_full((h, w, self.k), -torch.inf)
+        ids = torch.zeros(h, w, self.k, dtype=torch.long, device=exact.device)
+        for rows, columns in tiles(h, w, self.side):
+            tile = exact[rows, columns].flatten(0, 1)
+            sources = self._sources_of(rows, columns)
+            if self.queries is None:
+                best = self.exact(tile, sources, self.space)
+            else:
+                queries = self.queries[rows, columns].flatten(0, 1)
+                best = self.rounded(tile, queries, self.eta[rows, columns].flatten(), sources)
+            top, order = best[0].sort(dim=1, descending=True)
+            shape = (rows.stop - rows.start, columns.stop - columns.start, -1)
+            values[rows, columns, : top.shape[1]] = top.view(shape)
+            ids[rows, columns, : top.shape[1]] = best[1].gather(1, order).view(shape)
+        return values.flatten(0, 1), ids.flatten(0, 1)
+
+
+@torch.no_grad()
 def windowed_topk(
-    query: Tensor,
-    keys: Tensor,
+    query: Tensor | Cells,
+    keys: Tensor | Cells,
     k: int,
     radius: float | None,
     restricted: Sequence[bool],
+    slots: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The k most similar source cells of every target cell, over several reference frames.
 
     Args:
-        query: C x h x w features of the target frame.
-        keys: T x C x h x w features of the references.
+        query: C x h x w features of the target frame, or `Cells` of that one frame.
+        keys: S x C x h x w features of the references, or their `Cells`.
         k: How many to keep; fewer are returned where there are fewer sources.
-        radius: Sources of restricted slots count at a Euclidean distance < radius cells.
+        radius: Sources of restricted references count at a Euclidean distance < radius cells.
             None: all count.
-        restricted: One flag for each of the T slots.
+        restricted: One flag for each of the T references.
+        slots: Which of the S frames each reference is; None: they are the references.
 
     Returns:
         (values, ids): hw x k similarities (dot products), descending, and the sources as
-        slot * hw + cell. Where fewer than k sources are allowed, values end in -inf.
+        reference * hw + cell. Where fewer than k sources are allowed, values end in -inf.
     """
-    channels, h, w = query.shape
-    cells = h * w
-    k = min(k, len(keys) * cells)
-    values = query.new_empty(cells, k)
-    ids = torch.empty(cells, k, dtype=torch.long, device=query.device)
+    target = query if isinstance(query, Cells) else Cells.of(query[None])
+    keys = keys if isinstance(keys, Cells) else Cells.of(keys)
+    slots = list(range(len(restricted))) if slots is None else list(slots)
     near = [t for t, flag in enumerate(restricted) if flag and radius is not None]
-    far = [t for t in range(len(keys)) if t not in near]
-    margin = 0 if radius is None else max(int(-(-radius // 1)) - 1, 0)
-    position = torch.arange(cells, device=query.device).view(h, w)
-
-    for rows, columns in tiles(h, w):
-        tile = query[:, rows, columns].reshape(channels, -1).T.contiguous()
-        n = len(tile)
-        none = torch.empty(n, 0, dtype=torch.long, device=query.device)
-        best: Best = tile.new_empty(n, 0), none
-        for t in far:
-            product = tile @ keys[t].reshape(channels, cells)
-            top, order = product.topk(min(k, cells), dim=1, sorted=False)
-            best = _merge(best, top, order + t * cells, k)
-        if near:
-            assert radius is not None
-            box = grown(rows, margin, h), grown(columns, margin, w)
-            cut = outside_disc(rows, columns, *box, radius).to(query.device)
-            penalty = tile.new_zeros(cut.shape).masked_fill_(cut, -torch.inf)
-            box_cells = position[box].reshape(-1)
-            for i in range(0, len(near), SLOTS):
-                slots = torch.tensor(near[i : i + SLOTS], device=query.device)
-                source = keys[slots[0] : slots[-1] + 1] if _adjacent(slots) else keys[slots]
-                source = source[:, :, *box].permute(1, 0, 2, 3).reshape(channels, -1)
-                product = (tile @ source).view(n, len(slots), -1)
-                product += penalty[:, None]
-                product = product.view(n, -1)
-                top, order = product.topk(min(k, product.shape[1]), dim=1, sorted=False)
-                found = (slots[:, None] * cells + box_cells).reshape(-1)[order]
-                best = _merge(best, top, found, k)
-        top, order = best[0].sort(dim=1, descending=True)
-        found = best[1].gather(1, order)
-        lacking = (0, k - top.shape[1])
-        tile_cells = position[rows, columns].reshape(-1)
-        values[tile_cells] = F.pad(top, lacking, value=-torch.inf)
-        ids[tile_cells] = F.pad(found, lacking)
-    return values, ids
-
-
-def _adjacent(slots: Tensor) -> bool:
-    return int(slots[-1] - slots[0]) == len(slots) - 1
+    k = min(k, len(slots) * target.exact.shape[1] * target.exact.shape[2])
+    return _Search(target, keys, slots, near, radius, k).run()
 
 
 def dense_topk(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.ops import resample
+from pixelkin.ops.cells import Cells
 from pixelkin.propagation import rules
 from pixelkin.propagation.memory import Memory, references
 from pixelkin.propagation.protocol import Protocol
@@ -56,16 +57,16 @@ class FeaturePropagator:
         if labels is None and self._next == 0:
             raise ValueError("the first frame needs labels")
         frame = self._next
-        features = self._prepared(features)
+        cells = self._prepared(features)
         if labels is None:
-            out = self._predict(frame, features, None)
+            out = self._predict(frame, cells)
             stored = self._stored(out)
         else:
             self.memory.grow(len(labels))
             out = stored = labels
             if p.predicts_first and frame == 0:
-                out = stored = self._stored(self._predict(frame, features, labels))
-        self.memory.add(frame, features, stored, given=labels)
+                out = stored = self._stored(self._predict(frame, cells, labels))
+        self.memory.add(frame, cells, stored, given=labels)
         self._next += 1
         # The published code with min-max memory reports what it stores.
         return stored if p.normalize_labels else out
@@ -73,7 +74,7 @@ class FeaturePropagator:
     @torch.inference_mode()
     def peek(self, features: Tensor) -> Tensor:
         """The prediction L x h x w for the next frame, without taking it into the memory."""
-        return self._predict(self._next, self._prepared(features), None)
+        return self._predict(self._next, self._prepared(features))
 
     def restore(
         self,
@@ -85,45 +86,49 @@ class FeaturePropagator:
         self.memory.restore(state, lambda number: self._prepared(encode(number)))
         self._next = frame
 
-    def _prepared(self, features: Tensor) -> Tensor:
-        if not self.protocol.normalize_features:
-            return features
-        return F.normalize(features, dim=0, eps=1e-12)
+    def _prepared(self, features: Tensor) -> Cells:
+        if self.protocol.normalize_features:
+            features = F.normalize(features, dim=0, eps=1e-12)
+        return Cells.of(features[None], rounded=None if self.protocol.rule == "crw" else False)
 
-    def _predict(self, frame: int, features: Tensor, own: Tensor | None) -> Tensor:
+    def _predict(self, frame: int, cells: Cells, own: Tensor | None = None) -> Tensor:
         """Prediction of a frame from the memory, or of frame 0 from copies of itself."""
         p = self.protocol
         wanted = references(p, frame, self.memory.keyframes or (0,))
         if own is None:
-            keys, labels = self.memory.collect(wanted)
+            keys = self.memory.cells
+            slots, labels = self.memory.collect(wanted)
         else:
-            keys, labels = features[None], own[None]
+            keys, slots, labels = cells, [0], own[None]
+        multiplicity = [r.multiplicity for r in wanted]
         if p.rule == "crw":
             assert p.top_k is not None
             return rules.crw(
-                features,
+                cells,
                 keys,
                 labels,
                 k=p.top_k,
                 radius=p.radius,
                 temperature=p.temperature,
                 restricted=[r.restricted for r in wanted],
-                multiplicity=[r.multiplicity for r in wanted],
+                multiplicity=multiplicity,
+                slots=slots,
             )
+        query = cells.features([0])[0]
         if p.rule == "uvc":
             assert p.top_k is not None
             return rules.uvc(
-                features,
-                keys,
+                query,
+                keys.features(slots),
                 labels,
                 k=p.top_k,
                 temperature=p.temperature,
-                multiplicity=[r.multiplicity for r in wanted],
+                multiplicity=multiplicity,
             )
         assert p.radius is not None
         return rules.mast(
-            features,
-            keys,
+            query,
+            keys.features(slots),
             labels,
             radius=int(p.radius),
             gaps=[frame - r.frame for r in wanted],

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.ops.cells import Cells
 from pixelkin.propagation.protocol import Protocol
 
 
@@ -79,7 +80,7 @@ def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Refere
 
 @dataclass
 class _Entry:
-    features: Tensor
+    slot: int
     predicted: Tensor
     given: Tensor | None
 
@@ -88,12 +89,20 @@ class Memory:
     """Features and labels of the frames that later targets can still refer to.
 
     Its size does not depend on the length of the video: n recent frames, the long-term ones, and
-    one for each further keyframe.
+    one for each further keyframe. Features stay where they were put, ready for the products.
     """
 
     def __init__(self, protocol: Protocol) -> None:
         self._protocol = protocol
         self._entries: dict[int, _Entry] = {}
+        self._cells: Cells | None = None
+
+    @property
+    def cells(self) -> Cells:
+        """Features of all frames held; `collect` says which is where."""
+        if self._cells is None:
+            raise ValueError("the memory is empty")
+        return self._cells
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -104,29 +113,40 @@ class Memory:
         tensors = {
             id(x): x
             for e in self._entries.values()
-            for x in (e.features, e.predicted, e.given)
+            for x in (e.predicted, e.given)
             if x is not None
         }
-        return sum(x.nbytes for x in tensors.values())
+        stored = 0 if self._cells is None else self._cells.nbytes
+        return stored + sum(x.nbytes for x in tensors.values())
 
-    def add(self, frame: int, features: Tensor, labels: Tensor, given: Tensor | None) -> None:
+    def add(self, frame: int, features: Cells, labels: Tensor, given: Tensor | None) -> None:
         """Store frame `frame` and drop what no later target needs.
 
         Args:
             frame: Frame number, ascending from call to call.
-            features: C x h x w.
+            features: Of this one frame.
             labels: L x h x w as predicted (as given, on keyframes that are not predicted).
             given: L x h x w as given, on keyframes.
         """
-        self._entries[frame] = _Entry(features, labels, given)
-        keyframes = self.keyframes
+        long_term = self._protocol.long_term
         n = self._protocol.context
         reach = 2 * n - 1 if self._protocol.rule == "mast" else n
-        stay = {0, *keyframes, *self._protocol.long_term}
+        stay = {0, *self.keyframes, *long_term}
         if self._protocol.rule == "crw":
-            stay |= {m + 1 for m in self._protocol.long_term if m > 0}
+            stay |= {m + 1 for m in long_term if m > 0}
         for old in [f for f in self._entries if f not in stay and f <= frame - reach]:
             del self._entries[old]
+        self._put(frame, features, labels, given)
+
+    def _put(self, frame: int, features: Cells, labels: Tensor, given: Tensor | None) -> None:
+        taken = {e.slot for e in self._entries.values()}
+        slot = next(s for s in range(len(taken) + 1) if s not in taken)
+        if self._cells is None:
+            self._cells = features.resized(self._protocol.context + 2)
+        elif slot == len(self._cells.exact):
+            self._cells = self._cells.resized(slot + 4)
+        self._cells.put(slot, features)
+        self._entries[frame] = _Entry(slot, labels, given)
 
     @property
     def keyframes(self) -> tuple[int, ...]:
@@ -148,25 +168,26 @@ class Memory:
         }
         return state | given
 
-    def restore(self, state: Mapping[str, NDArray[Any]], features: Callable[[int], Tensor]) -> None:
+    def restore(self, state: Mapping[str, NDArray[Any]], features: Callable[[int], Cells]) -> None:
         """Fill from `state`; `features` gives the features of a frame."""
         frames = sorted(int(k.split(".")[1]) for k in state if k.startswith("predicted."))
         for f in frames:
             given = state.get(f"given.{f}")
-            self._entries[f] = _Entry(
+            self._put(
+                f,
                 features(f),
                 torch.from_numpy(state[f"predicted.{f}"]),
                 None if given is None else torch.from_numpy(given),
             )
 
-    def collect(self, wanted: list[Reference]) -> tuple[Tensor, Tensor]:
-        """Stack features T x C x h x w and labels T x L x h x w of references."""
+    def collect(self, wanted: list[Reference]) -> tuple[list[int], Tensor]:
+        """Of T references, the places in `cells` and the labels T x L x h x w."""
         entries = [self._entries[r.frame] for r in wanted]
         labels = [
             e.given if r.given and e.given is not None else e.predicted
             for r, e in zip(wanted, entries, strict=True)
         ]
-        return torch.stack([e.features for e in entries]), torch.stack(labels)
+        return [e.slot for e in entries], torch.stack(labels)
 
 
 def _padded(labels: Tensor, classes: int) -> Tensor:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pixelkin.ops.affinity import tiles, windowed_topk
+from pixelkin.ops.cells import Cells
 
 MAST_LONG_GAP = 15
 MAST_LOCALISATION_RADIUS = 12
@@ -26,8 +27,8 @@ MAST_MAX_DILATION = 4
 
 
 def crw(
-    query: Tensor,
-    keys: Tensor,
+    query: Tensor | Cells,
+    keys: Tensor | Cells,
     labels: Tensor,
     *,
     k: int,
@@ -35,30 +36,34 @@ def crw(
     temperature: float,
     restricted: Sequence[bool] | None = None,
     multiplicity: Sequence[int] | None = None,
+    slots: Sequence[int] | None = None,
 ) -> Tensor:
     """Joint top-k over all references, soft-max over the k survivors, weighted sum of labels.
 
     Args:
-        query: C x h x w.
-        keys: T x C x h x w.
+        query: C x h x w, or `Cells` of that one frame.
+        keys: T x C x h x w, or `Cells`.
         labels: T x L x h x w.
         k: Sources kept for each target cell, counted with their multiplicity.
-        radius: Sources of restricted slots count at a Euclidean distance < radius cells.
+        radius: Sources of restricted references count at a Euclidean distance < radius cells.
         temperature: Logits are similarity / temperature.
-        restricted: Which slots the radius applies to; None: all.
-        multiplicity: How many times each slot is present (the published code holds copies of
-            frame 0, which compete in the top-k); None: once each.
+        restricted: Which references the radius applies to; None: all.
+        multiplicity: How many times each reference is present (the published code holds copies
+            of frame 0, which compete in the top-k); None: once each.
+        slots: Which frame of `keys` each reference is; None: they are in order.
 
     Returns:
         L x h x w; the k weights of a cell sum to 1.
     """
-    flags = [True] * len(keys) if restricted is None else list(restricted)
-    counts = [1] * len(keys) if multiplicity is None else list(multiplicity)
-    _check(keys, labels, restricted=flags, multiplicity=counts)
-    _, h, w = query.shape
-    values, ids = windowed_topk(query, keys, k, radius, flags)
+    keys = keys if isinstance(keys, Cells) else Cells.of(keys)
+    slots = list(range(len(keys.exact))) if slots is None else list(slots)
+    flags = [True] * len(slots) if restricted is None else list(restricted)
+    counts = [1] * len(slots) if multiplicity is None else list(multiplicity)
+    h, w = keys.exact.shape[1:3]
+    _check(len(slots), (h, w), labels, restricted=flags, multiplicity=counts)
+    values, ids = windowed_topk(query, keys, k, radius, flags, slots)
     # A source that is present m times takes m of the k places, best sources first.
-    copies = torch.tensor(counts, device=query.device)[ids // (h * w)]
+    copies = torch.tensor(counts, device=ids.device)[ids // (h * w)]
     places = (k - (copies.cumsum(1) - copies)).clamp_min(0).minimum(copies)
     weights = ((values - values[:, :1]) / temperature).exp() * places
     weights = (weights / weights.sum(1, keepdim=True)).to(labels.dtype)
@@ -93,7 +98,7 @@ def uvc(
         L x h x w.
     """
     counts = [1] * len(keys) if multiplicity is None else list(multiplicity)
-    _check(keys, labels, multiplicity=counts)
+    _check(len(keys), keys.shape[2:], labels, multiplicity=counts)
     channels, h, w = query.shape
     k = min(k, h * w)
     target = query.reshape(channels, -1).T / temperature
@@ -139,7 +144,7 @@ def mast(
     Returns:
         L x h x w; classes sum to less than 1 near borders.
     """
-    _check(keys, labels, gaps=list(gaps))
+    _check(len(keys), keys.shape[2:], labels, gaps=list(gaps))
     query = query / temperature
     _, h, w = query.shape
     offsets = [
@@ -290,13 +295,13 @@ def _window_labels(
     return torch.einsum("np,npl->nl", (weight * inside).view(n, -1), values)
 
 
-def _check(keys: Tensor, labels: Tensor, **per_slot: Sequence[object]) -> None:
-    if len(keys) == 0:
+def _check(
+    count: int, grid: Sequence[int], labels: Tensor, **per_reference: Sequence[object]
+) -> None:
+    if count == 0:
         raise ValueError("at least one reference is needed")
-    for name, values in {"labels": labels, **per_slot}.items():
-        if len(values) != len(keys):
-            raise ValueError(f"{name} has {len(values)} entries for {len(keys)} references")
-    if keys.shape[2:] != labels.shape[2:]:
-        raise ValueError(
-            f"keys {tuple(keys.shape)} and labels {tuple(labels.shape)} differ in grid"
-        )
+    for name, values in {"labels": labels, **per_reference}.items():
+        if len(values) != count:
+            raise ValueError(f"{name} has {len(values)} entries for {count} references")
+    if tuple(grid) != tuple(labels.shape[2:]):
+        raise ValueError(f"keys {tuple(grid)} and labels {tuple(labels.shape[2:])} differ in grid")
