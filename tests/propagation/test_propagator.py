@@ -232,3 +232,18 @@ def test_bad_input_is_named() -> None:
         Propagator(PatchEncoder(), "nonsense")
     with pytest.raises(InputError, match="top_k"):
         replace(Protocol.named("davis"), top_k=0)
+
+
+def test_names_of_objects_are_kept() -> None:
+    """In every frame, for the objects that are visible; a later object brings its own."""
+    images, masks = moving_square(3)
+    propagator = Propagator(PatchEncoder(), "davis")
+    both = masks[0].copy()
+    both[50:60, 70:90] = 7
+    propagator.step(images[0], Labels.from_mask(both, names=("square", "ground")))
+    assert propagator.step(images[1]).labels.names == ("square", "ground")
+    later = np.zeros_like(both)
+    later[:8, :16] = 5
+    merged = propagator.step(images[2], Labels.from_mask(later, names=("sky",)), merge=True)
+    assert merged.labels.objects == (1, 5, 7)
+    assert merged.labels.names == ("square", "sky", "ground")

@@ -46,6 +46,7 @@ class Propagator:
         self.engine: FeaturePropagator | None = None
         self._template: Labels | None = None
         self._classes: list[int] = []
+        self._names: dict[int, str] = {}
         self._index = 0
 
     @torch.inference_mode()
@@ -128,7 +129,7 @@ class Propagator:
         """
         self._start(first.size)
         assert self.engine is not None
-        self._template, self._palette = first, first.palette
+        self._template, self._palette, self._names = first, first.palette, _names_of(first)
         self._classes = state["classes"].tolist()
         self._index = int(state["next"])
         self.engine.restore(
@@ -158,6 +159,7 @@ class Propagator:
         self.engine = FeaturePropagator(p, self._input)
         self._template = None
         self._classes = []
+        self._names = {}
 
     def _check_size(self, size: tuple[int, int]) -> None:
         if size != self._size:
@@ -186,6 +188,7 @@ class Propagator:
             )
         if labels.is_map:
             self._classes += [i for i in labels.objects if i not in self._classes]
+            self._names |= _names_of(labels)
         elif len(self._classes) == 1:
             # Channel 0 is the background; objects are indices from 0, so they are kept shifted.
             self._classes = [-1, *labels.objects]
@@ -251,7 +254,13 @@ class Propagator:
         kind = self._template.kind
         assert kind in ("mask", "parts")
         labels = Labels(kind, self._size, ids=ids.int().numpy(), palette=self._palette)
-        return labels, confidence
+        return self._named(labels), confidence
+
+    def _named(self, labels: Labels) -> Labels:
+        """A map with the names that keyframes gave; the ids where they gave none."""
+        if not self._names:
+            return labels
+        return replace(labels, names=tuple(self._names.get(i, str(i)) for i in labels.objects))
 
     def _decode_points(self, soft: Tensor) -> tuple[Labels, NDArray[np.float32]]:
         assert self._template is not None
@@ -268,10 +277,15 @@ class Propagator:
             assert known.ids is not None
             ids = np.where(labels.ids > 0, labels.ids, known.ids)
             marked: NDArray[np.bool_] = np.isin(np.array(self.objects), labels.objects)
-            labels = replace(labels, ids=ids, names=None)
+            labels = self._named(replace(labels, ids=ids, names=None))
         else:
             assert labels.points is not None and known.points is not None
             marked = np.asarray(~np.isnan(labels.points).any(axis=1))
             points = np.where(marked[:, None], labels.points, known.points)
             labels = replace(labels, points=points)
         return labels, np.where(marked, np.float32(1), predicted.confidence)
+
+
+def _names_of(labels: Labels) -> dict[int, str]:
+    """Names by id of a keyframe's map, if it has any."""
+    return dict(zip(labels.objects, labels.names or (), strict=False)) if labels.is_map else {}
