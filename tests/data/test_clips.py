@@ -172,3 +172,36 @@ def test_sample_frames_are_whole_frames_of_different_videos(sources: list[Source
 def test_wrong_settings_are_named(wrong: dict[str, int]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         ClipSettings(**wrong)
+
+
+def test_pieces_of_neighbours_lie_on_clips_of_one_frame(sources: list[Source]) -> None:
+    still, spec = replace(STILL, paste=0.7), ClipSpec(2, (0,))
+    plain = next(clip_loader(dataset(sources, augmentation=STILL), keys(spec, range(1), 8)))
+    data = dataset(sources, augmentation=still)
+    batches = [next(clip_loader(data, keys(spec, range(1), 8), workers=w)) for w in (0, 1)]
+    layers = [b.pasted for b in batches]
+    assert layers[0] is not None and layers[1] is not None
+    assert torch.equal(layers[0].cover, layers[1].cover)  # whoever makes it
+    assert 2 <= int(layers[0].cover.amax((1, 2, 3)).count_nonzero()) < 8  # some have none
+    shares = layers[0].cover[:, :, None]
+    expected = plain.views * (1 - shares) + plain.views.roll(-1, 0) * shares
+    torch.testing.assert_close(batches[0].views, expected)
+    assert torch.equal(batches[0].to_frame, plain.to_frame)
+    assert torch.equal(layers[0].to_frame, plain.to_frame.roll(-1, 0))
+    assert torch.equal(layers[0].videos, plain.videos.roll(-1, 0))
+
+
+def test_clips_of_several_frames_get_no_pieces(sources: list[Source]) -> None:
+    batch = next(
+        clip_loader(dataset(sources, augmentation=Augmentation(paste=1)), keys(PAIR, range(1)))
+    )
+    assert batch.pasted is None
+
+
+def test_a_batch_moves_and_divides_with_its_layer(sources: list[Source]) -> None:
+    how = Augmentation(paste=1)
+    batch = next(clip_loader(dataset(sources, augmentation=how), keys(ClipSpec(2, (0,)), range(1))))
+    assert batch.pasted is not None
+    part = batch[1:3].to(torch.float64)
+    assert part.views.dtype == torch.float64 and part.pasted is not None
+    assert torch.equal(part.pasted.cover, batch.pasted.cover[1:3])

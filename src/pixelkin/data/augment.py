@@ -44,8 +44,8 @@ class Augmentation:
         greyscale: Probability that a view loses its colour.
         blur: Probability of a Gaussian blur.
         blur_sigma: Range of its standard deviation in pixels of the view.
-        paste: Probability that a clip gets a piece of another video pasted on, see `data.paste`;
-            only for objectives that know about it (known_geometry).
+        paste: Probability that a clip gives a piece of itself to another, see `data.paste`; only
+            where all views show one frame (known_geometry), whose geometry is known.
         piece: Range of the piece's mean radius, as a share of the view's side.
 
     Raises:

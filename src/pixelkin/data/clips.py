@@ -167,7 +167,7 @@ class ClipDataset(Dataset[Clip]):
         for i, frame in enumerate(frames):
             views[i], maps[i] = augment(frame, how, self.size, centre, rng)
         piece = None
-        if how.paste:
+        if how.paste and len(set(times)) == 1:
             piece = torch.zeros(len(times), self.size, self.size)
             if rng.random() < how.paste:
                 piece = draw_piece(maps, self.size, how.piece, rng)

@@ -212,13 +212,6 @@ class Recipe:
                 f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "
                 f"and at least four times as large"
             )
-        for i, stage in enumerate(self.stages):
-            others = {o.name for o in stage.objectives} - {"known_geometry"}
-            if others and (stage.augmentation or self.augmentation).paste:
-                raise InputError(
-                    f"stages.{i}: augmentation.paste works with known_geometry alone, not with "
-                    f"{', '.join(sorted(others))}: set it to 0 in this stage"
-                )
         self.check_processes(1)
 
     def check_processes(self, processes: int) -> None:
