@@ -161,7 +161,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     [
         (["dance"], "no command 'dance'"),
         (["evaluate", "coco"], "no benchmark 'coco'"),
-        (["evaluate", "davis", "--root", "nothing"], "ImageSets/2017/val.txt"),
+        (["evaluate", "davis", "--root", "nothing"], "looked for ImageSets/2017/val.txt"),
+        (["evaluate", "vip", "--root", "nothing"], "looked for lists/val_videos.txt"),
+        (["evaluate", "jhmdb", "--root", "nowhere"], "nowhere: no such folder; looked for splits"),
+        (["evaluate", "youtube_vos", "--root", "nothing", "--out", "out"], "valid/meta.json"),
+        (["evaluate", "davis", "--root", "nothing", "--sequences", "a,b"], "looked for"),
         (["demo", "--frames", "1", "--weights", "lab"], "at least 2 frames"),
         (["demo", "--weights", "nowhere"], "no encoder 'nowhere'"),
     ],
@@ -242,6 +246,24 @@ def test_evaluate_davis_predicts_keeps_and_scores(
     assert main([*command, "--out", "out"]) == 2
     assert "run.json is damaged" in capsys.readouterr().err
     assert main([*command, "--out", "out", "--overwrite"]) == 0
+
+
+def test_evaluate_without_a_benchmark_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate"]) == 2
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^  {name} ", shown, re.MULTILINE) for name in BENCHMARKS)
+    assert main(["evaluate", "--help"]) == 0
+
+
+def test_sequences_may_come_from_a_file(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = davis_root(work / "DAVIS", work)
+    Path("list.txt").write_text("square\n\n")
+    command = ["evaluate", "davis", "--root", str(root), "--year", "2016", "--weights", "lab"]
+    assert main([*command, "--sequences", "list.txt", "--every", "2"]) == 0
+    assert "square" in capsys.readouterr().out
+    Path("list.txt").write_text("circle")
+    assert main([*command, "--sequences", "list.txt"]) == 2
+    assert "no sequence circle in DAVIS 2016 val; it has square" in capsys.readouterr().err
 
 
 def test_doctor_lists_versions(capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,8 +50,9 @@ class Options:
         """The names in `sequences`; None for all."""
         if self.sequences is None:
             return None
-        file = Path(self.sequences)
-        names = file.read_text().splitlines() if file.is_file() else self.sequences.split(",")
+        names = self.sequences.split(",")
+        if len(names) == 1 and Path(self.sequences).is_file():
+            names = Path(self.sequences).read_text(encoding="utf-8").splitlines()
         return [name.strip() for name in names if name.strip()]
 
 
