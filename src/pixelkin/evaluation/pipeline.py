@@ -5,9 +5,10 @@
     OUT/records/SEQUENCE.json          confidences, and the positions of keypoints
     OUT/videos/SEQUENCE.mp4            truth, prediction and confidence, where asked for
 
-A record is written last, so a sequence that has one is done and is not computed again. Several
-processes divide the sequences among them (see ranks.py); the files do not depend on how. What a
-benchmark's folders look like, and how it is scored, is left to the benchmark.
+A record is written last, so a sequence that has one is done and is not computed again; one that was
+interrupted starts again. Several processes divide the sequences among them (see ranks.py); the
+files do not depend on how. What a benchmark's folders look like, and how it is scored, is left to
+the benchmark.
 """
 
 from __future__ import annotations
@@ -150,16 +151,14 @@ class Store:
     def points(self, video: Video) -> NDArray[np.float32]:
         """Predicted keypoints of a video, F x P x 2 (x, y) pixels, NaN where lost."""
         frames = self.record(video)["frames"].values()
-        rows = [[xy or (np.nan, np.nan) for xy in frame["points"]] for frame in frames]
-        return np.array(rows, dtype=np.float32)
+        return np.stack([_points(frame) for frame in frames])
 
     def prediction(self, video: Video, index: int, record: dict[str, Any]) -> Prediction:
         """What is stored of one frame; `record` as `record` gives it."""
         kind: LabelKind = record["kind"]
         frame = record["frames"][video.names[index]]
         if kind == "keypoints":
-            points = [xy or (np.nan, np.nan) for xy in frame["points"]]
-            labels = Labels.from_points(np.array(points), video.size)
+            labels = Labels.from_points(_points(frame), video.size)
         else:
             ids = read_ids(map_path(self.predictions, video, index))
             labels = Labels.from_mask(ids, kind="parts" if kind == "parts" else "mask")
@@ -243,6 +242,7 @@ def predict_all(
             if draw is not None:
                 draw(store, video)
 
+    encoder = encoder.with_stride(protocol.stride)
     ranks.finish(work)
     return speed
 
@@ -276,3 +276,8 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
             None if np.isnan(p).any() else [float(str(v)) for v in p] for p in points
         ]
     return entry
+
+
+def _points(entry: dict[str, Any]) -> NDArray[np.float32]:
+    """The points of an entry, P x 2, NaN where lost."""
+    return np.array([xy or (np.nan, np.nan) for xy in entry["points"]], dtype=np.float32)
