@@ -202,7 +202,7 @@ class Matches(NamedTuple):
 
 
 def entries(confidence: Tensor, minimum: float = 1e-3) -> Matches:
-    """The entries of a sparse confidence that matter: those greater than `minimum`.
+    """The entries of a sparse confidence that matter: those of at least `minimum`.
 
     T has a few per row where features are good. The rest of a matrix whose rows sum to 1 adds less
     than `minimum` to its variance (see `variance_of_entries`); 0.000005 of 0.43 in an example with
@@ -215,9 +215,9 @@ def entries(confidence: Tensor, minimum: float = 1e-3) -> Matches:
     _, n, m = confidence.shape
     flat = confidence.reshape(-1)
     if flat.device.type == "cpu":  # NumPy compares and finds more than twice as fast
-        index = torch.from_numpy(np.flatnonzero(flat.numpy() > np.float32(minimum)))
+        index = torch.from_numpy(np.flatnonzero(flat.numpy() >= np.float32(minimum)))
     else:
-        index = (flat > minimum).nonzero()[:, 0]
+        index = (flat >= minimum).nonzero()[:, 0]
     row = index // m
     clip = row // n
     return Matches(clip, row - clip * n, index - row * m, flat[index])

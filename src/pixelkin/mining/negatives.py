@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 Hardness = Literal["rank", "cosine"]
+_LARGEST = torch.finfo(torch.float32).max
 
 
 @torch.no_grad()
@@ -74,17 +75,21 @@ def _within_ranks(
     similarity: Tensor, candidates: Tensor, low: float, high: float, floor: int
 ) -> Tensor:
     """Candidates from quantile `low` to `high` of their row, or the `floor` easiest as well."""
-    ordered = _sorted_rows(similarity.masked_fill(~candidates, torch.inf))
-    last = candidates.sum(1, keepdim=True) - 1  # rank of the hardest
+    value = similarity.masked_fill(~candidates, torch.inf)
+    ordered = _sorted_rows(value)
+    beyond = ordered.new_full((len(ordered), 1), _LARGEST)
+    last = torch.searchsorted(ordered, beyond, right=True) - 1  # rank of the hardest
     # A hair wide, so that a quantile that falls on a rank takes it in whatever the rounding.
     first_rank = (low * last - 1e-4).ceil().long().clamp_min(0)
     last_rank = (high * last + 1e-4).floor().long().clamp_min(0)
-    least = ordered.gather(1, first_rank)
-    most = ordered.gather(1, last_rank)
-    chosen = candidates & (similarity >= least) & (similarity <= most)
-    if floor:
-        easiest = ordered.gather(1, last.clamp(0, floor - 1))
-        chosen |= candidates & (similarity <= easiest) & (last_rank - first_rank + 1 < floor)
+    most = ordered.gather(1, last_rank).clamp_max(_LARGEST)  # infinite where nothing is allowed
+    chosen = value <= most
+    if low > 0:
+        chosen &= value >= ordered.gather(1, first_rank)
+    short = last_rank - first_rank + 1 < floor
+    if floor and bool(short.any()):
+        easiest = ordered.gather(1, last.clamp(0, floor - 1)).clamp_max(_LARGEST)
+        chosen |= (value <= easiest) & short
     return chosen
 
 

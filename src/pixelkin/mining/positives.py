@@ -88,7 +88,8 @@ def mine_positives(
         similarity = first[part] @ second[part].mT
         q = forward_backward(similarity, hard=hard_q)
         v = residual = first.new_zeros(len(q))
-        found = best_of_rows(similarity if level == "argmax" else q)
+        if level in ("argmax", "q"):
+            found = best_of_rows(similarity if level == "argmax" else q)
         if signal == "var_q":
             v = variance(q, normalize_rows=True)
         if needs_t:
@@ -99,19 +100,19 @@ def mine_positives(
                 tolerance=tolerance,
                 dustbin=dustbin,
             )
-            coherent = matches = entries(t)
-            if level == "qtc" or signal == "var_c":
-                source, target = (p[part] for p in points)
-                a = source[matches.clips, matches.sources]
-                z = target[matches.clips, matches.targets]
-                coherent = matches.where(is_near(a, z, radius[part][matches.clips]))
-            if signal in ("var_t", "var_c"):
-                seen = matches if signal == "var_t" else coherent
-                v = variance_of_entries(seen.values, seen.clips, len(q), n)
+            if signal == "var_t":
+                v = variance(t)
             if level == "qt":
                 found = best_of_rows(t)
-            elif level == "qtc":
-                found = coherent
+            if level == "qtc" or signal == "var_c":
+                near = entries(t, threshold) if signal != "var_c" else entries(t)
+                source, target = (p[part] for p in points)
+                a, z = source[near.clips, near.sources], target[near.clips, near.targets]
+                near = near.where(is_near(a, z, radius[part][near.clips]))
+                if signal == "var_c":
+                    v = variance_of_entries(near.values, near.clips, len(q), n)
+                if level == "qtc":
+                    found = near
         if level != "argmax":
             found = found.where(found.values >= threshold)
         parts.append(Mined(found._replace(clips=found.clips + start), v, residual))
