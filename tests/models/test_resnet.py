@@ -95,6 +95,23 @@ def test_a_block_is_two_convolutions_and_a_shortcut() -> None:
         assert float(net(torch.rand(1, 3, 64, 64)).min()) < 0  # no ReLU at the end
 
 
+@pytest.mark.parametrize("widths", [(16, 16), (16, 24, 32, 32)])
+def test_folded_batch_norms_give_the_same_features(widths: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    net = ResNet18(widths=widths).eval()
+    for m in net.modules():
+        if isinstance(m, torch.nn.BatchNorm2d):
+            for x in (m.weight.data, m.bias.data, m.running_mean, m.running_var):
+                assert x is not None
+                x.uniform_(0.5, 2)
+    folded, image = net.folded(), torch.rand(1, 3, 48, 64)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    with torch.inference_mode():
+        expected = net(image)
+        difference = (folded(image) - expected).abs().max()
+        assert difference < 1e-5 * expected.abs().max()
+
+
 def test_wrong_settings_are_named() -> None:
     for wrong in ({"stride": 16}, {"padding": "circular"}, {"widths": (64,)}):
         with pytest.raises(ValueError, match=next(iter(wrong))):

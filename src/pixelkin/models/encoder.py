@@ -6,6 +6,7 @@ a config.json that a person can read). Knows nothing about videos, labels or pro
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -132,6 +133,18 @@ class Encoder(nn.Module):
         other.load_state_dict(self.state_dict())
         return other.train(self.training)
 
+    def for_inference(self, stride: int, dtype: torch.dtype = torch.float32) -> Encoder:
+        """A copy at a stride that only encodes, faster: batch norms folded, channels last.
+
+        Args:
+            stride: As in `with_stride`.
+            dtype: bfloat16 is several times faster on processors made for it, and rougher.
+        """
+        other = copy.deepcopy(self.with_stride(stride)).eval()
+        if isinstance(other.net, ResNet18):
+            other.net = other.net.folded().to(dtype)
+        return other
+
     def preprocess(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W RGB in [0, 1] -> the network's input, same shape."""
         if self.config.network == "lab":
@@ -142,7 +155,8 @@ class Encoder(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W float RGB in [0, 1] -> B x C x h x w, vectors of the configured length."""
-        x = self.net(self.preprocess(rgb).contiguous(memory_format=torch.channels_last))
+        dtype = next((p.dtype for p in self.net.parameters()), rgb.dtype)
+        x = self.net(self.preprocess(rgb).to(dtype, memory_format=torch.channels_last))
         if self.config.temperature is None:
             return cast(Tensor, x)
         length = float(self.config.temperature) ** -0.5

@@ -6,12 +6,14 @@ without importing it. Knows nothing about images, files or labels.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
@@ -32,12 +34,17 @@ class PaddedConv(nn.Conv2d):
             x = x.to(torch.get_autocast_dtype(device))
         with torch.autocast(device, enabled=False):
             x = F.pad(x, (margin,) * 4, mode=self.padding_mode)
-        return F.conv2d(x, self.weight, None, self.stride)
+        return F.conv2d(x, self.weight, self.bias, self.stride)
 
 
 def _conv(cin: int, cout: int, size: int, stride: int, padding: Padding) -> nn.Conv2d:
     margin = size // 2
     return PaddedConv(cin, cout, size, stride, margin, bias=False, padding_mode=padding)
+
+
+def _fold(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)
 
 
 class BasicBlock(nn.Module):
@@ -48,9 +55,9 @@ class BasicBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.conv1 = _conv(cin, cout, 3, stride, padding)
-        self.bn1 = nn.BatchNorm2d(cout)
+        self.bn1: nn.Module = nn.BatchNorm2d(cout)
         self.conv2 = _conv(cout, cout, 3, 1, padding)
-        self.bn2 = nn.BatchNorm2d(cout)
+        self.bn2: nn.Module = nn.BatchNorm2d(cout)
         self.relu = nn.ReLU(inplace=True)
         self.last_relu = last_relu
         self.downsample: nn.Sequential | None = None
@@ -108,7 +115,7 @@ class ResNet18(nn.Module):
         self.stride = stride
         self.channels = widths[-1]
         self.conv1 = _conv(3, widths[0], 7, 2, padding)
-        self.bn1 = nn.BatchNorm2d(widths[0])
+        self.bn1: nn.Module = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.stages = len(widths)
@@ -133,6 +140,22 @@ class ResNet18(nn.Module):
         for i in range(1, self.stages + 1):
             x = self.get_submodule(f"layer{i}")(x)
         return x
+
+    def folded(self) -> ResNet18:
+        """A copy for inference: batch norms folded into the convolutions, channels last.
+
+        Its features are the same up to rounding; its state dict is another.
+        """
+        net = copy.deepcopy(self).eval()
+        for m in list(net.modules()):
+            if isinstance(m, ResNet18 | BasicBlock):
+                m.conv1, m.bn1 = _fold(m.conv1, m.bn1), nn.Identity()
+            if isinstance(m, BasicBlock):
+                m.conv2, m.bn2 = _fold(m.conv2, m.bn2), nn.Identity()
+                if m.downsample is not None:
+                    m.downsample = nn.Sequential(_fold(*m.downsample))
+        net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return net
 
     def load_matching(self, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
         """Load a torchvision-style ResNet-18 state dict where names and shapes agree.

@@ -42,7 +42,7 @@ class Propagator:
     ) -> None:
         self.protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
         encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-        self.encoder = encoder.eval().with_stride(self.protocol.stride)
+        self.encoder = encoder.for_inference(self.protocol.stride)
         self.engine: FeaturePropagator | None = None
         self._template: Labels | None = None
         self._classes: list[int] = []
