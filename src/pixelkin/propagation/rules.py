@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pixelkin.ops.affinity import tiles, windowed_topk
 from pixelkin.ops.cells import Cells
+from pixelkin.ops.windows import MovedWindows, Windows, padded
 
 MAST_LONG_GAP = 15
 MAST_LOCALISATION_RADIUS = 12
@@ -153,22 +153,29 @@ def mast(
     ]
     last = next((o for o in reversed(offsets) if o is not None), None)
     label_offsets = [o if o is None or own_offsets else last for o in offsets]
-    out = labels.new_empty(labels.shape[1], h, w)
+    key_grids = [padded(key, radius) for key in keys]
+    label_grids = [padded(label, radius) for label in labels]
+    cells = query.permute(1, 2, 0).contiguous()
+    out = labels.new_empty(h, w, labels.shape[1])
     for rows, columns in tiles(h, w):
-        tile = query[:, rows, columns]
-        logits = torch.cat(
-            [
-                _window_logits(tile, key, rows, columns, radius, offset)
-                for key, offset in zip(keys, offsets, strict=True)
-            ],
-            dim=1,
+        plain = Windows(rows, columns, radius)
+
+        def moved(offset: Tensor | None, plain: Windows = plain) -> Windows | MovedWindows:
+            return plain if offset is None else MovedWindows(plain, offset)
+
+        tile = cells[rows, columns].flatten(0, 1)
+        logits = [
+            moved(offset).products(tile, grid)
+            for grid, offset in zip(key_grids, offsets, strict=True)
+        ]
+        weights = _softmax(torch.cat(logits, dim=1)).to(labels.dtype).chunk(len(keys), dim=1)
+        total = sum(
+            moved(offset).sums(weight.contiguous(), grid)
+            for weight, grid, offset in zip(weights, label_grids, label_offsets, strict=True)
         )
-        weights = _softmax(logits).to(labels.dtype).chunk(len(keys), dim=1)
-        total = labels.new_zeros(len(logits), labels.shape[1])
-        for weight, label, offset in zip(weights, labels, label_offsets, strict=True):
-            total += _window_labels(weight, label, rows, columns, radius, offset)
-        out[:, rows, columns] = total.T.reshape(-1, *tile.shape[1:])
-    return out
+        assert isinstance(total, Tensor)
+        out[rows, columns] = total.view(*out[rows, columns].shape)
+    return out.permute(2, 0, 1).contiguous()
 
 
 def _softmax(logits: Tensor) -> Tensor:
@@ -190,109 +197,21 @@ def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
     dilated window is a plain window on each of the dilation^2 interleaved grids.
     """
     _, h, w = query.shape
-    steps = torch.arange(-MAST_LOCALISATION_RADIUS, MAST_LOCALISATION_RADIUS + 1) * dilation
-    steps = steps.to(query)
+    radius = MAST_LOCALISATION_RADIUS
+    steps = torch.arange(-radius, radius + 1).to(query) * dilation
     offsets = query.new_empty(h, w, 2)
     for y in range(min(dilation, h)):
         for x in range(min(dilation, w)):
-            q, key_grid = (g[:, y::dilation, x::dilation] for g in (query, key))
-            part = q.new_empty(*q.shape[1:], 2)
-            for rows, columns in tiles(*q.shape[1:]):
-                tile = q[:, rows, columns]
-                logits = _window_logits(
-                    tile, key_grid, rows, columns, MAST_LOCALISATION_RADIUS, None
-                )
+            cells = query[:, y::dilation, x::dilation].permute(1, 2, 0).contiguous()
+            grid = padded(key[:, y::dilation, x::dilation], radius)
+            part = offsets[y::dilation, x::dilation]
+            for rows, columns in tiles(*cells.shape[:2]):
+                tile = cells[rows, columns].flatten(0, 1)
+                logits = Windows(rows, columns, radius).products(tile, grid)
                 p = _softmax(logits).view(-1, len(steps), len(steps))
                 found = torch.stack([p.sum(1) @ steps, p.sum(2) @ steps], dim=-1)
-                part[rows, columns] = found.view(*tile.shape[1:], 2)
-            offsets[y::dilation, x::dilation] = part
+                part[rows, columns] = found.view(*cells[rows, columns].shape[:2], 2)
     return offsets
-
-
-def _window_positions(
-    rows: slice, columns: slice, side: int, base: Tensor | None, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Row and column of the window positions of a tile's cells: two n x side tensors."""
-    reach = torch.arange(side, device=device) - side // 2 + (side % 2 == 0)
-    y = torch.arange(rows.start, rows.stop, device=device)
-    x = torch.arange(columns.start, columns.stop, device=device)
-    cell_y, cell_x = (g.reshape(-1) for g in torch.meshgrid(y, x, indexing="ij"))
-    if base is not None:
-        moved = base[rows, columns].reshape(-1, 2)
-        cell_x, cell_y = cell_x + moved[:, 0], cell_y + moved[:, 1]
-    return cell_y[:, None] + reach, cell_x[:, None] + reach
-
-
-def _split(offset: Tensor | None, radius: int) -> tuple[int, Tensor | None]:
-    """Side of the window of whole cells that a reference needs, and whole-cell displacements.
-
-    Reading between cells takes one more cell on the far side: 2r + 2 instead of 2r + 1.
-    """
-    if offset is None:
-        return 2 * radius + 1, None
-    return 2 * radius + 2, offset.floor().long()
-
-
-def _fractions(offset: Tensor, rows: slice, columns: slice) -> list[Tensor]:
-    """The four bilinear weights of a tile's cells, n x 1 x 1 each: (y, x) = 00, 01, 10, 11."""
-    part = (offset - offset.floor())[rows, columns].reshape(-1, 1, 1, 2)
-    fx, fy = part[..., 0], part[..., 1]
-    return [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx]
-
-
-def _window_logits(
-    tile: Tensor, key: Tensor, rows: slice, columns: slice, radius: int, offset: Tensor | None
-) -> Tensor:
-    """Dot products of a tile's cells with their windows: n x (2r+1)^2, 0 outside the frame.
-
-    Sampling features between cells is linear, so it is the dot products that are interpolated.
-    One product of the tile with the bounding box of all its windows serves all cells.
-    """
-    channels, h, w = key.shape
-    side, base = _split(offset, radius)
-    ys, xs = _window_positions(rows, columns, side, base, key.device)
-    y0, y1 = int(ys.min().clamp(0, h - 1)), int(ys.max().clamp(0, h - 1)) + 1
-    x0, x1 = int(xs.min().clamp(0, w - 1)), int(xs.max().clamp(0, w - 1)) + 1
-    box = key[:, y0:y1, x0:x1].reshape(channels, -1)
-    n = ys.shape[0]
-    # A column of zeros behind the box stands for every position outside the frame.
-    product = F.pad(tile.reshape(channels, -1).T @ box, (0, 1))
-    index = (ys - y0)[:, :, None] * (x1 - x0) + (xs - x0)[:, None, :]
-    inside = ((ys >= 0) & (ys < h))[:, :, None] & ((xs >= 0) & (xs < w))[:, None, :]
-    index = torch.where(inside, index, box.shape[1])
-    logits = product.gather(1, index.view(n, -1)).view(n, side, side)
-    if offset is not None:
-        a, b, c, d = _fractions(offset, rows, columns)
-        logits = (
-            logits[:, :-1, :-1] * a
-            + logits[:, :-1, 1:] * b
-            + logits[:, 1:, :-1] * c
-            + logits[:, 1:, 1:] * d
-        )
-    return logits.reshape(n, -1)
-
-
-def _window_labels(
-    weight: Tensor, label: Tensor, rows: slice, columns: slice, radius: int, offset: Tensor | None
-) -> Tensor:
-    """Weighted sum of the labels in the windows of a tile's cells: n x L."""
-    count, h, w = label.shape
-    side, base = _split(offset, radius)
-    ys, xs = _window_positions(rows, columns, side, base, label.device)
-    n = len(ys)
-    weight = weight.view(n, 2 * radius + 1, 2 * radius + 1)
-    if offset is not None:
-        a, b, c, d = _fractions(offset, rows, columns)
-        weight = (
-            F.pad(weight * a, (0, 1, 0, 1))
-            + F.pad(weight * b, (1, 0, 0, 1))
-            + F.pad(weight * c, (0, 1, 1, 0))
-            + F.pad(weight * d, (1, 0, 1, 0))
-        )
-    inside = ((ys >= 0) & (ys < h))[:, :, None] & ((xs >= 0) & (xs < w))[:, None, :]
-    index = ys.clamp(0, h - 1)[:, :, None] * w + xs.clamp(0, w - 1)[:, None, :]
-    values = label.reshape(count, -1).T[index.view(n, -1)]
-    return torch.einsum("np,npl->nl", (weight * inside).view(n, -1), values)
 
 
 def _check(
