@@ -30,6 +30,8 @@ from pixelkin.training.checkpoint import check_same
 from pixelkin.types import InputError
 from pixelkin.video.writer import write_json
 
+DRAW_EVERY = 60.0  # seconds at least between two drawings of the plot
+
 
 def run_experiment(
     name: str,
@@ -92,22 +94,24 @@ class _Run:
     ) -> None:
         self.experiment, self.runs, self.command = experiment, runs, command
         self.folder = runs.root / experiment.name
-        self.deadline = None if minutes is None else time.monotonic() + 60 * minutes
+        self.begun = self.drawn = time.monotonic()
+        self.minutes = minutes
 
     def go(self, report_only: bool) -> Path:
-        if not report_only:
-            for row, seed in self._order():
-                if self._late():
-                    return self._report()
-                if self._missing(row, seed):
-                    self._do(row, seed)
-                    self._report()
-            if self.runs.scale.native and self.experiment.name == "comparison":
-                for _ in score_native(self.experiment, self.runs):
-                    self._report()
-                    if self._late():
-                        break
-        return self._report()
+        for _ in () if report_only else self._steps():
+            self._report(plot=time.monotonic() - self.drawn > DRAW_EVERY)
+            if self.minutes is not None and time.monotonic() - self.begun > 60 * self.minutes:
+                break
+        return self._report(plot=True)
+
+    def _steps(self) -> Iterator[None]:
+        """Do what is missing, one run at a time."""
+        for row, seed in self._order():
+            if any(self.runs.result(row, seed, point) is None for point in self._points()):
+                self._do(row, seed)
+                yield
+        if self.runs.scale.native and self.experiment.name == "comparison":
+            yield from score_native(self.experiment, self.runs)
 
     def _order(self) -> Iterator[tuple[Row, int]]:
         """All runs: the first seed of every row, then the second."""
@@ -118,21 +122,15 @@ class _Run:
                 elif seed == self.runs.scale.seeds[0]:
                     yield row, seeds_of(row, ())[0]
 
-    def _late(self) -> bool:
-        return self.deadline is not None and time.monotonic() > self.deadline
-
-    def _steps(self) -> list[int | None]:
+    def _points(self) -> list[int | None]:
         """Where a row is scored: the end, and the points of its curve."""
         return [None, *points_of(self.runs)] if self.experiment.curve else [None]
-
-    def _missing(self, row: Row, seed: int) -> bool:
-        return any(self.runs.result(row, seed, step) is None for step in self._steps())
 
     def _do(self, row: Row, seed: int) -> None:
         began = time.monotonic()
         if row.parts:
             self.runs.train(row, seed)
-        for step in self._steps():
+        for step in self._points():
             result = self.runs.score(row, seed, step)
             at = "" if step is None else f" at step {step}"
             self.runs.tell(
@@ -140,13 +138,17 @@ class _Run:
                 f"({time.monotonic() - began:.0f} s)"
             )
 
-    def _report(self) -> Path:
+    def _report(self, *, plot: bool) -> Path:
+        if plot:
+            self.drawn = time.monotonic()
         extra = []
         if self.experiment.name == "comparison":
             extra += native_section(self.experiment, self.runs)
         if self.experiment.variance_time:
             extra += times_section(self.runs.root, self.runs.scale)
-        return write_report(self.folder, self.experiment, self.runs, self.command, extra=extra)
+        return write_report(
+            self.folder, self.experiment, self.runs, self.command, extra=extra, plot=plot
+        )
 
 
 def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:

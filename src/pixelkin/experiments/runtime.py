@@ -38,6 +38,7 @@ from pixelkin.video.files import atomic_write
 from pixelkin.video.writer import write_json
 
 GAP = 8
+LEAST_SIDE = 8  # cells: made-up videos are not smaller
 LEAST_SECONDS = 0.02  # of one measurement: far above the clock's resolution
 PAPER = {"Sinkhorn": 242.0, "var(Q)": 38.1, "var(T)": 17.3, "var(C)": 16.5}
 SERIES = {
@@ -151,7 +152,7 @@ def run_runtime(
 
 def times_section(out: Path, scale: Scale) -> list[str]:
     """Times of the variances at the scale's own grid, for the report on the curriculum's signal."""
-    side = int(scale.recipe.get("size", 128)) // 8
+    side = max(LEAST_SIDE, int(scale.recipe.get("size", 128)) // 8)
     found = _measured(out, side, scale.repeats, lambda _: None)
     rows = [["signal", "ms a pair", "the paper's ms"]]
     for key, name in (("q", "var(Q)"), ("t", "var(T)"), ("c", "var(C)")):
