@@ -53,6 +53,7 @@ def recipe(tmp_path: Path) -> dict[str, Any]:
             "store": str(tmp_path / "store"),
             "checkpoint_every": 5,
             "batch_norm_frames": 4,
+            "validate_scenes": 0,
             "report": False,
         },
     }

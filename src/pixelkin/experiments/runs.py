@@ -157,7 +157,7 @@ class Runs:
                     self._train(folder, recipe, self._interval(phase))
 
     def _train(self, folder: Path, recipe: Recipe, interval: int | None) -> None:
-        run = replace(recipe.run, validate_every=interval, report=False)
+        run = replace(recipe.run, validate_every=interval, validate_scenes=0, report=False)
         keep = partial(_keep_point, folder) if interval else None
         result = train(replace(recipe, run=run), self.data, folder, validate=keep)
         if result.encoder is None or not result.complete:

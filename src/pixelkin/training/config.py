@@ -124,7 +124,9 @@ class Run:
         store: Folder for decoded frames; null for the user's cache, "" to keep none.
         store_gb: GB that the folder may hold.
         checkpoint_every: Steps between checkpoints.
-        validate_every: Steps between validations, or null for none but the last.
+        validate_every: Steps between validations, or null for five in all.
+        validate_scenes: Made-up videos through which each validation carries labels (about a
+            second each, see `made_up_score`), or 0 for none.
         limit_minutes: Stop after this wall-clock time with a checkpoint to resume from, or null.
         batch_norm_frames: Whole frames on which batch-norm statistics are measured in the end (and
             before validations).
@@ -138,6 +140,7 @@ class Run:
     store_gb: float = 8.0
     checkpoint_every: int = 200
     validate_every: int | None = None
+    validate_scenes: int = 3
     limit_minutes: float | None = None
     batch_norm_frames: int = 64
     report: bool = True
@@ -148,6 +151,7 @@ class Run:
         _check("store_gb", self.store_gb, least=0)
         _check("checkpoint_every", self.checkpoint_every, least=1)
         _check("batch_norm_frames", self.batch_norm_frames, least=1)
+        _check("validate_scenes", self.validate_scenes, least=0)
         if self.validate_every is not None:
             _check("validate_every", self.validate_every, least=1)
         if self.limit_minutes is not None:

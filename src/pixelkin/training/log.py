@@ -128,7 +128,7 @@ class Progress:
         self.console = console or Console(stderr=True)
         self._steps = steps
         self._bar = ProgressBar(total=steps, completed=start, width=24)
-        self._text = ""
+        self._text = self._validation = ""
         self._seconds: float | None = None
         self._clock = self._printed = time.monotonic()
         self._live = Live(
@@ -142,7 +142,9 @@ class Progress:
         # Recent steps count more: the first ones decode videos and are slow.
         self._seconds = taken if self._seconds is None else 0.9 * self._seconds + 0.1 * taken
         left = (self._steps - step - 1) * self._seconds
-        self._text = f"step {step + 1}/{self._steps}  {_summary(figures)}  {_duration(left)} left"
+        self._validation = _validation(figures) or self._validation
+        told = f"{_summary(figures)}  {self._validation}".rstrip()
+        self._text = f"step {step + 1}/{self._steps}  {told}  {_duration(left)} left"
         self._bar.update(completed=step + 1)
         if self.console.is_terminal:
             return
@@ -181,6 +183,14 @@ def _summary(figures: dict[str, float]) -> str:
     if "frames_per_second" in figures:
         parts.append(f"{figures['frames_per_second']:.0f} frames/s")
     return "  ".join(parts)
+
+
+def _validation(figures: dict[str, float]) -> str:
+    """The one figure of a validation that a person watches; nothing without validation."""
+    for name, title in (("jf", "J&F"), ("made_up_j", "made-up J")):
+        if (value := figures.get(f"validation/{name}")) is not None:
+            return f"{title} {value:.1%}"
+    return ""
 
 
 def _duration(seconds: float) -> str:

@@ -37,10 +37,12 @@ from pixelkin.training.plan import Plan
 from pixelkin.training.process import available_cores, cpu_threads, interrupts
 from pixelkin.training.report import write_report
 from pixelkin.training.state import TrainingState
+from pixelkin.training.validation import made_up_score
 from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
 
 Validate = Callable[[Encoder], dict[str, float]]
+_FEWER_FRAMES = 16  # for the batch-norm statistics of an encoder that is soon thrown away
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def train(
         out: Folder for everything that is written; made if missing.
         resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
         overrides: Settings that replace the file's, by dotted path.
-        validate: Called with the averaged encoder, now and then (`run.validate_every`) and at the
-            end; its figures are logged.
+        validate: Called with the averaged encoder at each validation (`run.validate_every`, and
+            at the end) besides the made-up videos of `run.validate_scenes`; its figures are logged.
 
     Raises:
         InputError: If recipe or data are not valid, `out` holds another training, or the training
@@ -147,6 +149,7 @@ class _Training:
         begun = time.monotonic()
         figures: dict[str, float] = {}
         late = user = False
+        fifth = -(-recipe.steps // 5)
         with interrupts() as interrupted, self._log() as told:
             # Closed even if a step fails: the workers end then, not when the error is forgotten.
             with closing(self._batches()) as batches:
@@ -155,7 +158,7 @@ class _Training:
                     mine = interrupted.is_set(), self._is_late(begun)
                     user, late = map(any, zip(*self.processes.gather(mine), strict=True))
                     if self.processes.is_main:
-                        if self._due(recipe.run.validate_every) and not user:
+                        if self._due(recipe.run.validate_every or fifth) and not user:
                             figures |= self._validated()
                         told.write(state.step - 1, figures)
                         if self._due(recipe.run.checkpoint_every) or late or user:
@@ -228,13 +231,14 @@ class _Training:
         limit = self.recipe.run.limit_minutes
         return limit is not None and time.monotonic() - begun > 60 * limit
 
-    def _measured(self, *, average: bool) -> Encoder:
+    def _measured(self, *, average: bool, most: int | None = None) -> Encoder:
         """A copy of the encoder with batch-norm statistics of whole frames, as it is exported."""
         if self._frames is None:
             count = self.recipe.run.batch_norm_frames
             self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
         encoder = self.state.copy(average=average)
-        measure_batch_norm(encoder, self._frames)
+        with self.state.autocast():
+            measure_batch_norm(encoder, self._frames[:most])
         meta = {**self.recipe.network.meta, "training": self._facts()}
         encoder.config = replace(encoder.config, meta=meta)
         return encoder
@@ -252,9 +256,14 @@ class _Training:
         }
 
     def _validated(self) -> dict[str, float]:
-        if self.validate is None:
+        scenes = self.recipe.run.validate_scenes
+        if not scenes and self.validate is None:
             return {}
-        figures = self.validate(self._measured(average=True))
+        brief = self.validate is None and self.state.step < self.recipe.steps
+        encoder = self._measured(average=True, most=_FEWER_FRAMES if brief else None)
+        figures = {"made_up_j": made_up_score(encoder, scenes)} if scenes else {}
+        if self.validate is not None:
+            figures |= self.validate(encoder)
         return {f"validation/{name}": value for name, value in figures.items()}
 
     def _export(self, told: TrainingLog) -> None:

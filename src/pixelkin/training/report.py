@@ -202,7 +202,8 @@ def _draw_curves(axes: Any, title: str, series: dict[str, Any]) -> None:
     axes.set_xlabel("step")
     for name, (steps, values) in series.items():
         dense = len(steps) > 50
-        axes.plot(steps, values, label=name, lw=0.8 if dense else 1.5, alpha=0.5 if dense else 1)
+        look = {"lw": 0.8, "alpha": 0.5} if dense else {"lw": 1.5, "marker": ".", "ms": 4}
+        axes.plot(steps, values, label=name, **look)
         if dense:
             window = max(1, len(steps) // 50)
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")

@@ -101,6 +101,11 @@ class TrainingState:
         self.step += 1
         return figures
 
+    def autocast(self) -> torch.autocast:
+        """The precision in which the network is computed, as a context."""
+        device, mixed = self.processes.device, self.precision == "bfloat16"
+        return torch.autocast(device.type, torch.bfloat16, enabled=mixed)
+
     def copy(self, *, average: bool) -> Encoder:
         """A copy of the encoder, with averaged or current weights, for use outside the training."""
         encoder = Encoder(self.recipe.network).to(self.processes.device)
@@ -135,7 +140,7 @@ class TrainingState:
         self, batch: ClipBatch, current: Pass, progress: float
     ) -> tuple[Tensor, dict[str, float]]:
         device = self.processes.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+        with self.autocast():
             features: Tensor = self.network(batch.views.flatten(0, 1))
         features = features.view(*batch.views.shape[:2], *features.shape[1:])
         entropy = (self.recipe.seed, 4, self.step, current.positions.start)

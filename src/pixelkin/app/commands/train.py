@@ -48,7 +48,7 @@ def train(
         out: Folder for everything that is written.
         settings: Settings that replace the recipe's: KEY=VALUE, for example steps=500.
         davis: Validate on sequences of a data set in DAVIS-2016's layout (its val split) at half
-            size, every second frame.
+            size, every second frame, besides the made-up videos that serve by default.
         sequences: Which, separated by commas; all by default.
         resume: Go on with what is in OUT.
     """

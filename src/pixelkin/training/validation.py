@@ -1,0 +1,48 @@
+"""How well an encoder carries labels through made-up videos: a training's pulse, without any data.
+
+The scenes are few, small and always the same; their truth is exact. Knows nothing about trainings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.propagator import Propagator
+
+OBJECTS = 3
+SIZE = (192, 320)
+FRAMES = 8
+STEP = 4  # frames of the scene from one shown frame to the next
+LIGHT, NOISE = 0.4, 8.0  # of the scene: strong, so that colour alone does not do
+
+
+def made_up_score(encoder: Encoder, scenes: int = 3) -> float:
+    """Mean region similarity J of masks carried from the first frame, in [0, 1].
+
+    About 3 s on a CPU core. With three scenes, random weights have 0.34, mean colours ("lab") 0.73
+    and the weights in the package 0.76. It says whether a training is on its way, not how good
+    an encoder is on real videos.
+
+    Args:
+        encoder: Gives the features; propagation is that of the DAVIS protocol.
+        scenes: Number of videos.
+    """
+    return float(np.mean([_score(encoder, seed) for seed in range(scenes)]))
+
+
+def _score(encoder: Encoder, seed: int) -> float:
+    scene = SyntheticScene(seed, SIZE, FRAMES * STEP, OBJECTS, light=LIGHT, noise=NOISE)
+    propagator = Propagator(encoder, "davis")
+    found = []
+    for t in range(0, len(scene), STEP):
+        truth = scene[t]
+        prediction = propagator.step(truth.image, truth.mask_labels if t == 0 else None)
+        ids = prediction.labels.ids
+        assert ids is not None
+        for i in range(1, OBJECTS + 1) if t else ():
+            a, b = ids == i, truth.ids == i
+            union = (a | b).sum()
+            found.append((a & b).sum() / union if union else 1.0)
+    return float(np.mean(found))
