@@ -53,6 +53,26 @@ def test_opens_a_video_again_only_when_it_changed(
     assert len(opened) == 2 + 5
 
 
+def test_an_interrupted_search_keeps_what_it_has_seen(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append((done, total))
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        index_videos([videos], tmp_path / "index.json", on_video=stop)
+    assert seen == [(1, 5), (2, 5), (3, 5)]
+    opened: list[str] = []
+    original = index.open_video
+    monkeypatch.setattr(index, "open_video", lambda path: opened.append(path) or original(path))
+    index_videos([videos], tmp_path / "index.json")
+    assert len(opened) == 2
+
+
 def test_same_content_elsewhere_has_the_same_digest(videos: Path, tmp_path: Path) -> None:
     shutil.copytree(videos, tmp_path / "copy")
     one = index_videos([videos], tmp_path / "1.json")

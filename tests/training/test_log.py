@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pixelkin.training.log import MetricsLog, Progress, TrainingLog, read_metrics
+from pixelkin.training.log import Count, MetricsLog, Progress, TrainingLog, read_metrics
 
 
 def test_lines_behind_the_checkpoint_are_removed(tmp_path: Path) -> None:
@@ -58,6 +58,15 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     lines = out.getvalue().splitlines()
     assert [x.split("  ")[0] for x in lines] == ["step 100/200", "step 200/200", "done [really]"]
     assert "loss 2.500  positives 32%  m2 0.46  40 frames/s  0:00 left" in lines[0]
+
+
+def test_a_count_speaks_only_of_what_takes_long() -> None:
+    for seconds, expected in ((60.0, ""), (0.0, "looking: 1 of 2\nlooking: 2 of 2\n")):
+        out = io.StringIO()
+        count = Count("looking", Console(file=out), seconds)
+        for i in (1, 2):
+            count(i, 2)
+        assert out.getvalue() == expected
 
 
 def test_the_last_validation_stays_in_sight() -> None:

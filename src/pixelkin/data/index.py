@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,7 +49,11 @@ class Source:
 
 
 def index_videos(
-    roots: Sequence[str | Path], cache: Path, *, exclude: Sequence[str] = ()
+    roots: Sequence[str | Path],
+    cache: Path,
+    *,
+    exclude: Sequence[str] = (),
+    on_video: Callable[[int, int], None] | None = None,
 ) -> list[Source]:
     """All readable videos below `roots`, in an order that depends on names alone.
 
@@ -57,6 +61,7 @@ def index_videos(
         roots: Folders to search, or single video files.
         cache: JSON file that remembers what earlier calls found; made or renewed atomically.
         exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
+        on_video: Called with (videos looked at, of how many) after each.
 
     Raises:
         InputError: If a root does not exist, or nothing readable is found.
@@ -65,18 +70,23 @@ def index_videos(
     found: list[Source] = []
     fresh: dict[str, dict[str, object]] = {}
     broken = 0
-    for path, name in _find(roots, exclude):
-        stamp = _stamp(path)
-        entry = known.get(str(path))
-        if entry is None or entry.get("stamp") != stamp:
-            entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
-        if "error" in entry:
-            broken += 1
-            log.warning("left out %s: %s", path, entry["error"])
-        else:
-            found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
-    if fresh:
-        _write_cache(cache, _read_cache(cache) | fresh)
+    candidates = list(_find(roots, exclude))
+    try:
+        for i, (path, name) in enumerate(candidates, start=1):
+            stamp = _stamp(path)
+            entry = known.get(str(path))
+            if entry is None or entry.get("stamp") != stamp:
+                entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
+            if "error" in entry:
+                broken += 1
+                log.warning("left out %s: %s", path, entry["error"])
+            else:
+                found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
+            if on_video is not None:
+                on_video(i, len(candidates))
+    finally:  # who is interrupted after an hour does not begin anew
+        if fresh:
+            _write_cache(cache, _read_cache(cache) | fresh)
     if not found:
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"

@@ -18,6 +18,7 @@ from pixelkin.video.files import atomic_write
 
 _PLAIN_SECONDS = 30.0
 _PLAIN_STEPS = 100
+_COUNT_SECONDS = 5.0
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -30,6 +31,28 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             except ValueError:
                 break
     return lines
+
+
+class Count:
+    """Says how far something has come, every few seconds; nothing if it is done at once.
+
+    Args:
+        what: What is being done.
+        console: Where to; standard error by default.
+        seconds: From one line to the next.
+    """
+
+    def __init__(
+        self, what: str, console: Console | None = None, seconds: float = _COUNT_SECONDS
+    ) -> None:
+        self.console = console or Console(stderr=True)
+        self._what, self._every, self._said = what, seconds, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        """`done` of `total` are done."""
+        if time.monotonic() - self._said >= self._every:
+            self._said = time.monotonic()
+            self.console.print(f"{self._what}: {done} of {total}", highlight=False)
 
 
 class TrainingLog:

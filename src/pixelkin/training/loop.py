@@ -32,7 +32,7 @@ from pixelkin.training.checkpoint import (
 )
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.distributed import Processes, start_processes
-from pixelkin.training.log import TrainingLog
+from pixelkin.training.log import Count, TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.process import available_cores, cpu_threads, interrupts
 from pixelkin.training.report import write_report
@@ -119,7 +119,10 @@ class _Training:
         store = cache_folder() / "clips" if run.store is None else Path(run.store)
         index = (store if run.store != "" else cache_folder()) / "index.json"
         with processes.main_first():
-            self.sources: list[Source] = index_videos(data, index, exclude=recipe.data.exclude)
+            show = Count("looking at the videos") if processes.is_main else None
+            self.sources: list[Source] = index_videos(
+                data, index, exclude=recipe.data.exclude, on_video=show
+            )
         self.dataset = ClipDataset(
             self.sources,
             recipe.data,
