@@ -52,7 +52,7 @@ class Options:
             return None
         names = self.sequences.split(",")
         if len(names) == 1 and Path(self.sequences).is_file():
-            names = Path(self.sequences).read_text(encoding="utf-8").splitlines()
+            names = Path(self.sequences).read_text("utf-8", "replace").splitlines()
         return [name.strip() for name in names if name.strip()]
 
 
