@@ -94,7 +94,7 @@ def plot_times(
     for label, points in series.items():
         what = label.split(",")[0]
         colour = colours.setdefault(what, COLOURS[len(colours) % len(COLOURS)])
-        style = "o--" if "sparse" in label else "o-"
+        style = "o--" if "sparse" in label else "o:" if "log" in label else "o-"
         axes.plot(*zip(*points, strict=True), style, color=colour, label=label, ms=5, lw=1.5)
     for what, ms in paper.items():
         axes.plot(

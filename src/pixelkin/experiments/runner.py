@@ -165,7 +165,7 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
         except ValueError as error:
             raise InputError(f"{path} is damaged: choose another folder") from error
         check_same(out, known, settings)
-    elif out.exists() and any(p.name != "made_up" for p in out.iterdir()):
+    elif out.exists() and {p.name for p in out.iterdir()} - {"made_up", "runtime"}:
         raise InputError(f"{out} holds something else: choose another folder")
     else:
         write_json(path, settings)
