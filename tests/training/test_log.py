@@ -84,9 +84,9 @@ def test_a_live_line_on_a_terminal() -> None:
     out = io.StringIO()
     progress = Progress(10, 4, Console(file=out, width=100, force_terminal=True))
     progress.start()
-    progress.update(4, {"loss": 2.5})
+    progress.update(4, {"loss": 2.5, "seconds": 3.0})
     progress.stop()
-    assert "step 5/10  loss 2.500" in out.getvalue()
+    assert "step 5/10  loss 2.500  0:15 left" in out.getvalue()
     assert "\x1b[" in out.getvalue()  # drawn in place
 
 

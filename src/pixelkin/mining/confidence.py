@@ -7,7 +7,7 @@ by M pixels j of frame t; none of them carries a gradient. Knows nothing about n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -45,15 +45,17 @@ def forward_backward(similarity: Tensor, *, hard: bool = False) -> Tensor:
     return q.mul_(s.div_(best_of_column))
 
 
-def optimal_transport(
-    q: Tensor,
-    *,
-    epsilon: float = 0.05,
-    max_iterations: int = 30,
-    tolerance: float = 1e-2,
-    log_domain: bool = False,
-    dustbin: float | None = None,
-) -> Tensor:
+class TransportSettings(TypedDict, total=False):
+    """What `transport_with_residual` can be told, as in `sinkhorn`."""
+
+    epsilon: float
+    max_iterations: int
+    tolerance: float
+    log_domain: bool
+    dustbin: float | None
+
+
+def optimal_transport(q: Tensor, **settings: Unpack[TransportSettings]) -> Tensor:
     """T, the image level: the matches that are best for all pixels together.
 
     argmin_T <T, 1 - Q> - epsilon * H(T) with uniform marginals, scaled to That = N * T: each row
@@ -61,12 +63,7 @@ def optimal_transport(
 
     Args:
         q: Q, ... x N x M in [0, 1].
-        epsilon: See `sinkhorn`, as for the arguments below.
-        max_iterations: At most so many iterations.
-        tolerance: Share of the mass that may miss its column.
-        log_domain: How scalings are kept.
-        dustbin: If given, a pixel may stay without a match at this cost in [0, 1], an occluded one
-            for instance: rows and columns sum to at most 1.
+        settings: See `transport_with_residual`, as for the defaults.
 
     Returns:
         That, the same shape.
@@ -75,14 +72,7 @@ def optimal_transport(
         Supplement; epsilon and iterations: a third party's re-implementation; tolerance and
         dust-bin (after SuperGlue): our decision.
     """
-    return transport_with_residual(
-        q,
-        epsilon=epsilon,
-        max_iterations=max_iterations,
-        tolerance=tolerance,
-        log_domain=log_domain,
-        dustbin=dustbin,
-    )[0]
+    return transport_with_residual(q, **settings)[0]
 
 
 @torch.no_grad()
@@ -95,7 +85,20 @@ def transport_with_residual(
     log_domain: bool = False,
     dustbin: float | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`optimal_transport`, and the residual of `sinkhorn` for each pair (...)."""
+    """`optimal_transport`, and how far from its marginals it is.
+
+    Args:
+        q: Q, ... x N x M in [0, 1].
+        epsilon: Strength of the regularisation.
+        max_iterations: At most so many iterations.
+        tolerance: Share of the mass that may miss its column.
+        log_domain: How scalings are kept, see `sinkhorn`.
+        dustbin: If given, a pixel may stay without a match at this cost in [0, 1], an occluded one
+            for instance: rows and columns sum to at most 1.
+
+    Returns:
+        (That, the shape of Q; the residual of `sinkhorn` for each pair, ...).
+    """
     n, m = q.shape[-2:]
     plan, residual = sinkhorn(
         (1 - q).reshape(-1, n, m),

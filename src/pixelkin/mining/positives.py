@@ -5,13 +5,14 @@ The paper's chain in one place, a few pairs of frames at a time. Knows nothing a
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Unpack
 
 import torch
 from torch import Tensor
 
 from pixelkin.mining.confidence import (
     Matches,
+    TransportSettings,
     best_of_rows,
     entries,
     forward_backward,
@@ -51,10 +52,7 @@ def mine_positives(
     threshold: float = 0.5,
     signal: Signal = "var_t",
     hard_q: bool = False,
-    epsilon: float = 0.05,
-    max_iterations: int = 30,
-    tolerance: float = 1e-2,
-    dustbin: float | None = None,
+    **transport: Unpack[TransportSettings],
 ) -> Mined:
     """Confident correspondences between pairs of frames.
 
@@ -70,10 +68,7 @@ def mine_positives(
         threshold: Least confidence of a positive.
         signal: What the curriculum follows.
         hard_q: Take Q's form of mutual nearest neighbours, see `forward_backward`.
-        epsilon: See `optimal_transport`, as for the arguments below.
-        max_iterations: Most iterations.
-        tolerance: Share of the mass that may miss its column.
-        dustbin: Cost of staying unmatched, or None.
+        transport: Settings of T, see `transport_with_residual`.
 
     Source:
         Supplement and a published review of the paper; the threshold of 0.5, which makes C a
@@ -93,13 +88,7 @@ def mine_positives(
         if signal == "var_q":
             v = variance(q, normalize_rows=True)
         if needs_t:
-            t, residual = transport_with_residual(
-                q,
-                epsilon=epsilon,
-                max_iterations=max_iterations,
-                tolerance=tolerance,
-                dustbin=dustbin,
-            )
+            t, residual = transport_with_residual(q, **transport)
             if signal == "var_t":
                 v = variance(t)
             if level == "qt":

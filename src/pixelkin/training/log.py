@@ -161,7 +161,8 @@ class Progress:
     def update(self, step: int, figures: dict[str, float]) -> None:
         """Show the figures of a step that has just been done."""
         now = time.monotonic()
-        taken, self._clock = now - self._clock, now
+        # The step's own time if it is told: validations and checkpoints are rare.
+        taken, self._clock = figures.get("seconds", now - self._clock), now
         # Recent steps count more: the first ones decode videos and are slow.
         self._seconds = taken if self._seconds is None else 0.9 * self._seconds + 0.1 * taken
         left = (self._steps - step - 1) * self._seconds
