@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixelkin.ops.affinity import dense_topk, grown, outside_disc, tiles, windowed_topk
+from pixelkin.ops.cells import Cells
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,3 +58,60 @@ def test_tiles_cover_the_grid_once() -> None:
         seen[rows, columns] += 1
     assert bool((seen == 1).all())
     assert grown(slice(0, 12), 11, 25) == slice(0, 23)
+
+
+def near_duplicates(frames: int, h: int, w: int, noise: float, seed: int) -> torch.Tensor:
+    """Unit features of which many are closer to each other than bfloat16 can tell."""
+    g = torch.Generator().manual_seed(seed)
+    base = torch.randn(3, 24, generator=g)
+    kinds = torch.randint(3, (frames, h, w), generator=g)
+    features = base[kinds] + noise * torch.randn(frames, h, w, 24, generator=g)
+    return F.normalize(features, dim=3).permute(0, 3, 1, 2)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    frames=st.integers(1, 8),
+    h=st.integers(1, 20),
+    w=st.integers(1, 20),
+    k=st.integers(1, 30),
+    radius=st.one_of(st.none(), st.floats(0.5, 25)),
+    noise=st.sampled_from([0.0, 1e-4, 1e-3, 1e-2, 1.0]),
+    seed=st.integers(0, 2**16),
+)
+def test_the_search_with_rounded_features_misses_nothing(
+    frames: int, h: int, w: int, k: int, radius: float | None, noise: float, seed: int
+) -> None:
+    features = near_duplicates(frames + 1, h, w, noise, seed)
+    restricted = [t % 3 > 0 for t in range(frames)]
+    query, keys = Cells.of(features[:1], rounded=True), Cells.of(features[1:], rounded=True)
+    assert keys.rounded is not None
+    values, ids = windowed_topk(query, keys, k, radius, restricted)
+    expected, _ = dense_topk(features[0], features[1:], k, radius, restricted)
+    torch.testing.assert_close(values, expected, rtol=0, atol=2e-6)
+    sources = features[1:].flatten(2).transpose(1, 2).flatten(0, 1)[ids]
+    again = torch.einsum("nkc,cn->nk", sources, features[0].flatten(1))
+    allowed = expected > -torch.inf
+    torch.testing.assert_close(again[allowed], values[allowed], rtol=0, atol=2e-6)
+    assert all(len(set(row[ok].tolist())) == ok.sum() for row, ok in zip(ids, allowed, strict=True))
+
+
+def test_unverified_rounding_does_miss_some_and_is_close() -> None:
+    features = near_duplicates(5, 20, 20, 1e-2, 0)
+    query, keys = Cells.of(features[:1], rounded=True), Cells.of(features[1:], rounded=True)
+    values, ids = windowed_topk(query, keys, 5, 6, [True] * 4, verify=False)
+    expected, expected_ids = dense_topk(features[0], features[1:], 5, 6, [True] * 4)
+    assert not torch.equal(ids.sort(1).values, expected_ids.sort(1).values)
+    torch.testing.assert_close(values, expected, rtol=0, atol=0.01)
+
+
+def test_references_may_be_any_frames_in_store() -> None:
+    features = near_duplicates(5, 12, 15, 1.0, 1)
+    slots, restricted = [3, 0, 2], [True, True, False]
+    for rounded in (True, False):
+        query, keys = (Cells.of(x, rounded=rounded) for x in (features[4:], features[:4]))
+        values, ids = windowed_topk(query, keys, 6, 4, restricted, slots)
+        expected, expected_ids = dense_topk(features[4], features[slots], 6, 4, restricted)
+        torch.testing.assert_close(values, expected)
+        distinct = (expected.diff(dim=1).abs() > 1e-5).all(1)
+        assert torch.equal(ids[distinct], expected_ids[distinct])

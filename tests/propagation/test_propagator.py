@@ -55,10 +55,12 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float((a & b).sum() / (a | b).sum())
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("name", PROTOCOL_NAMES)
-def test_every_protocol_follows_a_square(name: str) -> None:
+def test_every_protocol_follows_a_square(name: str, fast: bool) -> None:
     images, masks = moving_square(8)
-    propagator = Propagator(PatchEncoder(), replace(Protocol.named(name), input_size=None))
+    protocol = replace(Protocol.named(name), input_size=None, fast=fast)
+    propagator = Propagator(PatchEncoder(), protocol)
     for t, image in enumerate(images):
         prediction = propagator.step(image, Labels.from_mask(masks[0]) if t == 0 else None)
         assert prediction.index == t
@@ -81,6 +83,19 @@ def test_memory_does_not_grow(name: str) -> None:
         assert propagator.engine is not None
         sizes.append(propagator.engine.memory.nbytes)
     assert len(set(sizes[8:])) == 1
+
+
+def test_fast_keeps_half_the_preceding_frames() -> None:
+    images, masks = moving_square(8)
+    held = {}
+    for fast in (False, True):
+        protocol = replace(Protocol.named("davis"), context=5, fast=fast)
+        propagator = Propagator(PatchEncoder(), protocol)
+        for t, image in enumerate(images):
+            propagator.step(image, Labels.from_mask(masks[0]) if t == 0 else None)
+        assert propagator.engine is not None
+        held[fast] = len(propagator.engine.memory)
+    assert held == {False: 1 + 5, True: 1 + 3}
 
 
 def test_streaming_equals_whole_array() -> None:

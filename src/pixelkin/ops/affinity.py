@@ -189,9 +189,10 @@ class _Search:
         near: list[int],
         radius: float | None,
         k: int,
+        verify: bool,
     ) -> None:
-        self.target, self.keys, self.slots, self.k = target, keys, slots, k
-        self.near, self.radius = near, radius
+        self.target, self.keys, self.slots, self.near = target, keys, slots, near
+        self.radius, self.k, self.verify = radius, k, verify
         self.margin = max(int(-(-(radius or 0) // 1)) - 1, 0)
         _, h, w, _ = target.exact.shape
         self.position = torch.arange(h * w, device=target.exact.device).view(h, w)
@@ -247,9 +248,13 @@ class _Search:
             sources: What the tile is compared with.
         """
         assert self.keys.rounded is not None
-        count, columns = max(CANDIDATES, self.k), max(COLUMNS, self.k)
+        count, columns = self.k, self.k
+        if self.verify:
+            count, columns = max(CANDIDATES, self.k), max(COLUMNS, self.k)
         found = [s.best(self.keys.rounded, queries, self.space, count, columns) for s in sources]
         distances, candidates, bound = _joined(found, count)
+        if not self.verify:
+            return 1 + distances.float(), candidates
         cells = self.position.numel()
         first = torch.tensor(self.slots) * cells
         places = first[candidates // cells] + candidates % cells
@@ -294,6 +299,8 @@ def windowed_topk(
     radius: float | None,
     restricted: Sequence[bool],
     slots: Sequence[int] | None = None,
+    *,
+    verify: bool = True,
 ) -> tuple[Tensor, Tensor]:
     """The k most similar source cells of every target cell, over several reference frames.
 
@@ -305,6 +312,8 @@ def windowed_topk(
             None: all count.
         restricted: One flag for each of the T references.
         slots: Which of the S frames each reference is; None: they are the references.
+        verify: Whether what rounded features find is compared in float32. Without it, similarities
+            are those of rounded features and sources close to the k-th may be missed.
 
     Returns:
         (values, ids): hw x k similarities (dot products), descending, and the sources as
@@ -315,7 +324,7 @@ def windowed_topk(
     slots = list(range(len(restricted))) if slots is None else list(slots)
     near = [t for t, flag in enumerate(restricted) if flag and radius is not None]
     k = min(k, len(slots) * target.exact.shape[1] * target.exact.shape[2])
-    return _Search(target, keys, slots, near, radius, k).run()
+    return _Search(target, keys, slots, near, radius, k, verify).run()
 
 
 def dense_topk(

@@ -113,6 +113,7 @@ class FeaturePropagator:
                 restricted=[r.restricted for r in wanted],
                 multiplicity=multiplicity,
                 slots=slots,
+                verify=not p.fast,
             )
         query = cells.features([0])[0]
         if p.rule == "uvc":

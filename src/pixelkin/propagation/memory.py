@@ -63,7 +63,7 @@ def references(protocol: Protocol, t: int, keyframes: tuple[int, ...] = (0,)) ->
 
 def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Reference]:
     """Long-term slots without a window, then the recent ones, frame 0's copies counted."""
-    n = protocol.context
+    n = protocol.recent
     # A slot m > 0 of the published code is frame m + 1, and frame 0 until that has left the
     # recent ones.
     slots = [m + 1 if m > 0 and t >= n + m + 1 else 0 for m in protocol.long_term] + later
@@ -129,7 +129,7 @@ class Memory:
             given: L x h x w as given, on keyframes.
         """
         long_term = self._protocol.long_term
-        n = self._protocol.context
+        n = self._protocol.recent
         reach = 2 * n - 1 if self._protocol.rule == "mast" else n
         stay = {0, *self.keyframes, *long_term}
         if self._protocol.rule == "crw":
@@ -142,7 +142,7 @@ class Memory:
         taken = {e.slot for e in self._entries.values()}
         slot = next(s for s in range(len(taken) + 1) if s not in taken)
         if self._cells is None:
-            self._cells = features.resized(self._protocol.context + 2)
+            self._cells = features.resized(self._protocol.recent + 2)
         elif slot == len(self._cells.exact):
             self._cells = self._cells.resized(slot + 4)
         self._cells.put(slot, features)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from pixelkin.models.encoder import Encoder, check_frame, load_encoder
 from pixelkin.ops import resample
+from pixelkin.ops.cells import fast_bfloat16
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Prediction
@@ -42,7 +43,9 @@ class Propagator:
     ) -> None:
         self.protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
         encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-        self.encoder = encoder.for_inference(self.protocol.stride)
+        rough = self.protocol.fast and fast_bfloat16()
+        dtype = torch.bfloat16 if rough else torch.float32
+        self.encoder = encoder.for_inference(self.protocol.stride, dtype)
         self.engine: FeaturePropagator | None = None
         self._template: Labels | None = None
         self._classes: list[int] = []

@@ -37,6 +37,7 @@ def crw(
     restricted: Sequence[bool] | None = None,
     multiplicity: Sequence[int] | None = None,
     slots: Sequence[int] | None = None,
+    verify: bool = True,
 ) -> Tensor:
     """Joint top-k over all references, soft-max over the k survivors, weighted sum of labels.
 
@@ -51,6 +52,7 @@ def crw(
         multiplicity: How many times each reference is present (the published code holds copies
             of frame 0, which compete in the top-k); None: once each.
         slots: Which frame of `keys` each reference is; None: they are in order.
+        verify: As in `windowed_topk`.
 
     Returns:
         L x h x w; the k weights of a cell sum to 1.
@@ -61,7 +63,7 @@ def crw(
     counts = [1] * len(slots) if multiplicity is None else list(multiplicity)
     h, w = keys.exact.shape[1:3]
     _check(len(slots), (h, w), labels, restricted=flags, multiplicity=counts)
-    values, ids = windowed_topk(query, keys, k, radius, flags, slots)
+    values, ids = windowed_topk(query, keys, k, radius, flags, slots, verify=verify)
     # A source that is present m times takes m of the k places, best sources first.
     copies = torch.tensor(counts, device=ids.device)[ids // (h * w)]
     places = (k - (copies.cumsum(1) - copies)).clamp_min(0).minimum(copies)

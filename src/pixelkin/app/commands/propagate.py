@@ -40,6 +40,7 @@ def propagate(
     weights: str = "default",
     overlay: bool = False,
     short_side: int | None = None,
+    fast: bool = False,
     threads: int | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -53,6 +54,7 @@ def propagate(
         weights: default, random, lab, or a folder with weights.safetensors.
         overlay: Also write overlay.mp4.
         short_side: Work at this short side in pixels: faster and coarser; masks keep full size.
+        fast: Approximate: half the references, half precision where the processor is made for it.
         threads: CPU threads; all by default.
         overwrite: Replace results that are there.
     """
@@ -65,7 +67,7 @@ def propagate(
 
     if threads is not None:
         torch.set_num_threads(check_threads(threads))
-    chosen = Protocol.named(protocol)
+    chosen = dataclasses.replace(Protocol.named(protocol), fast=fast)
     if short_side is not None:
         chosen = dataclasses.replace(chosen, short_side=short_side)
     reader = open_video(video)

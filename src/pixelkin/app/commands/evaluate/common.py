@@ -32,6 +32,8 @@ class Options:
     """Propagation protocol; the benchmark's own by default."""
     short_side: int | None = None
     """Work at this short side in pixels; not the benchmark's resolution."""
+    fast: bool = False
+    """Approximate and faster; not the benchmark's figure."""
     sequences: str | None = None
     """Only these: names separated by commas, or a text file with one a line."""
     out: Path | None = None
@@ -120,7 +122,7 @@ def run_task(task: Task, options: Options) -> Result | None:
     check_writable(options.json, options.overwrite)
     if isinstance(options, MaskOptions) and options.results is not None:
         return _score_stored(task, options, options.results)
-    rules = Rules.named(options.protocol or task.protocol)
+    rules = dataclasses.replace(Rules.named(options.protocol or task.protocol), fast=options.fast)
     if options.short_side is not None:
         rules = dataclasses.replace(rules, short_side=options.short_side)
     with join_ranks() as ranks, _folder(options, ranks) as folder:
@@ -131,6 +133,7 @@ def run_task(task: Task, options: Options) -> Result | None:
         title = f"{task.title}, weights {options.weights}, protocol {rules.name}"
         title += f", stride {rules.stride}" if rules.stride != 8 else ""
         title += f", short side {options.short_side}" if options.short_side else ""
+        title += ", fast" if options.fast else ""
         figures = {
             **task.settings,
             "weights": options.weights,
