@@ -85,19 +85,6 @@ def test_memory_does_not_grow(name: str) -> None:
     assert len(set(sizes[8:])) == 1
 
 
-def test_fast_keeps_half_the_preceding_frames() -> None:
-    images, masks = moving_square(8)
-    held = {}
-    for fast in (False, True):
-        protocol = replace(Protocol.named("davis"), context=5, fast=fast)
-        propagator = Propagator(PatchEncoder(), protocol)
-        for t, image in enumerate(images):
-            propagator.step(image, Labels.from_mask(masks[0]) if t == 0 else None)
-        assert propagator.engine is not None
-        held[fast] = len(propagator.engine.memory)
-    assert held == {False: 1 + 5, True: 1 + 3}
-
-
 def test_streaming_equals_whole_array() -> None:
     images, masks = moving_square(6)
     encoder = load_encoder("random")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelkin.propagation import rules
+from pixelkin.propagation import Protocol, references, rules
 
 
 def sample(frames: int, h: int, w: int, seed: int, classes: int = 3) -> list[torch.Tensor]:
@@ -108,3 +111,14 @@ def test_mast_equals_sampling_features(h: int, w: int, radius: int, seed: int) -
     ours = rules.mast(query, keys, labels, radius=radius, gaps=gaps, own_offsets=True)
     expected = mast_by_sampling(query, keys, labels, radius, gaps)
     torch.testing.assert_close(ours, expected, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("t", "expected"),
+    [(9, {0: 1, 4: 1, 6: 1, 8: 1}), (3, {0: 1 + 2, 2: 1}), (4, {0: 1 + 1, 1: 1, 3: 1})],
+)
+def test_fast_refers_to_every_second_preceding_frame(t: int, expected: dict[int, int]) -> None:
+    protocol = replace(Protocol.named("davis"), context=6, fast=True)
+    found = references(protocol, t)
+    assert {f: sum(r.multiplicity for r in found if r.frame == f) for f in expected} == expected
+    assert sum(r.multiplicity for r in found) == sum(expected.values())

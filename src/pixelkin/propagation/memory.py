@@ -6,6 +6,7 @@ labels of just those frames that a later target can still ask for.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ def references(protocol: Protocol, t: int, keyframes: tuple[int, ...] = (0,)) ->
 
 def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Reference]:
     """Long-term slots without a window, then the recent ones, frame 0's copies counted."""
-    n = protocol.recent
+    n = protocol.context
     # A slot m > 0 of the published code is frame m + 1, and frame 0 until that has left the
     # recent ones.
     slots = [m + 1 if m > 0 and t >= n + m + 1 else 0 for m in protocol.long_term] + later
@@ -71,11 +72,9 @@ def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Refere
         Reference(f, given=True, restricted=False, multiplicity=slots.count(f))
         for f in sorted(set(slots))
     ]
-    missing = max(n - t, 0) if protocol.pad_context else 0
-    recent = [
-        Reference(f, multiplicity=1 + (missing if f == 0 else 0)) for f in range(max(t - n, 0), t)
-    ]
-    return anchors + recent
+    distances = range(1, n + 1, protocol.spacing)
+    recent = Counter(max(t - d, 0) for d in distances if d <= t or protocol.pad_context)
+    return anchors + [Reference(f, multiplicity=recent[f]) for f in sorted(recent)]
 
 
 @dataclass
@@ -129,7 +128,7 @@ class Memory:
             given: L x h x w as given, on keyframes.
         """
         long_term = self._protocol.long_term
-        n = self._protocol.recent
+        n = self._protocol.context
         reach = 2 * n - 1 if self._protocol.rule == "mast" else n
         stay = {0, *self.keyframes, *long_term}
         if self._protocol.rule == "crw":
@@ -142,7 +141,7 @@ class Memory:
         taken = {e.slot for e in self._entries.values()}
         slot = next(s for s in range(len(taken) + 1) if s not in taken)
         if self._cells is None:
-            self._cells = features.resized(self._protocol.recent + 2)
+            self._cells = features.resized(self._protocol.context + 2)
         elif slot == len(self._cells.exact):
             self._cells = self._cells.resized(slot + 4)
         self._cells.put(slot, features)

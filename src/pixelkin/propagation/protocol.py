@@ -43,9 +43,10 @@ class Protocol:
         input_size: Frames are resized to a square of this side, aspect not kept; None: native.
         short_side: Frames with a longer short side are reduced to it, aspect kept; None: native.
             Not part of any published protocol.
-        fast: Trade exactness for speed; not part of any published protocol either. crw: half the
-            preceding frames serve as references. On processors with fast bfloat16 matrix products
-            (AMX) also: features are computed in bfloat16, and crw compares them so, unchecked.
+        fast: Trade exactness for speed; not part of any published protocol either. crw: every
+            second of the preceding frames serves as reference. On processors with fast bfloat16
+            matrix products (AMX) also: features are computed in bfloat16, and crw compares them
+            so, unchecked.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
             antialiasing; "nearest"; "subsample": top-left pixel of each cell.
         stretch_output: Whether each class of the upsampled prediction is stretched to [0, 1] over
@@ -112,10 +113,9 @@ class Protocol:
             require(self.top_k is not None and self.top_k > 0, "top_k", "positive")
 
     @property
-    def recent(self) -> int:
-        """How many preceding frames serve as references: `context`, or half of it."""
-        halved = self.fast and self.rule == "crw"
-        return -(-self.context // 2) if halved else self.context
+    def spacing(self) -> int:
+        """Which of the preceding frames serve as references: every first, or every second."""
+        return 2 if self.fast and self.rule == "crw" else 1
 
     @property
     def predicts_first(self) -> bool:

@@ -54,7 +54,7 @@ def propagate(
         weights: default, random, lab, or a folder with weights.safetensors.
         overlay: Also write overlay.mp4.
         short_side: Work at this short side in pixels: faster and coarser; masks keep full size.
-        fast: Approximate: half the references, half precision where the processor is made for it.
+        fast: Approximate: half the references, bfloat16 where the processor is made for it.
         threads: CPU threads; all by default.
         overwrite: Replace results that are there.
     """
