@@ -1,49 +1,35 @@
-"""Speed of the mining: Sinkhorn against POT's, the curriculum's variances, a training step's share.
+"""Speed of the mining's parts: Sinkhorn against POT's, the curriculum's variances.
 
     python benchmarks/mining.py [--cells 1024] [--json FILE]
 
 Sinkhorn is compared at equal residuals: ours runs to a tolerance, POT's gets the least number of
-iterations after which its plan misses its marginals by no more, and no check of its own. All on one
-thread, float32, epsilon 0.05, one pair of frames; the cost is 1 - Q of features that are copies of
-each other up to noise.
+iterations after which its plan misses its marginals by no more, and no check of its own. All in
+float32 and epsilon 0.05. Costs are 1 - Q of features that are copies of each other up to noise, and
+of the encoder in the package on made-up videos: the latter for the recipe's batch too, 16 pairs of
+256 cells, which POT solves one after the other. What mining takes of a training step:
+benchmarks/training.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
-import time
 import warnings
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import ot
 import torch
 import torch.nn.functional as F
+from common import arguments, cpu_seconds, show, write_json
 from torch import Tensor
 
+from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.mining.confidence import entries, forward_backward, optimal_transport
 from pixelkin.mining.curriculum import variance, variance_of_entries
-from pixelkin.mining.negatives import negatives_in_band
-from pixelkin.mining.positives import mine_positives
-from pixelkin.models.encoder import Encoder, EncoderConfig
+from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.transport import sinkhorn
 
 EPSILON = 0.05
-BATCH = 16
-
-
-def milliseconds(step: Callable[[], object], runs: int = 9) -> float:
-    """The best of some runs: the others shared the processor with something else."""
-    step()
-    best = math.inf
-    for _ in range(runs):
-        began = time.perf_counter()
-        step()
-        best = min(best, time.perf_counter() - began)
-    return 1e3 * best
+GAP = 16
+TOLERANCES = (1e-2, 1e-3, 1e-4)
 
 
 def noisy_features(cells: int, noise: float, batch: int = 1) -> tuple[Tensor, Tensor]:
@@ -73,127 +59,106 @@ def plain_iterations(cost: Tensor, target: float, most: int = 5000) -> int:
     return most
 
 
-def transport_rows(cells: int) -> list[dict[str, float | str]]:
+def video_features(cells: int, pairs: int) -> tuple[Tensor, Tensor]:
+    """Unit features, pairs x cells x C, of frames of made-up videos that are GAP frames apart."""
+    encoder, side = load_encoder("default"), 8 * round(cells**0.5)
+    found = []
+    for seed in range(pairs):
+        scene = SyntheticScene(seed, (max(64, side), max(64, side)))
+        found.append([encoder.encode(scene[t].image).flatten(1).mT for t in (0, GAP)])
+    a, b = (F.normalize(torch.stack(views), dim=2) for views in zip(*found, strict=True))
+    return a, b
+
+
+def compare(cost: Tensor, tolerance: float, runs: int) -> list[float]:
+    """Residual; POT's iterations a pair; ms of POT, of POT in the log domain, and of ours."""
+    ours, residual = [], 0.0
+    for log in (False, True):
+        solve = partial(
+            sinkhorn,
+            cost,
+            epsilon=EPSILON,
+            max_iterations=1000,
+            tolerance=tolerance,
+            log_domain=log,
+        )
+        residual = max(residual, max(missed(plan) for plan in solve()[0]))
+        ours.append(1e3 * cpu_seconds(solve, runs))
+    counts = [plain_iterations(c, residual) for c in cost]
+    uniform = torch.full(cost.shape[1:2], 1 / cost.shape[1])
+
+    def pot(method: str) -> None:
+        for c, k in zip(cost, counts, strict=True):
+            ot.sinkhorn(uniform, uniform, c, EPSILON, method, numItermax=k, stopThr=0)
+
+    theirs = [1e3 * cpu_seconds(partial(pot, m), 1) for m in ("sinkhorn", "sinkhorn_log")]
+    return [residual, sum(counts) / len(counts), *theirs, *ours]
+
+
+def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
+    few = min(256, cells)
+    inputs = {f"noise {noise}": noisy_features(cells, noise) for noise in (0.1, 0.2, 0.4)}
+    inputs |= {"video": video_features(cells, 1), f"16 x {few}": video_features(few, 16)}
+    names = ("residual", "POT its", "POT", "POT log", "ours", "ours log")
     rows: list[dict[str, float | str]] = []
-    print(f"Sinkhorn, {cells} x {cells}: ms, and how many times faster than POT")
-    print(f"{'noise':>6} {'residual':>9} {'POT its':>8} {'POT':>8} {'POT log':>9} "
-          f"{'kernel':>8} {'log':>8} {'x':>6} {'x log':>7}")  # fmt: skip
-    marginal = torch.full((cells,), 1 / cells)
-    for noise in (0.1, 0.2, 0.4):
-        a, b = noisy_features(cells, noise)
+    for name, (a, b) in inputs.items():
         cost = 1 - forward_backward(a @ b.mT)
-        for tolerance in (1e-2, 1e-3, 1e-4, 1e-5):
-            ours, theirs, residual = {}, {}, 0.0
-            for log in (False, True):
-                run = partial(
-                    sinkhorn,
-                    cost,
-                    epsilon=EPSILON,
-                    max_iterations=1000,
-                    tolerance=tolerance,
-                    log_domain=log,
-                )
-                residual = max(residual, missed(run()[0][0]))
-                ours[log] = milliseconds(run)
-            k = plain_iterations(cost[0], residual)
-            for method in ("sinkhorn", "sinkhorn_log"):
-                pot = partial(ot.sinkhorn, marginal, marginal, cost[0], EPSILON, method)
-                theirs[method] = milliseconds(partial(pot, numItermax=k, stopThr=0), runs=3)
-            row = {
-                "noise": noise,
-                "residual": residual,
-                "pot_iterations": k,
-                "pot_ms": theirs["sinkhorn"],
-                "pot_log_ms": theirs["sinkhorn_log"],
-                "kernel_ms": ours[False],
-                "log_ms": ours[True],
+        for tolerance in TOLERANCES:
+            figures = dict(zip(names, compare(cost, tolerance, runs), strict=True))
+            ratios = {
+                "x": figures["POT"] / figures["ours"],
+                "x log": figures["POT log"] / figures["ours log"],
             }
-            rows.append(row)
-            print(
-                f"{noise:6.2f} {residual:9.1e} {k:8d} {theirs['sinkhorn']:8.1f} "
-                f"{theirs['sinkhorn_log']:9.1f} {ours[False]:8.1f} {ours[True]:8.1f} "
-                f"{theirs['sinkhorn'] / ours[False]:6.1f} "
-                f"{theirs['sinkhorn_log'] / ours[True]:7.1f}",
-                flush=True,
-            )
+            rows.append({"features": name, **figures, **ratios})
+    show(
+        f"Sinkhorn, {cells} cells: CPU ms to a residual, and how many times faster than POT",
+        list(rows[0]),
+        [list(row.values()) for row in rows],
+    )
     return rows
 
 
-def variance_rows(cells: int) -> list[dict[str, float | str]]:
-    a, b = noisy_features(cells, 0.2)
-    q = forward_backward(a @ b.mT)
-    t = optimal_transport(q)
-    found = entries(t)
-    times = {
-        "var(Q) dense": milliseconds(lambda: variance(q, normalize_rows=True)),
-        "var(T) dense, torch.var": milliseconds(lambda: t.var()),
-        "var(T) dense, one pass": milliseconds(lambda: variance(t)),
-        "var(T) of its entries": milliseconds(
-            lambda: variance_of_entries(found.values, found.clips, 1, cells)
-        ),
-        "finding the entries (positives need them too)": milliseconds(lambda: entries(t)),
-    }
-    print(
-        f"\nVariance of one pair, {cells} x {cells}, {len(found.values) / cells:.1f} entries a row"
-    )
-    for name, ms in times.items():
-        print(f"{ms:9.3f} ms  {name}")
-    return [{"what": name, "ms": ms} for name, ms in times.items()]
-
-
-def share_rows() -> list[dict[str, float | str]]:
+def variance_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
     rows: list[dict[str, float | str]] = []
-    print(f"\nMining {BATCH} pairs against the network's step (bf16) on their {2 * BATCH} images")
-    for side in (16, 32):
-        encoder = Encoder(EncoderConfig()).train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.rand(BATCH, 3, 8 * side, 8 * side)
-
-        def half_step(encoder: Encoder = encoder, images: Tensor = images) -> None:
-            with torch.autocast("cpu", torch.bfloat16):
-                features = encoder(images)
-            features.square().mean().backward()
-
-        a, b = (F.pad(x, (0, 192)) for x in noisy_features(side**2, 0.2, BATCH))
-        y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-        points = torch.stack([x, y], -1).float().view(1, -1, 2).expand(BATCH, -1, 2)
-        anchors = min(4096, BATCH * side**2)
-        similarity = torch.rand(anchors, side**2)
-        candidates = torch.ones(anchors, side**2, dtype=torch.bool)
-        step = 2 * milliseconds(half_step, runs=3)
-        positives = milliseconds(
-            lambda a=a, b=b, points=points: mine_positives(
-                a, b, (points, points), torch.full((BATCH,), 1e9)
+    for name, (a, b) in {
+        "noise 0.2": noisy_features(cells, 0.2),
+        "video": video_features(cells, 1),
+    }.items():
+        q = forward_backward(a @ b.mT)
+        t = optimal_transport(q)
+        found = entries(t)
+        times = {
+            "var(Q) dense": lambda q=q: variance(q, normalize_rows=True),
+            "var(T) dense, torch.var": lambda t=t: t.var(),
+            "var(T) dense, one pass": lambda t=t: variance(t),
+            "var(T) of its entries": lambda found=found: variance_of_entries(
+                found.values, found.clips, 1, cells
             ),
-            runs=3,
-        )
-        negatives = milliseconds(
-            lambda s=similarity, c=candidates: negatives_in_band(s, c, 0.0, 0.7), runs=3
-        )
-        share = (positives + negatives) / step
-        print(
-            f"{side} x {side}: network {step:.0f} ms, positives {positives:.0f} ms, "
-            f"negatives {negatives:.0f} ms: {share:.1%}"
-        )
-        rows.append(
-            {"side": side, "step_ms": step, "positives_ms": positives, "negatives_ms": negatives}
-        )
+            "finding the entries": lambda t=t: entries(t),
+        }
+        per_row = len(found.values) / cells
+        for what, step in times.items():
+            ms = 1e3 * cpu_seconds(step, 10 * runs, warm=5)
+            rows.append({"features": name, "entries a row": per_row, "what": what, "ms": ms})
+    show(
+        f"Variances of one pair of {cells} cells: CPU ms",
+        list(rows[0]),
+        [list(row.values()) for row in rows],
+    )
     return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--cells", type=int, default=1024)
-    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="ot")
     results = {
-        "sinkhorn": transport_rows(options.cells),
-        "variance": variance_rows(options.cells),
-        "share": share_rows(),
+        "sinkhorn": transport_rows(options.cells, options.runs),
+        "variance": variance_rows(options.cells, options.runs),
     }
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_json(options.json, results)
 
 
 if __name__ == "__main__":

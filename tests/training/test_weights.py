@@ -71,6 +71,13 @@ def test_batch_norm_of_several_batches_is_their_mean() -> None:
     torch.testing.assert_close(measured[2], (measured[0] + measured[1]) / 2)
 
 
+def test_without_frames_the_statistics_of_training_stay() -> None:
+    encoder = Encoder(SMALL)
+    encoder.net.bn1.running_mean.fill_(3.0)
+    measure_batch_norm(encoder, [])
+    assert encoder.net.bn1.running_mean.unique().tolist() == [3.0]
+
+
 def test_frames_of_any_sizes_are_stacked() -> None:
     grey = [np.full((*size, 3), value, np.uint8) for value, size in
             ((10, (48, 96)), (20, (96, 48)), (30, (100, 160)))]  # fmt: skip

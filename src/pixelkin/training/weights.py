@@ -46,9 +46,11 @@ def measure_batch_norm(
 
     Args:
         encoder: Changed in place; its mode is kept.
-        frames: H x W x 3 uint8, of any sizes.
+        frames: H x W x 3 uint8, of any sizes; none leaves the statistics of training.
         batch: Frames that are normalised together.
     """
+    if not frames:
+        return
     layers = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
     momenta = [m.momentum for m in layers]
     for layer in layers:
