@@ -110,6 +110,7 @@ def test_folded_batch_norms_give_the_same_features(widths: tuple[int, ...]) -> N
         expected = net(image)
         difference = (folded(image) - expected).abs().max()
         assert difference < 1e-5 * expected.abs().max()
+        assert torch.equal(folded.folded()(image), folded(image))
 
 
 def test_wrong_settings_are_named() -> None:
