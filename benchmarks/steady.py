@@ -1,0 +1,99 @@
+"""One configuration of propagation in its steady state: what propagation.py and growth.py run.
+
+    python benchmarks/steady.py '{"protocol": "davis"}'
+
+prints JSON: CPU seconds a frame (features, propagation, all of a step; medians) and the peak memory
+of the process, which does nothing else. The video is made up, the encoder the one in the package.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import torch
+from common import cpu_seconds, peak_gib
+
+from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models.encoder import load_encoder
+from pixelkin.propagation import Protocol
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.types import Labels
+
+FIRST = 25  # number of the first frame that is timed; what it refers to is put into the memory
+
+
+@dataclass(frozen=True)
+class Case:
+    """A protocol on a video. None: the protocol's own."""
+
+    protocol: str = "davis"
+    fast: bool = False
+    height: int = 480
+    width: int = 854
+    context: int | None = None
+    radius: float | None = None
+    objects: int = 2
+    threads: int = 1
+    runs: int = 5
+
+    def chosen(self) -> Protocol:
+        """The protocol with its changes."""
+        named = replace(Protocol.named(self.protocol), fast=self.fast)
+        context = named.context if self.context is None else self.context
+        radius = named.radius if self.radius is None else self.radius
+        return replace(named, context=context, radius=radius)
+
+
+def stripes(height: int, width: int, objects: int) -> Labels:
+    """Labels that cost what real ones do; where they are does not matter for speed."""
+    ids = np.zeros((height, width), np.int32)
+    ids[height // 4 : -height // 4] = np.arange(width) * objects // width + 1
+    return Labels.from_mask(ids)
+
+
+def steady(case: Case) -> dict[str, float]:
+    """CPU seconds a frame and peak memory in the steady state."""
+    torch.set_num_threads(case.threads)
+    protocol = case.chosen()
+    first = max(FIRST, protocol.context + 2)
+    scene = SyntheticScene(size=(case.height, case.width), frames=first + case.runs + 1)
+    propagator = Propagator(load_encoder(), protocol)
+    labels = stripes(case.height, case.width, case.objects)
+    propagator.step(scene[0].image, labels)
+    assert propagator.engine is not None
+    soft = propagator.state()["given.0"]
+    # As after frames that were all predicted: their features, and labels that are not hard.
+    recent = range(first - max(protocol.context, 5), first)
+    held = {0, *recent, *(protocol.long_term if protocol.rule == "mast" else ())}
+    state = {f"predicted.{t}": 0.9 * soft + 0.1 / len(soft) for t in held}
+    state |= {"given.0": soft, "next": np.array(first), "classes": propagator.state()["classes"]}
+    propagator = Propagator(propagator.encoder, protocol)
+    propagator.restore(state, labels, lambda t: scene[t].image)
+    assert propagator.engine is not None
+    frames = [scene[first + i].image for i in range(case.runs + 1)]
+    features = propagator.encoder.encode(frames[0])
+    encoding = cpu_seconds(lambda: propagator.encoder.encode(frames[0]), case.runs)
+    engine = propagator.engine
+    matching = cpu_seconds(lambda: engine.peek(features), case.runs, warm=0)
+    whole = []
+    for frame in frames:
+        began = time.process_time()
+        propagator.step(frame)
+        whole.append(time.process_time() - began)
+    return {
+        "features": encoding,
+        "propagation": matching,
+        "total": statistics.median(whole),
+        "peak_gib": peak_gib(),
+        "memory_gib": engine.memory.nbytes / 2**30,
+    }
+
+
+if __name__ == "__main__":
+    case = Case(**json.loads(sys.argv[1]))
+    print(json.dumps(asdict(case) | steady(case)))
