@@ -58,16 +58,20 @@ def direct_loss(f: Tensor, objective: MinedContrast, m2: float) -> tuple[float, 
                 if len(kept) < objective.floor:
                     kept = candidates[: objective.floor]
                 total = sum(math.exp(row[n] / objective.temperature) for n in [*kept, j])
+                if objective.cross_video:  # all cells of other videos, however similar
+                    others = f[b, 0, :, i] @ f[[o for o in range(B) if o != b], 1]
+                    total += float((others / objective.temperature).exp().sum())
                 losses.append(math.log(total) - row[j] / objective.temperature)
     return sum(losses) / len(losses), len(losses)
 
 
-@pytest.mark.parametrize("exclude", [0, 1])
+@pytest.mark.parametrize(("exclude", "cross_video"), [(0, 0), (1, 0), (1, B * N)])
 @pytest.mark.parametrize("m2", [0.05, 0.4, 1.0])
-def test_loss_is_that_of_a_direct_loop(m2: float, exclude: int) -> None:
+def test_loss_is_that_of_a_direct_loop(m2: float, exclude: int, cross_video: int) -> None:
     objective = MinedContrast(
         curriculum=Curriculum("fixed", low=0.0, high=m2),
         exclude=exclude,
+        cross_video=cross_video,
         floor=10,
         temperature=0.5,
     )

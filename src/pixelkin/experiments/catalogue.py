@@ -100,6 +100,11 @@ def _after_warm_up(name: str, label: str, part: Part) -> Row:
 LAB = Row("lab", "raw colour (lab)", weights="lab")
 RANDOM = Row("random", "random weights")
 KNOWN_GEOMETRY = Row("known_geometry", "known_geometry", (KNOWN, KNOWN))
+KNOWN_FAR = _after_warm_up(
+    "known_far",
+    "… then with negatives of other videos alone",
+    Part("known_geometry", {"exclude": 10**6}),
+)
 RANDOM_WALK = Row("random_walk", "random_walk", (WALK, WALK))
 MINED_ALONE = Row("mined_alone", "mined_contrast alone: Q+T+C, var(T)", (mined(), mined()))
 FULL = _after_warm_up("mined", "known_geometry, then mined: Q+T+C, var(T)", mined())
@@ -130,7 +135,7 @@ EXPERIMENTS = {
             "of mined_contrast replaced one by one: what makes its positives (argmax, Q, Q+T, "
             f"Q+T+C), and what moves its upper hardness m2 (1, the clock, var(T)). {_WARM}",
             (
-                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
+                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL, KNOWN_FAR, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
                 *(MINED_ALONE, RANDOM_WALK),
             ),
             "known_geometry",
@@ -138,6 +143,10 @@ EXPERIMENTS = {
                 Claim("known_geometry", "random", "training helps"),
                 Claim("known_geometry", "lab", "and gives more than colour"),
                 Claim("mined", "known_geometry", "mining adds to known geometry (our question)"),
+                Claim(
+                    "known_far", "known_geometry", "a frame's own cells are poor negatives (ours)"
+                ),
+                Claim("mined", "known_far", "mining adds to that as well (our question)"),
                 Claim("mined", "mined_alone", "the warm-up helps (our decision)"),
                 Claim("mined", "argmax", "confidence makes better positives (the paper's thesis)"),
                 Claim("mined", "q", "Q+T+C over Q (the paper's bottom-up pipeline)"),

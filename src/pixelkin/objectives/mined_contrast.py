@@ -49,8 +49,9 @@ class MinedContrast:
         curriculum: What moves m2, the greatest.
         floor: Least number of negatives of an anchor.
         exclude: Cells at most so many rows and columns from the positive are no negatives.
-        cross_video: Cells of other videos, drawn anew for each step, that are candidates for
-            negatives of all anchors.
+        cross_video: Cells of other videos, drawn anew for each step, that are negatives of all
+            anchors. The band is not for them: it keeps an anchor from pushing away what may belong
+            to it, which they cannot.
         temperature: tau.
         max_pairs: At most so many positives, drawn at random: bounds the cost of the loss.
         offset: Pixel of a view on which its first cell is centred, see `cell_centres`.
@@ -133,9 +134,9 @@ class MinedContrast:
         Returns:
             (loss, figures): "loss"; "positives", the share of cells with a positive; "confidence",
             its mean; "m2"; "variance", v of this step (0 where the curriculum reads none);
-            "negatives", the mean share of candidates kept; "on_floor", the share of anchors that
-            only have the floor or less; "residual" of Sinkhorn (0 without T); "positive_similarity"
-            and "negative_similarity", mean cosines.
+            "negatives", the mean share of the frame's candidates kept; "on_floor", the share of
+            anchors that only have the floor or less; "residual" of Sinkhorn (0 without T);
+            "positive_similarity" and "negative_similarity", mean cosines in the frame.
         """
         with torch.autocast(features.device.type, enabled=False):
             first, second = unit_cells(features).unbind(1)
@@ -196,20 +197,16 @@ class MinedContrast:
         similarity = similarity_of_pairs(first, second, pairs)
         known = similarity.detach()
         candidates = ~neighbourhood(pairs.targets, *grid, self.exclude)
-        if self.cross_video:
-            shown = videos[:, None].expand(second.shape[:2])
-            cells, owners = draw_cells(second, shown, self.cross_video, generator)
-            anchors = first[pairs.clips, pairs.sources]
-            products = anchors.detach().to(dtype) @ cells.detach().to(dtype).mT
-            known = torch.cat([known, products.float()], 1)
-            candidates = torch.cat([candidates, owners != videos[pairs.clips, None]], 1)
         negatives = negatives_in_band(
             known, candidates, self.m1, m2, hardness=self.hardness, floor=self.floor
         )
-        own, others = similarity.shape[1], None
+        others = None
         if self.cross_video:
-            others = log_sum_exp(anchors, cells, negatives[:, own:], self.temperature, dtype)
-        losses = info_nce(similarity, pairs.targets, negatives[:, :own], self.temperature, others)
+            shown = videos[:, None].expand(second.shape[:2])
+            cells, owners = draw_cells(second, shown, self.cross_video, generator)
+            anchors, kept = first[pairs.clips, pairs.sources], owners != videos[pairs.clips, None]
+            others = log_sum_exp(anchors, cells, kept, self.temperature, dtype)
+        losses = info_nce(similarity, pairs.targets, negatives, self.temperature, others)
         count = negatives.sum(1)
         return losses.mean(), {
             "negatives": float(count.sum() / candidates.sum().clamp_min(1)),
