@@ -38,6 +38,7 @@ from pixelkin.training.distributed import Processes
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.plan import Plan
+from pixelkin.training.process import kept_memory
 from pixelkin.training.state import TrainingState
 from pixelkin.video.writer import VideoWriter
 
@@ -123,6 +124,7 @@ def step_seconds(recipe: Recipe, batches: list[ClipBatch], runs: int) -> dict[st
     views = batches[0].views.flatten(0, 1)
     bare = bare_network(state, views)
     with (
+        kept_memory(),
         watch.timing(mined_contrast, "mine_positives", "negatives_in_band", title="mining"),
         watch.timing(state_module, "update_average", title="optimiser"),
         watch.timing(state.optimiser, "step", title="optimiser"),

@@ -34,7 +34,7 @@ from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.distributed import Processes, start_processes
 from pixelkin.training.log import Count, TrainingLog
 from pixelkin.training.plan import Plan
-from pixelkin.training.process import available_cores, cpu_threads, interrupts
+from pixelkin.training.process import available_cores, cpu_threads, interrupts, kept_memory
 from pixelkin.training.report import write_report
 from pixelkin.training.state import TrainingState
 from pixelkin.training.validation import made_up_score
@@ -99,7 +99,8 @@ def train(
         recipe = load_recipe(recipe, overrides)
     elif overrides:
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
-    with start_processes(recipe.run.device) as processes, cpu_threads(recipe.run.threads):
+    threads = cpu_threads(recipe.run.threads)
+    with start_processes(recipe.run.device) as processes, threads, kept_memory():
         recipe.check_processes(processes.count)
         return _Training(recipe, data, Path(out), resume, processes, validate).run()
 
