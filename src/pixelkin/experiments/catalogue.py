@@ -102,7 +102,7 @@ RANDOM = Row("random", "random weights")
 KNOWN_GEOMETRY = Row("known_geometry", "known_geometry", (KNOWN, KNOWN))
 KNOWN_FAR = _after_warm_up(
     "known_far",
-    "… then with negatives of other videos alone",
+    "known_geometry, then negatives of other videos alone",
     Part("known_geometry", {"exclude": 10**6}),
 )
 RANDOM_WALK = Row("random_walk", "random_walk", (WALK, WALK))
@@ -135,7 +135,7 @@ EXPERIMENTS = {
             "of mined_contrast replaced one by one: what makes its positives (argmax, Q, Q+T, "
             f"Q+T+C), and what moves its upper hardness m2 (1, the clock, var(T)). {_WARM}",
             (
-                *(LAB, RANDOM, KNOWN_GEOMETRY, FULL, KNOWN_FAR, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
+                *(LAB, RANDOM, KNOWN_GEOMETRY, KNOWN_FAR, FULL, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
                 *(MINED_ALONE, RANDOM_WALK),
             ),
             "known_geometry",
