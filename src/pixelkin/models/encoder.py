@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -21,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pixelkin.models.ensemble import Ensemble
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
 from pixelkin.types import InputError
@@ -39,6 +41,8 @@ class EncoderConfig:
         padding: Border padding of the convolutions.
         widths: Channels of the residual stages (conv2..conv5 of the paper).
         last_relu: Whether features are taken after the last ReLU.
+        members: Number of such networks, trained apart, whose features are put side by side (see
+            `models.ensemble`).
         mean: Of the RGB input in [0, 1], per channel.
         std: As `mean`.
         temperature: The temperature that the network was trained with. Features leave the encoder
@@ -56,6 +60,7 @@ class EncoderConfig:
     padding: Padding = "reflect"
     widths: tuple[int, ...] = (64, 128, 256, 256)
     last_relu: bool = True
+    members: int = 1
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     temperature: float | None = 0.07
@@ -64,6 +69,8 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
             raise InputError(f"{self.mean = }, {self.std = }: must be 3 numbers each, std positive")
+        if self.members < 1 or (self.members > 1 and self.network == "lab"):
+            raise InputError(f"{self.members = }: must be at least 1, and 1 for lab")
         if self.temperature is not None and not self.temperature > 0:
             raise InputError(f"{self.temperature = }: must be positive, or None")
 
@@ -105,11 +112,13 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.net: ResNet18 | LabGrid
+        self.net: ResNet18 | Ensemble | LabGrid
         if config.network == "resnet18":
-            self.net = ResNet18(
-                config.stride, config.padding, config.widths, last_relu=config.last_relu
-            )
+            networks = [
+                ResNet18(config.stride, config.padding, config.widths, last_relu=config.last_relu)
+                for _ in range(config.members)
+            ]
+            self.net = networks[0] if config.members == 1 else Ensemble(networks)
         elif config.network == "lab":
             self.net = LabGrid(config.stride)
         else:
@@ -141,7 +150,7 @@ class Encoder(nn.Module):
             dtype: bfloat16 is several times faster on processors made for it, and rougher.
         """
         other = copy.deepcopy(self.with_stride(stride)).eval()
-        if isinstance(other.net, ResNet18):
+        if not isinstance(other.net, LabGrid):
             other.net = other.net.folded().to(dtype)
         return other
 
@@ -181,6 +190,32 @@ class Encoder(nn.Module):
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         rgb = torch.tensor(np.ascontiguousarray(frame), device=device).permute(2, 0, 1)
         return cast(Tensor, self(rgb[None].float() / 255.0)[0].float())
+
+
+def join_encoders(encoders: Sequence[Encoder]) -> Encoder:
+    """One encoder of several that were trained apart with the same configuration.
+
+    Args:
+        encoders: At least one; their `meta` may differ, and is left out.
+
+    Raises:
+        InputError: If their configurations differ in anything else.
+    """
+    plain = [dataclasses.replace(e.config, meta={}, members=1) for e in encoders]
+    if any(
+        isinstance(e.net, LabGrid) or config != plain[0]
+        for e, config in zip(encoders, plain, strict=True)
+    ):
+        raise InputError("only networks of one configuration can be joined")
+    networks = [
+        net
+        for e in encoders
+        for net in (e.net.networks if isinstance(e.net, Ensemble) else [e.net])
+        if isinstance(net, ResNet18)
+    ]
+    joined = Encoder(dataclasses.replace(plain[0], members=len(networks)))
+    joined.net = copy.deepcopy(networks[0] if len(networks) == 1 else Ensemble(networks))
+    return joined.eval()
 
 
 def check_frame(frame: NDArray[np.uint8]) -> None:
