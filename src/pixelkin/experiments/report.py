@@ -63,7 +63,7 @@ READING = (
     "Differences are taken seed by seed: rows of one seed share the initial weights, the order of "
     "the videos and the warm-up. The interval is that of their mean at 95 % (Student's t), over "
     "seeds, on these sequences: other sequences may say something else. Where it holds 0, the sign "
-    "cannot be told at this scale."
+    "cannot be told at this scale. Each interval is by itself: of twenty, one misses by chance."
 )
 
 

@@ -44,7 +44,8 @@ class Scoring:
 
     def __str__(self) -> str:
         side = "native size" if self.short_side is None else f"short side {self.short_side}"
-        return f"{side}, " + ("every frame" if self.every == 1 else f"every {self.every}th frame")
+        ordinal = {1: "", 2: "second ", 3: "third "}.get(self.every, f"{self.every}th ")
+        return f"{side}, every {ordinal}frame"
 
 
 @dataclass(frozen=True)
