@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from pixelkin.ops.affinity import tiles
+from pixelkin.ops.tiles import tiles
 from pixelkin.ops.windows import MovedWindows, Windows, padded
 
 

@@ -27,7 +27,7 @@ brute-force form that the tests hold `windowed_topk` to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt
@@ -36,8 +36,8 @@ import torch
 from torch import Tensor
 
 from pixelkin.ops.cells import Cells
+from pixelkin.ops.tiles import TILE, grown, outside_disc, tiles
 
-TILE = 12  # side of a tile in cells
 BLOCK = 2**23  # entries of a tile's product, at most
 FRAMES = 20  # with fewer, whole frames are folded
 COLUMNS, CANDIDATES = 20, 24  # of the search with rounded features, at least
@@ -45,34 +45,6 @@ ROUNDING = 2.0**-8  # relative rounding error of bfloat16
 # By how much q.s and 1 - |q - s|^2 / 2 of rounded features can differ besides: 144 float32 sums,
 # two squared lengths in two parts each, lengths that are not quite 1.
 SLACK = 2e-5
-
-
-def tiles(height: int, width: int, side: int = TILE) -> Iterator[tuple[slice, slice]]:
-    """Cut a grid into tiles of at most side x side cells: pairs of (rows, columns)."""
-    for y in range(0, height, side):
-        for x in range(0, width, side):
-            yield slice(y, min(y + side, height)), slice(x, min(x + side, width))
-
-
-def grown(cells: slice, margin: int, limit: int) -> slice:
-    """A slice grown by `margin` on both sides, inside [0, limit)."""
-    return slice(max(cells.start - margin, 0), min(cells.stop + margin, limit))
-
-
-def outside_disc(
-    rows: slice, columns: slice, box_rows: slice, box_columns: slice, radius: float
-) -> Tensor:
-    """Which cells of a box lie at a Euclidean distance >= radius from the cells of a tile.
-
-    Returns:
-        bool, (cells of the tile) x (cells of the box), both row-major.
-    """
-    dy = torch.arange(rows.start, rows.stop)[:, None]
-    dy = dy - torch.arange(box_rows.start, box_rows.stop)
-    dx = torch.arange(columns.start, columns.stop)[:, None]
-    dx = dx - torch.arange(box_columns.start, box_columns.stop)
-    squared = dy.square()[:, None, :, None] + dx.square()[None, :, None, :]
-    return (squared >= radius * radius).flatten(2).flatten(0, 1)
 
 
 @lru_cache(maxsize=64)
@@ -143,8 +115,8 @@ class _Sources:
     ids: Tensor
     cut: Tensor | None = None
 
-    def best(self, keys: Tensor, tile: Tensor, space: Tensor, count: int, columns: int) -> Found:
-        """`_best` of the products of keys S x h x w x C and the tile n x C, made in `space`."""
+    def product(self, keys: Tensor, tile: Tensor, space: Tensor) -> Tensor:
+        """Products of the keys S x h x w x C with a tile n x C, T x P x n, made in `space`."""
         frames, cells = self.ids.shape
         product = space[: frames * cells * len(tile)].view(frames * cells, -1)
         if frames == 1 and self.cut is None:
@@ -152,11 +124,14 @@ class _Sources:
         else:
             block = torch.stack([keys[slot][self.box] for slot in self.slots])
         torch.mm(block.view(frames * cells, -1), tile.T, out=product)
-        product = product.view(frames, cells, -1)
-        if self.cut is None and frames < FRAMES:
-            # The cells of a few whole frames fold into columns, too.
-            split = next(d for d in range(FRAMES // frames, 0, -1) if cells % d == 0)
-            product = product.view(frames * split, cells // split, -1)
+        if self.cut is not None or frames >= FRAMES:
+            return product.view(frames, cells, -1)
+        # The cells of a few whole frames fold into columns, too.
+        split = next(d for d in range(FRAMES // frames, 0, -1) if cells % d == 0)
+        return product.view(frames * split, cells // split, -1)
+
+    def best(self, product: Tensor, count: int, columns: int) -> Found:
+        """`_best` of a product, with the ids of the sources."""
         values, ids, bound = _best(product, self.cut, count, columns)
         return values, self.ids.view(-1)[ids], bound
 
@@ -204,9 +179,8 @@ class _Search:
         box = min(TILE + 2 * self.margin, h) * min(TILE + 2 * self.margin, w)
         sources = len(far) * h * w + len(near) * box
         self.side = max(1, min(TILE, isqrt(BLOCK // sources)))
-        searched = keys.exact if self.queries is None else self.queries
-        # One piece of memory for the products of all tiles.
-        self.space = searched.new_empty(sources * self.side**2)
+        self._most = sources * self.side**2
+        self._spaces: dict[torch.dtype, Tensor] = {}
 
     def _sources(self, references: list[int], box: tuple[slice, slice]) -> _Sources:
         first = torch.tensor(references, device=self.position.device) * self.position.numel()
@@ -230,13 +204,25 @@ class _Search:
             sources.append(replace(self._sources(self.near, box), cut=cut))
         return sources
 
-    def exact(self, tile: Tensor, sources: list[_Sources], space: Tensor) -> tuple[Tensor, Tensor]:
+    def _products(self, keys: Tensor, tile: Tensor, sources: list[_Sources]) -> list[Tensor]:
+        """The products of a tile with its sources, in memory that all tiles share."""
+        if keys.dtype not in self._spaces:
+            self._spaces[keys.dtype] = keys.new_empty(self._most)
+        space = self._spaces[keys.dtype]
+        products = []
+        for source in sources:
+            products.append(source.product(keys, tile, space))
+            space = space[products[-1].numel() :]
+        return products
+
+    def _exact(self, tile: Tensor, sources: list[_Sources]) -> tuple[Tensor, Tensor]:
         """Values and ids, n x (at most k), of the k best sources of the tile's n x C features."""
-        found = [s.best(self.keys.exact, tile, space, self.k, self.k) for s in sources]
+        products = self._products(self.keys.exact, tile, sources)
+        found = [s.best(x, self.k, self.k) for s, x in zip(sources, products, strict=True)]
         values, ids, _ = _joined(found, self.k)
         return values, ids
 
-    def rounded(
+    def _rounded(
         self, tile: Tensor, queries: Tensor, eta: Tensor, sources: list[_Sources]
     ) -> tuple[Tensor, Tensor]:
         """The same by way of candidates, found with rounded features.
@@ -248,27 +234,51 @@ class _Search:
             sources: What the tile is compared with.
         """
         assert self.keys.rounded is not None
-        count, columns = self.k, self.k
-        if self.verify:
-            count, columns = max(CANDIDATES, self.k), max(COLUMNS, self.k)
-        found = [s.best(self.keys.rounded, queries, self.space, count, columns) for s in sources]
-        distances, candidates, bound = _joined(found, count)
+        products = self._products(self.keys.rounded, queries, sources)
         if not self.verify:
-            return 1 + distances.float(), candidates
+            found = [s.best(x, self.k, self.k) for s, x in zip(sources, products, strict=True)]
+            values, ids, _ = _joined(found, self.k)
+            return 1 + values.float(), ids
+        values, ids, certain = self._compared(tile, eta, sources, products, 1)
+        for wider in (4, None):
+            rows = (~certain).nonzero()[:, 0]
+            if not len(rows):
+                break
+            some = [s.of_rows(rows) for s in sources]
+            if wider is None:
+                values[rows], ids[rows] = self._exact(tile[rows], some)
+            else:
+                parts = [x[..., rows] for x in products]
+                best = self._compared(tile[rows], eta[rows], some, parts, wider)
+                values[rows], ids[rows], certain[rows] = best
+        return values, ids
+
+    def _compared(
+        self,
+        tile: Tensor,
+        eta: Tensor,
+        sources: list[_Sources],
+        products: list[Tensor],
+        wider: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The k best of `wider` times the usual number of candidates, and whether that is certain.
+
+        Returns:
+            (values n x k, ids n x k, n bool).
+        """
+        count, columns = (wider * max(c, self.k) for c in (CANDIDATES, COLUMNS))
+        found = [s.best(x, count, columns) for s, x in zip(sources, products, strict=True)]
+        distances, candidates, bound = _joined(found, count)
         cells = self.position.numel()
         first = torch.tensor(self.slots) * cells
         places = first[candidates // cells] + candidates % cells
-        features = self.keys.exact.view(-1, tile.shape[1])[places]
-        values = torch.bmm(features, tile[:, :, None])[:, :, 0]
+        # index_select copies rows twice as fast as indexing does.
+        rows = self.keys.exact.view(-1, tile.shape[1]).index_select(0, places.view(-1))
+        values = torch.bmm(rows.view(*places.shape, -1), tile[:, :, None])[:, :, 0]
         values = values.masked_fill_(distances == -torch.inf, -torch.inf)
         values, order = values.topk(min(self.k, values.shape[1]), dim=1, sorted=False)
-        ids = candidates.gather(1, order)
-        open_rows = (~_certain(values.amin(1), bound, eta)).nonzero()[:, 0]
-        if len(open_rows):
-            space = tile.new_empty(sum(s.ids.numel() for s in sources) * len(open_rows))
-            of_rows = [s.of_rows(open_rows) for s in sources]
-            values[open_rows], ids[open_rows] = self.exact(tile[open_rows], of_rows, space)
-        return values, ids
+        certain = _certain(values.amin(1), bound, eta)
+        return values, candidates.gather(1, order), certain
 
     def run(self) -> tuple[Tensor, Tensor]:
         """What `windowed_topk` returns."""
@@ -280,10 +290,10 @@ class _Search:
             tile = exact[rows, columns].flatten(0, 1)
             sources = self._sources_of(rows, columns)
             if self.queries is None:
-                best = self.exact(tile, sources, self.space)
+                best = self._exact(tile, sources)
             else:
                 queries = self.queries[rows, columns].flatten(0, 1)
-                best = self.rounded(tile, queries, self.eta[rows, columns].flatten(), sources)
+                best = self._rounded(tile, queries, self.eta[rows, columns].flatten(), sources)
             top, order = best[0].sort(dim=1, descending=True)
             shape = (rows.stop - rows.start, columns.stop - columns.start, -1)
             values[rows, columns, : top.shape[1]] = top.view(shape)

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pixelkin.ops.affinity import tiles, windowed_topk
+from pixelkin.ops.affinity import windowed_topk
 from pixelkin.ops.cells import Cells
+from pixelkin.ops.tiles import tiles
 from pixelkin.ops.windows import MovedWindows, Windows, padded
 
 MAST_LONG_GAP = 15

@@ -1,0 +1,38 @@
+"""Tiles of a grid, the boxes around them, and the discs that cells of a tile may look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+TILE = 12  # side of a tile in cells
+
+
+def tiles(height: int, width: int, side: int = TILE) -> Iterator[tuple[slice, slice]]:
+    """Cut a grid into tiles of at most side x side cells: pairs of (rows, columns)."""
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            yield slice(y, min(y + side, height)), slice(x, min(x + side, width))
+
+
+def grown(cells: slice, margin: int, limit: int) -> slice:
+    """A slice grown by `margin` on both sides, inside [0, limit)."""
+    return slice(max(cells.start - margin, 0), min(cells.stop + margin, limit))
+
+
+def outside_disc(
+    rows: slice, columns: slice, box_rows: slice, box_columns: slice, radius: float
+) -> Tensor:
+    """Which cells of a box lie at a Euclidean distance >= radius from the cells of a tile.
+
+    Returns:
+        bool, (cells of the tile) x (cells of the box), both row-major.
+    """
+    dy = torch.arange(rows.start, rows.stop)[:, None]
+    dy = dy - torch.arange(box_rows.start, box_rows.stop)
+    dx = torch.arange(columns.start, columns.stop)[:, None]
+    dx = dx - torch.arange(box_columns.start, box_columns.stop)
+    squared = dy.square()[:, None, :, None] + dx.square()[None, :, None, :]
+    return (squared >= radius * radius).flatten(2).flatten(0, 1)
