@@ -17,6 +17,7 @@ from pixelkin.models.encoder import (
     join_encoders,
     load_encoder,
     save_encoder,
+    split_encoder,
 )
 from pixelkin.types import InputError
 
@@ -96,6 +97,8 @@ def test_similarities_of_joined_encoders_are_the_means_of_theirs(tmp_path: Path)
 
     mean = torch.stack([similarity(e) for e in members]).mean(0)
     torch.testing.assert_close(similarity(joined), mean)
+    for single, member in zip(split_encoder(joined), members, strict=True):
+        assert torch.equal(single.encode(FRAME), member.encode(FRAME))
     for stride in (8, 4):
         torch.testing.assert_close(
             joined.for_inference(stride).encode(FRAME), joined.with_stride(stride).encode(FRAME)

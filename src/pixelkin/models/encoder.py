@@ -201,21 +201,26 @@ def join_encoders(encoders: Sequence[Encoder]) -> Encoder:
     Raises:
         InputError: If their configurations differ in anything else.
     """
-    plain = [dataclasses.replace(e.config, meta={}, members=1) for e in encoders]
-    if any(
-        isinstance(e.net, LabGrid) or config != plain[0]
-        for e, config in zip(encoders, plain, strict=True)
-    ):
+    singles = [single for encoder in encoders for single in split_encoder(encoder)]
+    configs = [dataclasses.replace(single.config, meta={}) for single in singles]
+    networks = [s.net for s in singles if isinstance(s.net, ResNet18)]
+    if configs != [configs[0]] * len(networks):
         raise InputError("only networks of one configuration can be joined")
-    networks = [
-        net
-        for e in encoders
-        for net in (e.net.networks if isinstance(e.net, Ensemble) else [e.net])
-        if isinstance(net, ResNet18)
-    ]
-    joined = Encoder(dataclasses.replace(plain[0], members=len(networks)))
+    joined = Encoder(dataclasses.replace(configs[0], members=len(networks)))
     joined.net = copy.deepcopy(networks[0] if len(networks) == 1 else Ensemble(networks))
     return joined.eval()
+
+
+def split_encoder(encoder: Encoder) -> list[Encoder]:
+    """The encoders that `join_encoders` has joined, or a single one as it is."""
+    if not isinstance(encoder.net, Ensemble):
+        return [encoder]
+    config = dataclasses.replace(encoder.config, members=1)
+    singles = [Encoder(config) for _ in encoder.net.members]
+    for single, network in zip(singles, encoder.net.members, strict=True):
+        single.net.load_state_dict(network.state_dict())
+        single.eval()
+    return singles
 
 
 def check_frame(frame: NDArray[np.uint8]) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, join_encoders, load_encoder, split_encoder
 from pixelkin.training.config import Recipe
 from pixelkin.training.distributed import Processes, fast_bfloat16
 from pixelkin.training.plan import Pass, Plan
@@ -192,7 +192,8 @@ def initial_encoder(recipe: Recipe) -> Encoder:
         encoder = Encoder(recipe.network)
     if recipe.init is not None:
         try:
-            encoder.load_state_dict(load_encoder(recipe.init).state_dict())
+            known = split_encoder(load_encoder(recipe.init))[: recipe.network.members]
+            encoder.load_state_dict(join_encoders(known).state_dict())
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"init: {recipe.init} does not fit network: {reason}") from error
