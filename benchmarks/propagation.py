@@ -1,36 +1,67 @@
-"""Speed and memory of label propagation at 480p under the DAVIS protocol.
+"""Speed and memory of label propagation, against what it cannot do without.
 
-    python benchmarks/propagation.py [--frames 24] [--threads 1] [--json FILE]
+    python benchmarks/propagation.py [--runs 5] [--threads 1] [--json FILE]
 
-Times the steady state (20 preceding frames and frame 0 as references) of the blocked affinity
-against a dense one written for the purpose: all 134,820 sources of each target cell, in blocks of
-target cells so that it fits into memory. Both get the same features; their results are compared.
-The peak memory is that of a process that propagates a whole video and nothing else.
+CPU seconds of a frame in the steady state, each protocol in a process of its own, beside
+
+* the published codes (CPU seconds of a frame on one thread of a processor like the one of
+  docs/performance.md; their features are those of their own networks);
+* a dense form of the DAVIS protocol written for the purpose: every source of every target cell,
+  the same features, results compared;
+* the limit of the DAVIS protocol: the convolutions as torch runs them one by one, plus the
+  15,160 dot products a target cell needs, at the rate of this machine's float32 matrix products.
+
+Growth with resolution, n, r, objects and length: benchmarks/growth.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
-import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from common import (
+    arguments,
+    cpu_seconds,
+    in_own_process,
+    machine,
+    matmul_gflops,
+    show,
+    write_json,
+)
+from PIL import Image
+from steady import FIRST, Case, stripes
+from torch import Tensor, nn
 
+from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models.encoder import load_encoder
+from pixelkin.ops.cells import Cells
 from pixelkin.propagation import Protocol, references, rules
-from pixelkin.propagation.propagator import Propagator
-from pixelkin.types import Labels
 
 HEIGHT, WIDTH = 480, 854
-GRID = (60, 107)
 BLOCK = 642  # target cells that the dense form handles at once
+# CPU seconds a frame (propagation, total) and peak GB of the published codes.
+PUBLISHED = {
+    "davis": (15.1, 17.2, "5.9 + 0.15 t"),
+    "youtube_vos": (107, 129, "16"),
+    "vip": (None, 20.9, "1.0"),
+    "jhmdb": (1.3, 5.7, "1.1"),
+}
+CASES = {
+    "davis": {},
+    "davis, fast": {"fast": True},
+    "youtube_vos": {"protocol": "youtube_vos"},
+    "vip": {"protocol": "vip", "height": 560, "width": 560, "objects": 20},
+    "jhmdb": {"protocol": "jhmdb", "height": 320, "width": 320, "objects": 15},
+}
 
 
 def dense_crw(query: Tensor, keys: Tensor, labels: Tensor, protocol: Protocol, free: int) -> Tensor:
@@ -52,35 +83,24 @@ def dense_crw(query: Tensor, keys: Tensor, labels: Tensor, protocol: Protocol, f
     return out.view(-1, h, w)
 
 
-def median_seconds(step: Callable[[], object], runs: int) -> float:
-    step()
-    seconds = []
-    for _ in range(runs):
-        began = time.perf_counter()
-        step()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
-
-
-def compare(runs: int) -> dict[str, float]:
-    """Seconds of one steady-state step, blocked and dense, and how far their results differ."""
+@torch.inference_mode()
+def against_dense(runs: int) -> dict[str, float]:
+    """CPU seconds of one step: as it is, in float32 throughout, and dense; and their difference."""
     protocol = Protocol.named("davis")
-    assert protocol.top_k is not None
-    slots = references(protocol, protocol.context + 5)
+    slots = references(protocol, FIRST)
+    scene = SyntheticScene(size=(HEIGHT, WIDTH), frames=FIRST + 1)
+    encoder = load_encoder().for_inference(protocol.stride)
+    features = {f: encoder.encode(scene[f].image) for f in {FIRST, *(s.frame for s in slots)}}
+    query, *keys = (F.normalize(features[f], dim=0) for f in (FIRST, *(s.frame for s in slots)))
     g = torch.Generator().manual_seed(0)
-    # Smooth features, so that neighbouring cells resemble each other as in real frames.
-    coarse = torch.randn(len(slots) + 1, 256, 8, 14, generator=g)
-    features = torch.nn.functional.interpolate(coarse, GRID, mode="bicubic")
-    features += 0.5 * torch.randn(features.shape, generator=g)
-    features = torch.nn.functional.normalize(features, dim=1)
-    query, keys = features[0], features[1:]
-    labels = torch.rand(len(slots), 3, *GRID, generator=g).softmax(1)
+    labels = torch.rand(len(slots), 3, *query.shape[1:], generator=g).softmax(1)
     flags = [s.restricted for s in slots]
+    stacked = torch.stack(keys)
 
-    def blocked() -> Tensor:
+    def blocked(rounded: bool | None) -> Tensor:
         return rules.crw(
-            query,
-            keys,
+            target[rounded],
+            store[rounded],
             labels,
             k=protocol.top_k or 0,
             radius=protocol.radius,
@@ -88,61 +108,126 @@ def compare(runs: int) -> dict[str, float]:
             restricted=flags,
         )
 
-    def dense() -> Tensor:
-        return dense_crw(query, keys, labels, protocol, flags.count(False))
-
-    difference = float((blocked() - dense()).abs().max())
+    target = {how: Cells.of(query[None], rounded=how) for how in (None, False)}
+    store = {how: Cells.of(stacked, rounded=how) for how in (None, False)}
+    dense = dense_crw(query, stacked, labels, protocol, flags.count(False))
     return {
-        "blocked_seconds": median_seconds(blocked, runs),
-        "dense_seconds": median_seconds(dense, max(2, runs // 2)),
-        "largest_difference": difference,
+        "step": cpu_seconds(lambda: blocked(None), runs),
+        "float32": cpu_seconds(lambda: blocked(False), runs),
+        "dense": cpu_seconds(
+            lambda: dense_crw(query, stacked, labels, protocol, flags.count(False)), 1, warm=0
+        ),
+        "difference": float((blocked(None) - dense).abs().max()),
     }
 
 
-def whole_video(frames: int) -> dict[str, float]:
-    """Seconds per frame in the steady state, and peak memory, of a made-up 480p video."""
-    rng = np.random.default_rng(0)
-    base = rng.integers(0, 256, (HEIGHT // 16, WIDTH // 16 + 8, 3), dtype=np.uint8)
-    mask = np.zeros((HEIGHT, WIDTH), np.int32)
-    mask[120:360, 200:500] = 1
-    propagator = Propagator("random", "davis")
-    seconds = []
-    for t in range(frames):
-        frame = np.kron(np.roll(base, t, 1), np.ones((16, 16, 1), np.uint8))[:HEIGHT, :WIDTH]
-        began = time.perf_counter()
-        propagator.step(frame, Labels.from_mask(mask) if t == 0 else None)
-        seconds.append(time.perf_counter() - began)
-    steady = seconds[propagator.protocol.context + 1 :] or seconds[1:]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {"frame_seconds": statistics.median(steady), "peak_gib": peak}
+@torch.inference_mode()
+def convolutions(runs: int) -> float:
+    """CPU seconds of the encoder's convolutions and nothing else, one frame."""
+    encoder = load_encoder().for_inference(8)
+    calls: list[tuple[nn.Conv2d, Tensor]] = []
+    layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
+    hooks = [m.register_forward_hook(lambda m, x, _: calls.append((m, x[0]))) for m in layers]
+    encoder.encode(SyntheticScene(size=(HEIGHT, WIDTH), frames=1)[0].image)
+    for hook in hooks:
+        hook.remove()
+
+    def one(layer: nn.Conv2d, x: Tensor) -> float:
+        margin = layer.kernel_size[0] // 2
+        x = x.contiguous(memory_format=torch.channels_last)
+        return cpu_seconds(
+            lambda: F.conv2d(x, layer.weight, layer.bias, layer.stride, margin), runs
+        )
+
+    return sum(one(layer, x) for layer, x in calls)
+
+
+def needed_gflop() -> float:
+    """Dot products that the DAVIS protocol needs for one frame."""
+    protocol = Protocol.named("davis")
+    assert protocol.radius is not None
+    cells = -(-HEIGHT // protocol.stride) * -(-WIDTH // protocol.stride)
+    r = int(protocol.radius)
+    disc = sum(y * y + x * x < r * r for y in range(-r, r + 1) for x in range(-r, r + 1))
+    return 2 * 256 * cells * (cells + protocol.context * disc) / 1e9
+
+
+def start() -> dict[str, float]:
+    """Seconds (CPU, wall) of `pixelkin --help` and of `propagate` for a first labelled frame."""
+    import resource
+
+    with tempfile.TemporaryDirectory() as folder:
+        frames = Path(folder) / "frames"
+        frames.mkdir()
+        Image.fromarray(SyntheticScene(size=(HEIGHT, WIDTH), frames=1)[0].image).save(
+            frames / "0.png"
+        )
+        ids = stripes(HEIGHT, WIDTH, 2).ids
+        assert ids is not None
+        Image.fromarray(ids.astype(np.uint8)).save(Path(folder) / "mask.png")
+        cli = [sys.executable, "-m", "pixelkin.app.cli"]
+        first = ["propagate", str(frames), "--labels", f"{folder}/mask.png", "--out", f"{folder}/o"]
+        result = {}
+        for name, options in {"help": ["--help"], "first frame": first}.items():
+            cpu, wall = [], []
+            for _ in range(3):
+                before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+                subprocess.run(
+                    [*cli, *options, *(["--overwrite"] if name != "help" else [])],
+                    check=True,
+                    capture_output=True,
+                )
+                after = resource.getrusage(resource.RUSAGE_CHILDREN)
+                wall.append(time.perf_counter() - began)
+                cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            result |= {f"{name}, cpu": sorted(cpu)[1], f"{name}, wall": sorted(wall)[1]}
+        return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, default=30)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--only-video", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    """Measure and print."""
+    options = arguments(__doc__ or "").parse_args()
     torch.set_num_threads(options.threads)
-    if options.only_video:
-        print(json.dumps(whole_video(options.frames)))
-        return
-    command = [sys.executable, __file__, "--only-video"]
-    command += ["--frames", str(options.frames), "--threads", str(options.threads)]
-    video = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    result = compare(options.runs) | video | {"threads": options.threads}
-    ratio = result["dense_seconds"] / result["blocked_seconds"]
-    print(f"480x854, DAVIS protocol, {options.threads} thread(s), medians")
-    print(f"  affinity and label transfer, blocked  {result['blocked_seconds']:7.2f} s a frame")
-    print(f"  the same, dense                       {result['dense_seconds']:7.2f} s a frame")
-    print(f"  dense / blocked                       {ratio:7.1f}")
-    print(f"  largest difference of a soft label    {result['largest_difference']:7.1e}")
-    print(f"  whole frame, encoder included         {result['frame_seconds']:7.2f} s")
-    print(f"  peak memory of the process            {result['peak_gib']:7.2f} GiB")
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(machine())
+    steady = str(Path(__file__).with_name("steady.py"))
+    measured: dict[str, Any] = {}
+    rows = []
+    for name, changes in CASES.items():
+        case = Case(**changes, threads=options.threads, runs=options.runs)  # type: ignore[arg-type]
+        found = measured[name] = in_own_process(steady, json.dumps(asdict(case)))
+        propagation, total, memory = PUBLISHED[case.protocol]
+        part = None if propagation is None else propagation / found["propagation"]
+        ours = [found[key] for key in ("features", "propagation", "total", "peak_gib")]
+        rows.append([name, *ours, total, memory, part, total / found["total"]])
+    columns = ("protocol", "features s", "propagation s", "total s", "peak GiB")
+    columns += ("published s", "GB", "propagation x", "total x")
+    show("CPU seconds a frame, steady state", columns, rows)
+
+    peak, rough = matmul_gflops(), matmul_gflops(torch.bfloat16)
+    convs, needed = convolutions(options.runs), needed_gflop()
+    limit = convs + needed / peak
+    dense = against_dense(options.runs)
+    total, fast = measured["davis"]["total"], measured["davis, fast"]["total"]
+    figures = [
+        ("float32 matrix products", f"{peak:.0f} GFLOP/s"),
+        ("bfloat16 matrix products", f"{rough:.0f} GFLOP/s"),
+        ("convolutions alone", f"{convs:.3f} s"),
+        (f"needed products, {needed:.1f} GFLOP at the float32 rate", f"{needed / peak:.3f} s"),
+        ("limit: both", f"{limit:.3f} s"),
+        ("a frame / limit", f"{total / limit:.2f}"),
+        ("a frame, fast / limit", f"{fast / limit:.2f}"),
+        ("a frame / a frame, fast", f"{total / fast:.2f}"),
+        ("a step of propagation", f"{dense['step']:.3f} s"),
+        ("the same without rounded features", f"{dense['float32']:.3f} s"),
+        ("the same, dense", f"{dense['dense']:.2f} s, {dense['dense'] / dense['step']:.1f} times"),
+        ("largest difference of a soft label to dense", f"{dense['difference']:.1e}"),
+    ]
+    begin = start()
+    figures += [(f"pixelkin {name}", f"{seconds:.2f} s") for name, seconds in begin.items()]
+    show("DAVIS protocol, 480 x 854", ("", "figure"), figures)
+    result = {"protocols": measured, "peak_gflops": peak, "bfloat16_gflops": rough, "dense": dense}
+    result |= {"convolutions": convs, "needed_gflop": needed, "limit": limit, "start": begin}
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -248,7 +248,7 @@ class _Search:
             if wider is None:
                 values[rows], ids[rows] = self._exact(tile[rows], some)
             else:
-                parts = [x[..., rows] for x in products]
+                parts = [x.index_select(2, rows) for x in products]
                 best = self._compared(tile[rows], eta[rows], some, parts, wider)
                 values[rows], ids[rows], certain[rows] = best
         return values, ids
