@@ -106,6 +106,14 @@ def test_propagate_keypoints(work: Path) -> None:
     assert not (work / "out/masks").exists()
 
 
+def test_fast_follows_too_and_is_recorded(work: Path) -> None:
+    assert propagate("frames", "--labels", "mask.png", "--out", "out", "--fast") == 0
+    assert json.loads((work / "out/run.json").read_text())["protocol"]["fast"] is True
+    ids = read_ids(work / f"out/masks/{FRAMES - 1:05d}.png")
+    left = 4 + 4 * (FRAMES - 1)
+    assert (ids[12:36, left : left + 24] == 1).mean() > 0.6
+
+
 def test_labels_find_their_frame(work: Path) -> None:
     """By the name of a frame, or by a number in front."""
     Path("masks").mkdir()
