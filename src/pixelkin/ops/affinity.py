@@ -14,12 +14,13 @@ entries a frame; here a tile's share of it exists at a time, and most of that is
                       +-----------+||          P                             entries: search them.
 
 Where the processor multiplies bfloat16 many times faster than float32 (AMX) and features have unit
-length, the search is made with rounded features, and only the sources that can be among the k best
-are compared in float32. The triangle inequality says which: rounding moves a feature by at most
-eta, and so changes a distance |q - s| by at most eta_q + eta_s. Of unit vectors the closest are the
-most similar, q.s = 1 - |q - s|^2 / 2; hence the k best are among the sources whose rounded distance
-exceeds the k-th smallest one by at most 2 (eta_q + eta_s). Target cells for which the candidates
-that were kept do not cover those (0.1 % in real videos) are compared in float32 throughout.
+length, the search is made with rounded features, and only the candidates that it finds are compared
+in float32. The triangle inequality says whether they are enough: rounding moves a feature by at
+most eta, and so changes a distance |q - s| by at most eta_q + eta_s; and of unit vectors the
+closest are the most similar, q.s = 1 - |q - s|^2 / 2. Hence a source that was left out can be among
+the k best only if its rounded distance exceeds the distance of the k-th candidate by less than
+eta_q + eta_s. For target cells where that may be (0 to 4 % of them in the videos tried) the search
+is repeated with more candidates, and if that does not settle it, in float32.
 
 Pure tensor functions; they know nothing about labels, videos or protocols. `dense_topk` is the
 brute-force form that the tests hold `windowed_topk` to.
@@ -42,9 +43,9 @@ BLOCK = 2**23  # entries of a tile's product, at most
 FRAMES = 20  # with fewer, whole frames are folded
 COLUMNS, CANDIDATES = 20, 24  # of the search with rounded features, at least
 ROUNDING = 2.0**-8  # relative rounding error of bfloat16
-# By how much q.s and 1 - |q - s|^2 / 2 of rounded features can differ besides: 144 float32 sums,
-# two squared lengths in two parts each, lengths that are not quite 1.
-SLACK = 2e-5
+# By how much q.s and 1 - |q - s|^2 / 2 of rounded features can differ besides: squared lengths in
+# two parts each and lengths that are not quite 1; a float32 sum for every two channels.
+SLACK, SLACK_OF_CHANNEL = 1.2e-5, 2.0**-25
 
 
 @lru_cache(maxsize=64)
@@ -140,16 +141,18 @@ class _Sources:
         return self if self.cut is None else replace(self, cut=self.cut[:, rows])
 
 
-def _certain(kth: Tensor, bound: Tensor, eta: Tensor) -> Tensor:
+def _certain(kth: Tensor, bound: Tensor, eta: Tensor, channels: int) -> Tensor:
     """For which of n targets the k most similar sources are among those that were kept.
 
     Args:
         kth: n, similarity of the k-th best of those that were kept.
         bound: n, minus half the squared distance, rounded, of the closest one left out.
         eta: n, how far rounding moves the target and a source together.
+        channels: How many each product sums.
     """
+    slack = SLACK + channels * SLACK_OF_CHANNEL
     farthest = (2 * (1 - kth.double())).clamp_min(0).sqrt()
-    left_out = (2 * (-bound.double() * (1 - ROUNDING) - SLACK)).clamp_min(0).sqrt()
+    left_out = (2 * (-bound.double() * (1 - ROUNDING) - slack)).clamp_min(0).sqrt()
     return left_out - eta > farthest
 
 
@@ -174,6 +177,7 @@ class _Search:
         self.eta = target.eta[0] + keys.eta[slots].max()
         rounded = target.rounded is not None and keys.rounded is not None
         self.queries = target.queries[0] if rounded else None
+        self.channels = 0 if self.queries is None else self.queries.shape[2]
         far = [t for t in range(len(slots)) if t not in near]
         self.far = self._sources(far, (slice(0, h), slice(0, w)))
         box = min(TILE + 2 * self.margin, h) * min(TILE + 2 * self.margin, w)
@@ -277,7 +281,7 @@ class _Search:
         values = torch.bmm(rows.view(*places.shape, -1), tile[:, :, None])[:, :, 0]
         values = values.masked_fill_(distances == -torch.inf, -torch.inf)
         values, order = values.topk(min(self.k, values.shape[1]), dim=1, sorted=False)
-        certain = _certain(values.amin(1), bound, eta)
+        certain = _certain(values.amin(1), bound, eta, self.channels)
         return values, candidates.gather(1, order), certain
 
     def run(self) -> tuple[Tensor, Tensor]:
