@@ -121,8 +121,8 @@ FIXED = {
 }
 
 _WARM = (
-    "Mined rows start from the same warm-up on known geometry, which is not the paper's: with as "
-    "few steps as these, mining from scratch has nothing to start from."
+    "Mined rows start from one warm-up on known geometry, which is not the paper's, and differ in "
+    "the second phase alone."
 )
 
 EXPERIMENTS = {
