@@ -1,49 +1,22 @@
-"""Whole videos: any keyframe, both directions, folders of results, interruption and resume."""
+"""Whole videos: any keyframe, both directions, folders of results."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import replace
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
 from pixelkin.propagation.propagator import Propagator
-from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.propagation.session import plan, propagate, propagate_to_folder
 from pixelkin.types import InputError, Labels
 from pixelkin.video.ids import read_ids
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
-
-FRAMES, HEIGHT, WIDTH = 27, 48, 80
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of frames in which a red square moves over a blue ground."""
-    path = tmp_path_factory.mktemp("frames")
-    rng = np.random.default_rng(0)
-    ground = rng.integers(0, 80, (HEIGHT, WIDTH, 3), dtype=np.uint8) + np.array([0, 0, 90])
-    for t in range(FRAMES):
-        image = ground.astype(np.uint8)
-        image[12:36, 4 + 2 * t : 24 + 2 * t] = (210, 40, 30)
-        write_image(path / f"{t:05d}.png", image)
-    return path
-
-
-def square(t: int) -> Labels:
-    ids = np.zeros((HEIGHT, WIDTH), np.int32)
-    ids[12:36, 4 + 2 * t : 24 + 2 * t] = 1
-    return Labels.from_mask(ids)
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    files = (p for p in folder.rglob("*") if p.is_file())
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 def test_every_frame_once_and_near_the_truth(folder: Path) -> None:
@@ -95,54 +68,22 @@ def test_folder_holds_what_the_iterator_gives(folder: Path, tmp_path: Path) -> N
     assert not (run.folder / ".state.npz").exists()
 
 
-class Killed(Exception):
-    pass
+def test_results_are_those_of_one_thing_after_the_other(folder: Path) -> None:
+    propagator = Propagator("random", "davis")
+    frames = open_video(folder).frames()
+    for t, overlapped in enumerate(propagate(folder, square(0), encoder="random")):
+        alone = propagator.step(next(frames), square(0) if t == 0 else None)
+        assert np.array_equal(overlapped.labels.ids, alone.labels.ids)
+        assert np.array_equal(overlapped.confidence, alone.confidence)
 
 
-@pytest.mark.parametrize(
-    ("protocol", "stop"),
-    [("davis", 4), ("davis", 17), ("davis", 26), ("jhmdb", 26)],
-)
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(
-    folder: Path, tmp_path: Path, stop: int, protocol: str
-) -> None:
-    """The keyframe in the middle makes two passes; the stop is in the first or the second."""
-    keyframes = {6: square(6)}
-
-    def run(out: Path, stop_at: int | None = None) -> int:
-        def progress(done: int, total: int) -> None:
-            if done == stop_at:
-                raise Killed
-
-        result = propagate_to_folder(
-            folder,
-            keyframes,
-            out,
-            encoder="lab",
-            protocol=replace(Protocol.named(protocol), input_size=None),
-            progress=progress,
-        )
-        return result.resumed
-
-    run(tmp_path / "whole")
-    with pytest.raises(Killed):
-        run(tmp_path / "parts", stop)
-    resumed = run(tmp_path / "parts")
-    assert resumed == {4: 0, 17: 10, 26: 20}[stop]
-    assert results(tmp_path / "whole") == results(tmp_path / "parts")
-
-
-def test_a_run_stopped_after_its_last_frame_ends_well(folder: Path, tmp_path: Path) -> None:
-    """With ten frames backwards, the state was saved after the very last one."""
-
-    def stop(done: int, total: int) -> None:
-        if done == total:
-            raise Killed
-
-    with pytest.raises(Killed):
-        propagate_to_folder(folder, {9: square(9)}, tmp_path / "o", encoder="lab", progress=stop)
-    run = propagate_to_folder(folder, {9: square(9)}, tmp_path / "o", encoder="lab")
-    assert run.resumed == FRAMES == len(list((tmp_path / "o/masks").iterdir()))
+def test_an_iterator_that_is_left_leaves_no_thread(folder: Path) -> None:
+    before = threading.active_count()
+    predictions = propagate(folder, square(0), encoder="lab")
+    next(predictions)
+    assert threading.active_count() > before
+    del predictions
+    assert threading.active_count() == before
 
 
 def test_points_that_no_keyframe_has_do_not_ask_for_a_look(folder: Path, tmp_path: Path) -> None:
@@ -197,18 +138,6 @@ def test_a_finished_run_can_be_taken_as_it_is(folder: Path, tmp_path: Path) -> N
         propagate_to_folder(folder, square(3), out, encoder="lab", reuse=True)
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file"])
-def test_a_damaged_state_starts_again(folder: Path, tmp_path: Path, damage: bytes) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 12:
-            raise Killed
-
-    with pytest.raises(Killed):
-        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
-    (tmp_path / "o/.state.npz").write_bytes(damage)
-    assert propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab").resumed == 0
-
-
 @pytest.mark.parametrize("content", ["", "{", "[1]"])
 def test_a_damaged_run_file_is_named(folder: Path, tmp_path: Path, content: str) -> None:
     (tmp_path / "run.json").write_text(content)
@@ -228,17 +157,6 @@ def test_results_come_in_the_order_of_the_video(tmp_path: Path) -> None:
     assert [p.name for p in stored] == ["2", "1", "10"]
 
 
-def test_an_unfinished_run_of_other_settings_is_left_alone(folder: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 3:
-            raise Killed
-
-    with pytest.raises(Killed):
-        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
-    with pytest.raises(InputError, match="unfinished run with another protocol"):
-        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", protocol="vip")
-
-
 def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="frame 99, but the video has frames 0 to 26"):
         list(propagate(folder, {99: square(0)}, encoder="lab"))
@@ -248,32 +166,6 @@ def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40x24, the video is 80x48"):
         propagate_to_folder(folder, small, tmp_path / "out", encoder="lab")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_removed_result_is_made_again(folder: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 12:
-            raise Killed
-
-    with pytest.raises(Killed):
-        propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
-    (tmp_path / "o/frames/00004.json").unlink()
-    run = propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab")
-    assert run.resumed == 0 and len(list((tmp_path / "o/frames").iterdir())) == FRAMES
-
-
-def test_a_run_is_not_continued_over_changed_frames(folder: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 12:
-            raise Killed
-
-    frames = tmp_path / "frames"
-    shutil.copytree(folder, frames)
-    with pytest.raises(Killed):
-        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab", progress=stop)
-    write_image(frames / "00020.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
-    with pytest.raises(InputError, match="another video"):
-        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab")
 
 
 def test_the_folder_of_something_else_is_not_replaced(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.types import Prediction
+from pixelkin.video.overlap import ahead
 from pixelkin.video.reader import open_video
 from pixelkin.video.render import overlay
 from pixelkin.video.writer import VideoWriter
@@ -36,11 +38,10 @@ def write_overlay(
     path = Path(folder) / "overlay.mp4"
     size = (reader.info.height, reader.info.width)
     predictions = ResultsFolder(Path(folder)).predictions(reader)
+    pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
     with VideoWriter(path, reader.info.fps or DEFAULT_FPS, size) as writer:
-        for done, (frame, shown) in enumerate(
-            zip(reader.frames(), predictions, strict=True), start=1
-        ):
-            writer.write(_draw(frame, shown))
+        for done, picture in enumerate(ahead(pictures), start=1):
+            writer.write(picture)
             if progress is not None:
                 progress(done, len(reader))
     return path

@@ -36,6 +36,7 @@ from pixelkin.types import InputError, LabelKind, Labels, Prediction
 from pixelkin.video.ids import read_ids
 from pixelkin.video.images import read_image
 from pixelkin.video.masks import write_mask
+from pixelkin.video.overlap import Behind, ahead
 from pixelkin.video.writer import write_json
 
 
@@ -253,16 +254,20 @@ def _predict(
     """Predict and write one video, a frame at a time."""
     entries: dict[str, Any] = {}
     wanted = frozenset(video.kept)
-    for index, path in enumerate(video.frames):
+    frames = (read_image(path) for path in video.frames)
+    encoded = ahead((frame, propagator.features(frame)) for frame in frames)
+    with Behind() as behind:
         began = time.monotonic()
-        prediction = propagator.step(read_image(path), video.given(index), merge=True)
-        speed.seconds += time.monotonic() - began
-        speed.frames += 1
-        if index in wanted:
-            if prediction.labels.is_map:
-                write_mask(map_path(store.predictions, video, index), prediction.labels)
-            entries[video.names[index]] = _entry(prediction)
-        yield prediction
+        for index, (frame, features) in enumerate(encoded):
+            prediction = propagator.step(frame, video.given(index), merge=True, features=features)
+            speed.seconds += time.monotonic() - began
+            speed.frames += 1
+            if index in wanted:
+                if prediction.labels.is_map:
+                    behind(write_mask, map_path(store.predictions, video, index), prediction.labels)
+                entries[video.names[index]] = _entry(prediction)
+            yield prediction
+            began = time.monotonic()
     store.write(video, prediction.labels.kind, entries)
 
 

@@ -54,7 +54,12 @@ class Propagator:
 
     @torch.inference_mode()
     def step(
-        self, frame: NDArray[np.uint8], labels: Labels | None = None, *, merge: bool = False
+        self,
+        frame: NDArray[np.uint8],
+        labels: Labels | None = None,
+        *,
+        merge: bool = False,
+        features: Tensor | None = None,
     ) -> Prediction:
         """Process the next frame.
 
@@ -66,6 +71,7 @@ class Propagator:
             merge: Take only what a later keyframe marks (ids > 0, points that are not NaN) and
                 predict the rest, as YouTube-VOS wants it for objects that appear later. The
                 keyframe becomes one more long-term reference.
+            features: What `features` gives for this frame, if it is known already.
 
         Raises:
             InputError: If it is no frame, its size changes, or the labels do not fit the frame or
@@ -84,7 +90,7 @@ class Propagator:
             self._accept(labels, size)
         else:
             self._check_size(size)
-        features = self.encoder.encode(self._resized(frame))
+        features = self.features(frame) if features is None else features
         if labels is None:
             prediction = self.decode(self.engine.step(features))
         else:
@@ -98,6 +104,11 @@ class Propagator:
             prediction = Prediction(self._index, labels, self.objects, confidence, "given")
         self._index += 1
         return prediction
+
+    def features(self, frame: NDArray[np.uint8]) -> Tensor:
+        """Features C x h x w of a frame, whatever came before: another thread may compute them."""
+        check_frame(frame)
+        return self.encoder.encode(self._resized(frame))
 
     @property
     def objects(self) -> tuple[int, ...]:
@@ -135,9 +146,7 @@ class Propagator:
         self._template, self._palette, self._names = first, first.palette, _names_of(first)
         self._classes = state["classes"].tolist()
         self._index = int(state["next"])
-        self.engine.restore(
-            state, self._index, lambda number: self.encoder.encode(self._resized(frame(number)))
-        )
+        self.engine.restore(state, self._index, lambda number: self.features(frame(number)))
 
     def decode(self, soft: Tensor) -> Prediction:
         """Soft labels on the grid, L x h x w, to labels at the frame's size."""
@@ -152,17 +161,22 @@ class Propagator:
     def _start(self, size: tuple[int, int]) -> None:
         p = self.protocol
         self._size = size
-        self._input = size
-        if p.input_size is not None:
-            self._input = (p.input_size, p.input_size)
-        elif p.short_side is not None and min(size) > p.short_side:
-            scale = p.short_side / min(size)
-            self._input = (round(size[0] * scale), round(size[1] * scale))
+        self._input = self._input_size(size)
         self._grid = (-(-self._input[0] // p.stride), -(-self._input[1] // p.stride))
         self.engine = FeaturePropagator(p, self._input)
         self._template = None
         self._classes = []
         self._names = {}
+
+    def _input_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """At which size a frame of this size is encoded."""
+        p = self.protocol
+        if p.input_size is not None:
+            return p.input_size, p.input_size
+        if p.short_side is not None and min(size) > p.short_side:
+            scale = p.short_side / min(size)
+            return round(size[0] * scale), round(size[1] * scale)
+        return size
 
     def _check_size(self, size: tuple[int, int]) -> None:
         if size != self._size:
@@ -202,14 +216,16 @@ class Propagator:
             )
 
     def _resized(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if self._input == self._size:
+        height, width = frame.shape[:2]
+        size = self._input_size((height, width))
+        if size == (height, width):
             return frame
         rgb = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
         # The square sizes of the protocols are plain bilinear; a reduced short side is ours, and
         # shrinks without aliasing.
         smooth = self.protocol.input_size is None
         small = F.interpolate(
-            rgb, size=self._input, mode="bilinear", align_corners=False, antialias=smooth
+            rgb, size=size, mode="bilinear", align_corners=False, antialias=smooth
         )
         resized: NDArray[np.uint8] = small[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
         return resized

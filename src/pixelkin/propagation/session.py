@@ -19,6 +19,7 @@ from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, fingerprint
 from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.video.overlap import Behind, ahead
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels]
@@ -122,9 +123,11 @@ def _run(
         return
     stop = part.index(part.frames)
     frames = reader.frames(part.index(done), None if stop < 0 else stop, part.step)
-    for number, frame in zip(range(done, part.frames), frames, strict=True):
+    encoded = ahead((frame, propagator.features(frame)) for frame in frames)
+    for number, (frame, features) in zip(range(done, part.frames), encoded, strict=True):
         index = part.index(number)
-        prediction = propagator.step(frame, keyframes[index] if number == 0 else None)
+        given = keyframes[index] if number == 0 else None
+        prediction = propagator.step(frame, given, features=features)
         if part.results(number + 1) > part.results(number):
             name = None if reader.names is None else reader.names[index]
             yield number + 1, prediction.renumbered(index, name)
@@ -201,18 +204,20 @@ def propagate_to_folder(
     if not all(folder.holds(i, None if names is None else names[i]) for i in before):
         # Somebody removed results: all are made again.
         current, done, state, finished, resumed = 0, 0, {}, 0, 0
-    for number, part in enumerate(passes[current:], start=current):
-        propagator = Propagator(encoder, protocol)
-        if state:
-            frame = functools.partial(_frame, reader, part)
-            propagator.restore(state, keyframes[part.start], frame)
-        for now, prediction in _run(reader, propagator, part, keyframes, done):
-            folder.write(prediction)
-            if now % STATE_EVERY == 0:
-                folder.save_state(number, now, propagator.state())
-            if progress is not None:
-                progress(finished + part.results(now), len(reader))
-        finished += part.results(part.frames)
-        done, state = 0, {}
+    with Behind() as behind:
+        for number, part in enumerate(passes[current:], start=current):
+            propagator = Propagator(encoder, protocol)
+            if state:
+                frame = functools.partial(_frame, reader, part)
+                propagator.restore(state, keyframes[part.start], frame)
+            for now, prediction in _run(reader, propagator, part, keyframes, done):
+                behind(folder.write, prediction)
+                if now % STATE_EVERY == 0:
+                    behind.wait()  # a state must not know of frames that are not written
+                    folder.save_state(number, now, propagator.state())
+                if progress is not None:
+                    progress(finished + part.results(now), len(reader))
+            finished += part.results(part.frames)
+            done, state = 0, {}
     folder.close()
     return Run(Path(out), len(reader), resumed, folder.lowest_confidence())

@@ -1,0 +1,80 @@
+"""Reading ahead and writing behind: one more thread, a bounded number of frames, the same order.
+
+The work is done by torch, Pillow and FFmpeg, which let other threads of Python run meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_END: Any = object()
+
+
+def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """The same items in the same order, computed in another thread while earlier ones are used.
+
+    An exception of `items` comes after the items before it. When the iterator is left, closed or
+    dropped, the thread ends with the item that it is at.
+
+    Args:
+        items: Iterated over in the other thread alone.
+        depth: How many items may be ready or under way beyond the one in use.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1, "ahead") as thread:
+        coming = deque(thread.submit(next, iterator, _END) for _ in range(depth))
+        try:
+            while (item := coming.popleft().result()) is not _END:
+                coming.append(thread.submit(next, iterator, _END))
+                yield item
+        finally:
+            for future in coming:
+                future.cancel()
+
+
+class Behind:
+    """Calls made in another thread, one after the other, while the caller goes on.
+
+    What a call raises is raised by a later call, by `wait`, or at the end of the `with` block. If
+    the block itself raises, calls that wait are still made, but what they raise is lost.
+
+    Args:
+        depth: How many calls may wait or be under way.
+
+    Example:
+        >>> with Behind() as behind:
+        ...     behind(write_mask, path, labels)
+    """
+
+    def __init__(self, depth: int = 4) -> None:
+        self.depth = depth
+        self._calls: deque[Future[object]] = deque()
+        self._thread = ThreadPoolExecutor(1, "behind")
+
+    def __enter__(self) -> Behind:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._thread:
+            if error is None:
+                self.wait()
+
+    def __call__(self, function: Callable[..., object], *arguments: object) -> None:
+        """Have `function(*arguments)` called."""
+        self.wait(self.depth - 1)
+        self._calls.append(self._thread.submit(function, *arguments))
+
+    def wait(self, left: int = 0) -> None:
+        """Wait until at most `left` calls are not done."""
+        while len(self._calls) > left:
+            self._calls.popleft().result()
