@@ -25,6 +25,7 @@ from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
 
 OBJECTIVES = {
+    "distillation": "Distillation",
     "known_geometry": "KnownGeometry",
     "mined_contrast": "MinedContrast",
     "random_walk": "RandomWalk",
@@ -76,7 +77,7 @@ class Objective:
         settings: Its own settings: the fields of its dataclass.
     """
 
-    name: Literal["known_geometry", "mined_contrast", "random_walk"]
+    name: Literal["distillation", "known_geometry", "mined_contrast", "random_walk"]
     share: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ Knows nothing about files, clocks or people.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, join_encoders, load_encoder, split_encoder
+from pixelkin.objectives.distillation import Distillation
 from pixelkin.training.config import Recipe
 from pixelkin.training.distributed import Processes, fast_bfloat16
 from pixelkin.training.plan import Pass, Plan
@@ -47,6 +49,9 @@ class TrainingState:
         self.encoder.config = replace(recipe.network, temperature=None)
         self.network = processes.wrap(self.encoder)
         self.objectives = [[o.build() for o in stage.objectives] for stage in recipe.stages]
+        for objective in itertools.chain(*self.objectives):
+            if isinstance(objective, Distillation):  # complains now rather than in its stage
+                objective.load(recipe.network.stride, processes.device)
         optimiser = recipe.optimiser
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.encoder, optimiser.weight_decay),

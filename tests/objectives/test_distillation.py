@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pixelkin.data.batch import ClipBatch
+from pixelkin.models.encoder import load_encoder
+from pixelkin.objectives.distillation import Distillation
+from pixelkin.types import InputError
+
+
+def clips(b: int = 3) -> ClipBatch:
+    return ClipBatch(
+        views=torch.rand(b, 2, 3, 32, 32, generator=torch.Generator().manual_seed(1)),
+        to_frame=torch.eye(2, 3).expand(b, 2, 2, 3),
+        times=torch.tensor([0, 3]).expand(b, 2),
+        frame_size=torch.tensor([[32, 32]]).expand(b, 2),
+        videos=torch.arange(b),
+    )
+
+
+def features(b: int = 3) -> Tensor:
+    return torch.randn(b, 2, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def cosines(of: Tensor) -> Tensor:
+    """From every cell of a first view to every cell of a second one, B x 2 x C x h x w."""
+    unit = of.double() / of.double().norm(dim=2, keepdim=True)
+    first, second = (unit[:, v].permute(0, 2, 3, 1).reshape(-1, of.shape[2]) for v in (0, 1))
+    return first @ second.T
+
+
+@torch.no_grad()
+def taught(name: str, batch: ClipBatch) -> Tensor:
+    found: Tensor = load_encoder(name)(batch.views.flatten(0, 1))
+    return found.view(*batch.views.shape[:2], *found.shape[1:])
+
+
+@pytest.mark.parametrize("teachers", [("lab",), ("lab", "random")])
+def test_loss_is_the_divergence_from_the_mean_of_the_teachers(teachers: tuple[str, ...]) -> None:
+    batch, tau = clips(), 0.2
+    loss, figures = Distillation(teachers, temperature=tau)(features(), batch, 0.0)
+    mean = torch.stack([cosines(taught(name, batch)) for name in teachers]).mean(0)
+    p, q = (mean / tau).softmax(1), (cosines(features()) / tau).softmax(1)
+    divergence = (p * (p / q).log()).sum(1).mean()
+    assert float(loss) == pytest.approx(float(divergence), rel=1e-4)
+    same = (p.argmax(1) == q.argmax(1)).double().mean()
+    assert figures["agreement"] == pytest.approx(float(same))
+
+
+def test_the_teacher_itself_has_nothing_to_learn() -> None:
+    batch = clips()
+    own = taught("lab", batch).clone().requires_grad_()
+    loss, figures = Distillation(("lab",))(own, batch, 0.0)
+    loss.backward()
+    assert float(loss) == pytest.approx(0.0, abs=1e-5)
+    assert own.grad is not None and float(own.grad.abs().max()) < 1e-4
+    assert figures["agreement"] == 1.0
+
+
+def test_anchors_are_a_sample_of_all() -> None:
+    batch, objective = clips(), Distillation(("lab",), anchors=7)
+    losses = [
+        float(objective(features(), batch, 0.0, torch.Generator().manual_seed(s))[0])
+        for s in range(200)
+    ]
+    whole, _ = Distillation(("lab",))(features(), batch, 0.0)
+    assert len(set(losses)) > 100
+    assert sum(losses) / 200 == pytest.approx(float(whole), rel=0.05)
+
+
+def test_what_cannot_be_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="teachers"):
+        Distillation(())
+    with pytest.raises(ValueError, match="gaps"):
+        Distillation(("lab",), gaps=())
+    with pytest.raises(InputError, match="nowhere"):
+        Distillation((str(tmp_path / "nowhere"),)).load(8, torch.device("cpu"))
