@@ -1,10 +1,12 @@
 """How the cost of propagation grows: resolution, context, radius, objects, length of the video.
 
-    python benchmarks/growth.py [--long 2000] [--plot FILE] [--json FILE]
+    python benchmarks/growth.py [--only r objects] [--json FILE] [--plot FILE]
 
 Each row is a process of its own: CPU seconds of a frame in the steady state under the DAVIS
-protocol with one thing changed, and the peak memory of the process. The last table follows one long
-video of 240 x 426 pixels and shows that neither grows with its length.
+protocol with one thing changed, and the peak memory of the process. "length" follows one long video
+of 240 x 426 pixels and shows that neither grows with it. What FILE holds is not measured again, so
+that an interrupted run goes on. On one core at 2.6 GHz all but the length takes some 6 minutes, the
+length 7.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,33 +27,76 @@ from steady import Case, stripes
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.propagation.propagator import Propagator
 
+Row = dict[str, Any]
+
 SIZES = ((240, 426), (360, 640), (480, 854), (720, 1280), (1080, 1920))
-CONTEXTS, RADII, OBJECTS = (5, 10, 20, 40), (6.0, 12.0, 24.0), (1, 5, 10, 20)
+# What is changed: where a row is on the axis and what the axis says, and the cases.
+FACTORS: dict[str, tuple[Callable[[Case], float | None], str, list[Case]]] = {
+    "resolution": (
+        lambda case: case.height * case.width / 1e6,
+        "resolution, megapixels",
+        [Case(height=h, width=w) for h, w in SIZES],
+    ),
+    "n": (
+        lambda case: case.chosen().context,
+        "n, preceding frames",
+        [Case(context=n) for n in (5, 10, 20, 40)],
+    ),
+    "r": (
+        lambda case: case.chosen().radius,
+        "r, cells",
+        [Case(radius=r) for r in (6.0, 12.0, 18.0, 24.0)],
+    ),
+    "objects": (
+        lambda case: case.objects,
+        "objects",
+        [Case(objects=k) for k in (1, 2, 5, 10, 20)],
+    ),
+}
+LONG = "length"
 
 
-def cases(threads: int, runs: int) -> dict[str, list[Case]]:
-    """By what is changed."""
-    same: dict[str, Any] = {"threads": threads, "runs": runs}
-    return {
-        "resolution": [Case(height=h, width=w, **same) for h, w in SIZES],
-        "n": [Case(context=n, **same) for n in CONTEXTS],
-        "r": [Case(radius=r, **same) for r in RADII],
-        "objects": [Case(objects=k, **same) for k in OBJECTS],
-    }
+@dataclass
+class Measured:
+    """Rows that are known, and the file that keeps them.
+
+    Attributes:
+        file: None: they are not kept.
+        rows: By case.
+        long: Stretches of the long video, by its number of frames.
+    """
+
+    file: Path | None
+    rows: dict[str, Row] = field(default_factory=dict)
+    long: dict[str, list[Row]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.file is not None and self.file.is_file():
+            known = json.loads(self.file.read_text(encoding="utf-8"))
+            self.rows, self.long = known["rows"], known["long"]
+
+    def row(self, case: Case) -> Row:
+        """Figures of a case."""
+        key = json.dumps({**asdict(case), **asdict(case.chosen())})
+        if key not in self.rows:
+            steady = str(Path(__file__).with_name("steady.py"))
+            self.rows[key] = in_own_process(steady, json.dumps(asdict(case)))
+            self._keep()
+        return self.rows[key]
+
+    def stretches(self, frames: int, threads: int) -> list[Row]:
+        """Figures of the long video."""
+        key = f"{frames} frames, {threads} threads"
+        if key not in self.long:
+            self.long[key] = in_own_process(__file__, LONG, frames, threads)
+            self._keep()
+        return self.long[key]
+
+    def _keep(self) -> None:
+        write_json(self.file, {"rows": self.rows, "long": self.long})
 
 
-def label(changed: str, case: Case) -> str:
-    """The value of what is changed."""
-    values = {
-        "resolution": f"{case.height} x {case.width}",
-        "n": case.context,
-        "r": case.radius,
-        "objects": case.objects,
-    }
-    return f"{values[changed]:g}" if changed == "r" else str(values[changed])
-
-
-def long_video(frames: int, threads: int) -> list[dict[str, float]]:
+def long_video(frames: int, threads: int) -> list[Row]:
     """Medians over stretches of a long video, and the peak memory up to each."""
     torch.set_num_threads(threads)
     scene = [frame.image for frame in SyntheticScene(size=(240, 426), frames=96)]
@@ -66,63 +112,74 @@ def long_video(frames: int, threads: int) -> list[dict[str, float]]:
         seconds.append(time.process_time() - began)
         if (t + 1) % stretch == 0:
             median = statistics.median(seconds[-stretch:])
-            rows.append({"frames": t + 1, "seconds": median, "peak_gib": peak_gib()})
+            rows.append({"frames": t + 1, "total": median, "peak_gib": peak_gib()})
     return rows
 
 
-def plot(file: Path, measured: dict[str, list[dict[str, Any]]]) -> None:
-    """Seconds and memory against each thing that is changed."""
+def plot(file: Path, curves: dict[str, list[tuple[float, Row]]]) -> None:
+    """Seconds and memory against each thing that is changed, by what its axis says."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(2, len(measured), figsize=(12, 5), sharex="col", sharey="row")
-    for column, (changed, rows) in zip(axes.T, measured.items(), strict=True):
-        names = [str(row["label"]).split(" x ")[0] for row in rows]
-        for axis, key in zip(column, ("total", "peak_gib"), strict=True):
-            axis.plot(names, [row[key] for row in rows], "o-")
-            axis.set_ylim(bottom=0)
+    parts = {"total": "a frame", "propagation": "propagation", "features": "features"}
+    figure, axes = plt.subplots(
+        2, len(curves), figsize=(2.5 * len(curves), 4.4), sharex="col", squeeze=False
+    )
+    for (above, below), (name, points) in zip(axes.T, curves.items(), strict=True):
+        at = [x for x, _ in points]
+        for colour, (key, part) in enumerate(parts.items()):
+            if key in points[0][1]:
+                values = [row[key] for _, row in points]
+                above.plot(at, values, "o-", ms=3, color=f"C{colour}", label=part)
+        below.plot(at, [row["peak_gib"] for _, row in points], "o-", ms=3, color="C3")
+        below.set_xlabel(name)
+        below.set_xlim(left=0)
+        for axis in (above, below):
+            axis.set_ylim(0, axis.get_ylim()[1] * 1.05)
             axis.grid(alpha=0.3)
-        column[1].set_xlabel("height in pixels" if changed == "resolution" else changed)
-    axes[0, 0].set_ylabel("CPU seconds a frame")
+            axis.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].set_ylabel("CPU s a frame")
     axes[1, 0].set_ylabel("peak memory, GiB")
-    for axis in axes.flat:
-        axis.set_ylim(0)
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    figure.align_ylabels()
     figure.tight_layout()
     figure.savefig(file, dpi=100)
 
 
 def main() -> None:
     """Measure, print, plot."""
-    if sys.argv[1:2] == ["video"]:
+    if sys.argv[1:2] == [LONG]:
         print(json.dumps(long_video(int(sys.argv[2]), int(sys.argv[3]))))
         return
     parser = arguments(__doc__ or "")
-    parser.add_argument("--long", type=int, default=2000, help="frames of the long video; 0: none")
+    parser.set_defaults(runs=3)
+    names = [*FACTORS, LONG]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, help="parts to measure")
+    parser.add_argument("--frames", type=int, default=2000, help="of the long video")
     parser.add_argument("--plot", type=Path, help="write a picture to this file")
     options = parser.parse_args()
-    measured: dict[str, list[dict[str, Any]]] = {}
-    here = Path(__file__)
-    for changed, changes in cases(options.threads, options.runs).items():
-        measured[changed] = [
-            {"label": label(changed, case)}
-            | in_own_process(str(here.with_name("steady.py")), json.dumps(asdict(case)))
-            for case in changes
-        ]
-        keys = ("label", "features", "propagation", "total", "peak_gib")
-        columns = (changed, "features s", "propagation s", "total s", "peak GiB")
-        rows = [[row[key] for key in keys] for row in measured[changed]]
+    measured = Measured(options.json)
+    curves: dict[str, list[tuple[float, Row]]] = {}
+    for changed in (name for name in FACTORS if name in options.only):
+        value, axis, cases = FACTORS[changed]
+        cases = [replace(case, threads=options.threads, runs=options.runs) for case in cases]
+        found = [measured.row(case) for case in cases]
+        curves[axis] = [(value(case) or 0, row) for case, row in zip(cases, found, strict=True)]
+        sizes = [f"{case.height} x {case.width}" for case in cases]
+        labels = sizes if changed == "resolution" else [f"{x:g}" for x, _ in curves[axis]]
+        keys = ("features", "propagation", "total", "peak_gib")
+        rows = [[label, *map(row.get, keys)] for label, row in zip(labels, found, strict=True)]
+        columns = (changed, "features s", "propagation s", "a frame s", "peak GiB")
         show(f"CPU seconds a frame against {changed}, DAVIS protocol", columns, rows)
-    result: dict[str, Any] = {"growth": measured}
-    if options.plot is not None:
-        plot(options.plot, measured)
-    if options.long:
-        rows = in_own_process(str(here), "video", options.long, options.threads)
+    if LONG in options.only:
+        stretches = measured.stretches(options.frames, options.threads)
         columns = ("frames so far", "s a frame (median since)", "peak GiB")
-        show("One long video, 240 x 426", columns, [list(row.values()) for row in rows])
-        result["long"] = rows
-    write_json(options.json, result)
+        show("One long video, 240 x 426", columns, [list(row.values()) for row in stretches])
+        curves["length, frames (240 x 426)"] = [(row["frames"], row) for row in stretches]
+    if options.plot is not None:
+        plot(options.plot, curves)
 
 
 if __name__ == "__main__":

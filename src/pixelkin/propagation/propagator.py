@@ -254,16 +254,19 @@ class Propagator:
         Classes are upsampled one after the other, so that memory does not grow with their number.
         """
         assert self._template is not None
+        stretched = self.protocol.stretch_output
         best = torch.full(self._input, -torch.inf)
-        winner = torch.zeros(self._input, dtype=torch.long)
-        votes, total = torch.zeros(self._input), torch.zeros(self._input)
+        votes = torch.zeros(self._input) if stretched else best
+        total = torch.zeros(self._input)
+        winner = torch.zeros(self._input, dtype=torch.int32)
         for i, small in enumerate(soft):
             share = resample.resize_bilinear(small[None], self._input)
-            score = resample.stretch(share)[0] if self.protocol.stretch_output else share[0]
+            score = resample.stretch(share)[0] if stretched else share[0]
             better = score > best
-            best = torch.where(better, score, best)
             winner.masked_fill_(better, i)
-            votes = torch.where(better, share[0], votes)
+            torch.maximum(best, score, out=best)
+            if stretched:
+                votes = torch.where(better, share[0], votes)
             total += share[0]
         share = (votes / total.clamp_min(1e-12)).flatten()
         counts = torch.bincount(winner.flatten(), minlength=len(soft))

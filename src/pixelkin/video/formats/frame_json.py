@@ -45,10 +45,11 @@ def prediction_to_dict(prediction: Prediction) -> dict[str, Any]:
     """The JSON content of a prediction."""
     labels = prediction.labels
     names = dict(zip(labels.objects, labels.names or (), strict=labels.names is not None))
+    ids = None if labels.ids is None else np.asfortranarray(labels.ids)  # runs go down the columns
     objects = []
     for i, confidence in zip(prediction.objects, prediction.confidence, strict=True):
         name = {"name": names[i]} if i in names else {}
-        found = _region(labels.ids == i) if labels.ids is not None else _position(labels, i)
+        found = _region(ids == i) if ids is not None else _position(labels, i)
         objects.append({"id": i, **name, "confidence": _short(confidence), **found})
     return {
         "frame": prediction.index,

@@ -1,0 +1,99 @@
+"""What the bounded pipeline gains: a video into a folder, with its overlay, with and without it.
+
+    python benchmarks/overlap.py [--video VIDEO --labels MASK] [--frames 16] [--runs 3]
+
+Wall seconds a frame: the only figures of the benchmarks that need an idle machine. Both forms run
+in turn, on one torch thread and on as many as there are cores, and their results are compared.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+import torch
+from common import arguments, show, write_json
+from steady import stripes
+
+from pixelkin.app import overlay
+from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models.encoder import load_encoder
+from pixelkin.propagation import session
+from pixelkin.video.masks import read_mask
+from pixelkin.video.overlap import Behind
+from pixelkin.video.reader import open_video
+from pixelkin.video.writer import write_image
+
+
+class AtOnce(Behind):
+    """Calls made where they are asked for."""
+
+    def __call__(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call it."""
+        function(*arguments)
+
+
+def one_after_the_other() -> ExitStack:
+    """The pipeline without its threads."""
+    stack = ExitStack()
+    stack.enter_context(mock.patch.multiple(session, ahead=iter, Behind=AtOnce))
+    stack.enter_context(mock.patch.object(overlay, "ahead", iter))
+    return stack
+
+
+def main() -> None:
+    """Measure, compare, print."""
+    parser = arguments(__doc__ or "")
+    parser.set_defaults(runs=3)
+    parser.add_argument("--video", type=Path, help="a real video; made up if none")
+    parser.add_argument("--labels", type=Path, help="mask of its first frame")
+    parser.add_argument("--frames", type=int, default=16, help="of a made-up video")
+    options = parser.parse_args()
+    encoder = load_encoder()
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        out, video, labels = Path(temporary) / "out", options.video, stripes(480, 854, 2)
+        if video is None:
+            video = Path(temporary) / "frames"
+            for t, frame in enumerate(SyntheticScene(size=(480, 854), frames=options.frames)):
+                write_image(video / f"{t:05d}.jpg", frame.image)
+        else:
+            labels = read_mask(options.labels)
+        frames = len(open_video(video))
+
+        def run() -> tuple[float, float, float, list[bytes]]:
+            began, cpu = time.perf_counter(), time.process_time()
+            session.propagate_to_folder(video, labels, out, encoder=encoder, overwrite=True)
+            propagated = time.perf_counter()
+            overlay.write_overlay(video, out)
+            ended, cpu = time.perf_counter(), time.process_time() - cpu
+            files = [p.read_bytes() for kind in ("masks", "frames") for p in (out / kind).iterdir()]
+            return propagated - began, ended - propagated, cpu, sorted(files)
+
+        for threads in sorted({1, os.cpu_count() or 1}):
+            torch.set_num_threads(threads)
+            before, after = [], []
+            for _ in range(options.runs):
+                with one_after_the_other():
+                    before.append(run())
+                after.append(run())
+                assert before[-1][-1] == after[-1][-1]
+            for name, runs in (("one after the other", before), ("overlapped", after)):
+                seconds = (
+                    statistics.median(column) / frames
+                    for column in list(zip(*runs, strict=True))[:3]
+                )
+                rows.append([name, threads, *seconds])
+    columns = ("", "threads", "propagating: wall s", "drawing: wall s", "CPU s")
+    show(f"A frame of {video.name}, {frames} frames, files alike", columns, rows)
+    write_json(options.json, {"overlap": [dict(zip(columns, row, strict=True)) for row in rows]})
+
+
+if __name__ == "__main__":
+    main()
