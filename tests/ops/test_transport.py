@@ -82,6 +82,41 @@ def test_without_history_it_is_plain_sinkhorn_step_by_step(log_domain: bool) -> 
         v = 1 / (30 * (u @ kernel))
 
 
+@DOMAINS
+@pytest.mark.parametrize("shape", [(40, 40), (37, 53), (53, 36)])
+def test_coarse_start_and_pieces_lead_to_the_plan_of_pot(
+    shape: tuple[int, int], log_domain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelkin.ops.transport._COARSEST", 8)  # two levels below
+    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 7 * shape[1])
+    cost = costs(2, *shape)
+    plan, residual = sinkhorn(
+        cost, epsilon=0.05, max_iterations=1000, tolerance=1e-12, log_domain=log_domain
+    )
+    assert float(residual.max()) <= 1e-12
+    for c, p in zip(cost, plan, strict=True):
+        torch.testing.assert_close(p, pot(c, 0.05, "sinkhorn"), rtol=1e-6, atol=1e-10)
+
+
+@DOMAINS
+def test_coarse_start_saves_iterations_where_neighbours_are_alike(
+    log_domain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two curves in space: next on the curve, next in the matrix; far from each other, so that
+    # the potentials have a way to go.
+    a, b = torch.linspace(0, 6, 96, dtype=torch.float64), torch.linspace(1, 5, 96).double()
+    first = torch.stack([a.cos(), a.sin(), a / 6], 1)
+    second = torch.stack([b.cos(), b.sin(), 0.2 + b.square() / 30], 1)
+    cost = torch.cdist(first, second)[None]
+    residuals = []
+    for coarsest in (200, 16):
+        monkeypatch.setattr("pixelkin.ops.transport._COARSEST", coarsest)
+        residuals.append(
+            sinkhorn(cost, epsilon=0.05, max_iterations=8, tolerance=0, log_domain=log_domain)[1]
+        )
+    assert float(residuals[1]) < float(residuals[0]) / 3
+
+
 def test_acceleration_needs_fewer_iterations() -> None:
     cost = matching_costs(80, 0.5)
     _, plain = sinkhorn(cost, max_iterations=100, tolerance=0.0, history=0)
@@ -129,7 +164,7 @@ def test_small_epsilon_neither_over_nor_underflows(
     cost = 0.3 + 0.7 * costs(1, n, n, dtype)
     cost[0].fill_diagonal_(0.2)
     plan, residual = sinkhorn(
-        cost, epsilon=epsilon, max_iterations=50, tolerance=5e-6, log_domain=log_domain
+        cost, epsilon=epsilon, max_iterations=200, tolerance=5e-6, log_domain=log_domain
     )
     assert float(residual) <= 5e-6
     expected = torch.eye(n, dtype=dtype) / n
@@ -210,7 +245,7 @@ def test_a_pair_does_not_depend_on_its_companions() -> None:
 def test_more_pairs_than_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = costs(5, 8, 9)
     whole = sinkhorn(cost)
-    monkeypatch.setattr("pixelkin.ops.transport._CPU_CHUNK", 2 * 72)
+    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 2 * 72)
     for a, b in zip(whole, sinkhorn(cost), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-15)
 
