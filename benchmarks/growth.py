@@ -45,7 +45,7 @@ FACTORS: dict[str, tuple[Callable[[Case], float | None], str, list[Case]]] = {
     "r": (
         lambda case: case.chosen().radius,
         "r, cells",
-        [Case(radius=r) for r in (6.0, 12.0, 18.0, 24.0)],
+        [Case(radius=r) for r in (6, 12, 18, 24)],
     ),
     "objects": (
         lambda case: case.objects,
@@ -77,7 +77,7 @@ class Measured:
 
     def row(self, case: Case) -> Row:
         """Figures of a case."""
-        key = json.dumps({**asdict(case), **asdict(case.chosen())})
+        key = json.dumps(asdict(case) | asdict(case.chosen()))
         if key not in self.rows:
             steady = str(Path(__file__).with_name("steady.py"))
             self.rows[key] = in_own_process(steady, json.dumps(asdict(case)))
