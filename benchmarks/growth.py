@@ -6,7 +6,7 @@ Each row is a process of its own: CPU seconds of a frame in the steady state und
 protocol with one thing changed, and the peak memory of the process. "length" follows one long video
 of 240 x 426 pixels and shows that neither grows with it. What FILE holds is not measured again, so
 that an interrupted run goes on. On one core at 2.6 GHz all but the length takes some 6 minutes, the
-length 7.
+length 11.
 """
 
 from __future__ import annotations
