@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from pixelkin.ops.affinity import SLACK
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.cells import ABOVE, Cells, half_squared
 
 
 def test_rounded_rows_multiply_to_minus_half_the_squared_distance() -> None:
@@ -18,7 +18,23 @@ def test_rounded_rows_multiply_to_minus_half_the_squared_distance() -> None:
     vectors = features.permute(0, 2, 3, 1).bfloat16().double()
     distances = torch.cdist(vectors[0].view(20, 50), vectors[1].view(20, 50))
     product = cells.queries[0].double().view(20, -1) @ cells.rounded[1].double().view(20, -1).T
-    torch.testing.assert_close(product, -distances.square() / 2, rtol=0, atol=SLACK / 2)
+    torch.testing.assert_close(product, -distances.square() / 2 - ABOVE, rtol=0, atol=SLACK / 2)
+
+
+def test_bits_of_products_ascend_with_the_distance() -> None:
+    torch.manual_seed(0)
+    features = F.normalize(torch.randn(1, 50, 20, 20), dim=1)
+    near = F.normalize(features + 0.003 * torch.randn(1, 50, 20, 20), dim=1)
+    cells = Cells.of(torch.cat([features, near, features.roll(3, 3)]), rounded=True)
+    assert cells.rounded is not None
+    rows = cells.rounded.view(1200, -1)
+    bits = (cells.queries[0].view(400, -1) @ rows.T).view(torch.int16)
+    assert int(bits.max()) < -128  # all below zero, also those of features with themselves
+    distances = half_squared(bits)
+    assert torch.equal(bits.long().sort(1).values, bits.gather(1, distances.argsort(1)).long())
+    vectors = cells.exact.bfloat16().double().view(1200, -1)
+    expected = torch.cdist(vectors[:400], vectors).square() / 2
+    torch.testing.assert_close(distances.double(), expected, rtol=2**-8, atol=2 * SLACK)
 
 
 def test_eta_is_the_distance_that_rounding_moves_a_feature() -> None:

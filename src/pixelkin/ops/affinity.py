@@ -4,9 +4,9 @@ Label propagation compares every cell of a target frame with cells of many refer
 which only a disc around the target cell counts. The dense affinity of a 480p video has 865 million
 entries a frame; here a tile's share of it exists at a time, and most of that is looked at once:
 
-    target grid       T references        product of a tile, T x P x n      best of each column
+    target grid       T references        product of a tile, T x P x n     closest of each column
     +--+--+--+--+     +-----------+            _______________                _______________
-    |  |  |  |  |     | +-------+ |+        T /              /|  max over T  /______________/ n
+    |  |  |  |  |     | +-------+ |+        T /              /|  min over T  /______________/ n
     +--+--+--+--+     | | tile  | ||+        /______________/ |              P: cells of the box.
     |  |##|  |  |  x  | | + its | |||   ->   |              | |      ->      Those outside the disc
     +--+--+--+--+     | | discs | |||        |              | /              are cut out; the k best
@@ -20,7 +20,7 @@ most eta, and so changes a distance |q - s| by at most eta_q + eta_s; and of uni
 closest are the most similar, q.s = 1 - |q - s|^2 / 2. Hence a source that was left out can be among
 the k best only if its rounded distance exceeds the distance of the k-th candidate by less than
 eta_q + eta_s. For target cells where that may be (0 to 4 % of them in the videos tried) the search
-is repeated with more candidates, and if that does not settle it, in float32.
+is repeated with more candidates of the same products, and if that does not settle it, in float32.
 
 Pure tensor functions; they know nothing about labels, videos or protocols. `dense_topk` is the
 brute-force form that the tests hold `windowed_topk` to.
@@ -29,19 +29,20 @@ brute-force form that the tests hold `windowed_topk` to.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt
 
 import torch
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
-from pixelkin.ops.tiles import TILE, grown, outside_disc, tiles
+from pixelkin.ops.cells import ABOVE, Cells, half_squared
+from pixelkin.ops.sources import Product, Sources, Strip, joined, worst
+from pixelkin.ops.tiles import TILE, grown, outside_disc, spans
 
 BLOCK = 2**23  # entries of a tile's product, at most
 FRAMES = 20  # with fewer, whole frames are folded
 COLUMNS, CANDIDATES = 20, 24  # of the search with rounded features, at least
+WIDER = 4  # times as many where they are not enough
 ROUNDING = 2.0**-8  # relative rounding error of bfloat16
 # By how much q.s and 1 - |q - s|^2 / 2 of rounded features can differ besides: squared lengths in
 # two parts each and lengths that are not quite 1; a float32 sum for every two channels.
@@ -57,102 +58,18 @@ def _cut(
     return outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius).T.contiguous()
 
 
-# Values and ids of sources, n x count, and for each of n targets a bound of what was left out.
-Found = tuple[Tensor, Tensor, Tensor]
-
-
-def _best(product: Tensor, cut: Tensor | None, count: int, columns: int) -> Found:
-    """The `count` largest of T x P entries for each of n targets, among the best columns.
-
-    Args:
-        product: T x P x n.
-        cut: P x n, True where a column does not count; None: all do.
-        count: How many to keep.
-        columns: How many columns to search; `count` of them hold the `count` largest entries.
-
-    Returns:
-        (values n x m, ids n x m as t * P + p, bounds n); m is at most `count`. Entries that do
-        not count are -inf.
-    """
-    frames, cells, n = product.shape
-    width = min(columns, cells)
-    top = product.amax(0)
-    if cut is not None:
-        top = top.masked_fill_(cut, -torch.inf)
-    top, chosen = top.T.contiguous().topk(width, dim=1, sorted=False)
-    found = product.gather(1, chosen.T.expand(frames, -1, -1))
-    found = found.masked_fill_((top == -torch.inf).T, -torch.inf).permute(2, 0, 1).reshape(n, -1)
-    values, order = found.topk(min(count, found.shape[1]), dim=1, sorted=False)
-    bound = top.amin(1) if width < cells else top.new_full((n,), -torch.inf)
-    if values.shape[1] < found.shape[1]:
-        bound = bound.maximum(values.amin(1))
-    return values, order // width * cells + chosen.gather(1, order % width), bound
-
-
-def _joined(parts: list[Found], count: int) -> Found:
-    """The `count` best of several groups of sources."""
-    values, ids = (torch.cat([p[i] for p in parts], dim=1) for i in (0, 1))
-    bound = torch.stack([p[2] for p in parts]).amax(0)
-    if values.shape[1] > count:
-        values, order = values.topk(count, dim=1, sorted=False)
-        ids = ids.gather(1, order)
-        bound = bound.maximum(values.amin(1))
-    return values, ids, bound
-
-
-@dataclass
-class _Sources:
-    """Cells that the n cells of a tile are compared with.
-
-    Attributes:
-        slots: The T frames of `Cells` that they are in.
-        box: Where they are in each, P cells.
-        ids: T x P, reference * hw + cell.
-        cut: P x n, which do not count for which cell of the tile; None: all count.
-    """
-
-    slots: list[int]
-    box: tuple[slice, slice]
-    ids: Tensor
-    cut: Tensor | None = None
-
-    def product(self, keys: Tensor, tile: Tensor, space: Tensor) -> Tensor:
-        """Products of the keys S x h x w x C with a tile n x C, T x P x n, made in `space`."""
-        frames, cells = self.ids.shape
-        product = space[: frames * cells * len(tile)].view(frames * cells, -1)
-        if frames == 1 and self.cut is None:
-            block = keys[self.slots[0]]
-        else:
-            block = torch.stack([keys[slot][self.box] for slot in self.slots])
-        torch.mm(block.view(frames * cells, -1), tile.T, out=product)
-        if self.cut is not None or frames >= FRAMES:
-            return product.view(frames, cells, -1)
-        # The cells of a few whole frames fold into columns, too.
-        split = next(d for d in range(FRAMES // frames, 0, -1) if cells % d == 0)
-        return product.view(frames * split, cells // split, -1)
-
-    def best(self, product: Tensor, count: int, columns: int) -> Found:
-        """`_best` of a product, with the ids of the sources."""
-        values, ids, bound = _best(product, self.cut, count, columns)
-        return values, self.ids.view(-1)[ids], bound
-
-    def of_rows(self, rows: Tensor) -> _Sources:
-        """The same for some cells of the tile."""
-        return self if self.cut is None else replace(self, cut=self.cut[:, rows])
-
-
 def _certain(kth: Tensor, bound: Tensor, eta: Tensor, channels: int) -> Tensor:
     """For which of n targets the k most similar sources are among those that were kept.
 
     Args:
         kth: n, similarity of the k-th best of those that were kept.
-        bound: n, minus half the squared distance, rounded, of the closest one left out.
+        bound: n, half the squared distance, rounded, of the closest one left out.
         eta: n, how far rounding moves the target and a source together.
         channels: How many each product sums.
     """
-    slack = SLACK + channels * SLACK_OF_CHANNEL
+    slack = SLACK + channels * SLACK_OF_CHANNEL + ABOVE * ROUNDING
     farthest = (2 * (1 - kth.double())).clamp_min(0).sqrt()
-    left_out = (2 * (-bound.double() * (1 - ROUNDING) - slack)).clamp_min(0).sqrt()
+    left_out = (2 * (bound.double() * (1 - ROUNDING) - slack)).clamp_min(0).sqrt()
     return left_out - eta > farthest
 
 
@@ -170,6 +87,7 @@ class _Search:
         verify: bool,
     ) -> None:
         self.target, self.keys, self.slots, self.near = target, keys, slots, near
+        self.far = [t for t in range(len(slots)) if t not in near]
         self.radius, self.k, self.verify = radius, k, verify
         self.margin = max(int(-(-(radius or 0) // 1)) - 1, 0)
         _, h, w, _ = target.exact.shape
@@ -178,56 +96,59 @@ class _Search:
         rounded = target.rounded is not None and keys.rounded is not None
         self.queries = target.queries[0] if rounded else None
         self.channels = 0 if self.queries is None else self.queries.shape[2]
-        far = [t for t in range(len(slots)) if t not in near]
-        self.far = self._sources(far, (slice(0, h), slice(0, w)))
         box = min(TILE + 2 * self.margin, h) * min(TILE + 2 * self.margin, w)
-        sources = len(far) * h * w + len(near) * box
+        sources = len(self.far) * h * w + len(near) * box
         self.side = max(1, min(TILE, isqrt(BLOCK // sources)))
         self._most = sources * self.side**2
-        self._spaces: dict[torch.dtype, Tensor] = {}
+        self._products_in: dict[torch.dtype, Tensor] = {}  # memory that all tiles share
+        self._strips_in: dict[torch.dtype, Tensor] = {}
 
-    def _sources(self, references: list[int], box: tuple[slice, slice]) -> _Sources:
+    def _strip(
+        self, references: list[int], columns: slice, spaces: dict[torch.dtype, Tensor]
+    ) -> Strip:
         first = torch.tensor(references, device=self.position.device) * self.position.numel()
-        ids = first[:, None] + self.position[box].reshape(-1)
-        return _Sources([self.slots[t] for t in references], box, ids)
+        ids = first[:, None] + self.position[:, None, columns]
+        slots = [self.slots[t] for t in references]
+        return Strip(self.keys, slots, ids, columns, spaces)
 
-    def _sources_of(self, rows: slice, columns: slice) -> list[_Sources]:
-        """What a tile is compared with."""
-        sources = [self.far] if self.far.slots else []
-        if self.near:
-            assert self.radius is not None
-            h, w = self.position.shape
-            box = grown(rows, self.margin, h), grown(columns, self.margin, w)
-            cut = _cut(
-                (rows.stop - rows.start, columns.stop - columns.start),
-                (rows.start - box[0].start, columns.start - box[1].start),
-                (box[0].stop - box[0].start, box[1].stop - box[1].start),
-                self.radius,
-            )
-            cut = cut.to(self.position.device)
-            sources.append(replace(self._sources(self.near, box), cut=cut))
-        return sources
+    def _whole(self) -> Sources:
+        """All cells of the references without a disc."""
+        h, w = self.position.shape
+        most = max(1, FRAMES // len(self.far))
+        fold = next(rows for rows in range(most, 0, -1) if h % rows == 0)
+        return Sources(self._strip(self.far, slice(0, w), {}), slice(0, h), fold)
 
-    def _products(self, keys: Tensor, tile: Tensor, sources: list[_Sources]) -> list[Tensor]:
-        """The products of a tile with its sources, in memory that all tiles share."""
-        if keys.dtype not in self._spaces:
-            self._spaces[keys.dtype] = keys.new_empty(self._most)
-        space = self._spaces[keys.dtype]
+    def _near(self, strip: Strip, beside: slice, rows: slice, columns: slice) -> Sources:
+        """The cells of a strip, in columns `beside`, in the discs around a tile's cells."""
+        above = grown(rows, self.margin, len(self.position))
+        assert self.radius is not None
+        cut = _cut(
+            (rows.stop - rows.start, columns.stop - columns.start),
+            (rows.start - above.start, columns.start - beside.start),
+            (above.stop - above.start, beside.stop - beside.start),
+            self.radius,
+        )
+        return Sources(strip, above, cut=cut.to(self.position.device))
+
+    def _products(self, tile: Tensor, sources: list[Sources]) -> list[Product]:
+        """The products of a tile with its sources."""
+        if tile.dtype not in self._products_in:
+            self._products_in[tile.dtype] = tile.new_empty(self._most)
+        space = self._products_in[tile.dtype]
         products = []
         for source in sources:
-            products.append(source.product(keys, tile, space))
-            space = space[products[-1].numel() :]
+            products.append(source.product(tile, space))
+            space = space[products[-1].entries.numel() :]
         return products
 
-    def _exact(self, tile: Tensor, sources: list[_Sources]) -> tuple[Tensor, Tensor]:
+    def _exact(self, tile: Tensor, sources: list[Sources]) -> tuple[Tensor, Tensor]:
         """Values and ids, n x (at most k), of the k best sources of the tile's n x C features."""
-        products = self._products(self.keys.exact, tile, sources)
-        found = [s.best(x, self.k, self.k) for s, x in zip(sources, products, strict=True)]
-        values, ids, _ = _joined(found, self.k)
-        return values, ids
+        products = self._products(-tile, sources)
+        distances, ids, _ = joined([p.best(self.k, self.k) for p in products], self.k)
+        return -distances, ids
 
     def _rounded(
-        self, tile: Tensor, queries: Tensor, eta: Tensor, sources: list[_Sources]
+        self, tile: Tensor, queries: Tensor, eta: Tensor, sources: list[Sources]
     ) -> tuple[Tensor, Tensor]:
         """The same by way of candidates, found with rounded features.
 
@@ -237,51 +158,48 @@ class _Search:
             eta: n, how far rounding moves the target and a source together.
             sources: What the tile is compared with.
         """
-        assert self.keys.rounded is not None
-        products = self._products(self.keys.rounded, queries, sources)
+        products = self._products(queries, sources)
         if not self.verify:
-            found = [s.best(x, self.k, self.k) for s, x in zip(sources, products, strict=True)]
-            values, ids, _ = _joined(found, self.k)
-            return 1 + values.float(), ids
-        values, ids, certain = self._compared(tile, eta, sources, products, 1)
-        for wider in (4, None):
-            rows = (~certain).nonzero()[:, 0]
-            if not len(rows):
-                break
-            some = [s.of_rows(rows) for s in sources]
-            if wider is None:
-                values[rows], ids[rows] = self._exact(tile[rows], some)
-            else:
-                parts = [x.index_select(2, rows) for x in products]
-                best = self._compared(tile[rows], eta[rows], some, parts, wider)
-                values[rows], ids[rows], certain[rows] = best
+            distances, ids, _ = joined([p.best(self.k, self.k) for p in products], self.k)
+            return 1 - half_squared(distances), ids
+        values, ids, certain = self._compared(tile, eta, products, None)
+        rows = (~certain).nonzero()[:, 0]
+        if len(rows):
+            values[rows], ids[rows], certain = self._compared(tile, eta, products, rows)
+            rows = rows[~certain]
+        if len(rows):
+            values[rows], ids[rows] = self._exact(tile[rows], [s.of_rows(rows) for s in sources])
         return values, ids
 
     def _compared(
-        self,
-        tile: Tensor,
-        eta: Tensor,
-        sources: list[_Sources],
-        products: list[Tensor],
-        wider: int,
+        self, tile: Tensor, eta: Tensor, products: list[Product], rows: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The k best of `wider` times the usual number of candidates, and whether that is certain.
+        """The k best of some candidates, and whether that is certain.
+
+        Args:
+            tile: As in `_rounded`.
+            eta: As in `_rounded`.
+            products: With its sources.
+            rows: None, or which of the n cells: with `WIDER` times as many candidates.
 
         Returns:
             (values n x k, ids n x k, n bool).
         """
-        count, columns = (wider * max(c, self.k) for c in (CANDIDATES, COLUMNS))
-        found = [s.best(x, count, columns) for s, x in zip(sources, products, strict=True)]
-        distances, candidates, bound = _joined(found, count)
+        times = 1
+        if rows is not None:
+            tile, eta, times = tile[rows], eta[rows], WIDER
+        count, columns = (times * max(c, self.k) for c in (CANDIDATES, COLUMNS))
+        distances, candidates, bound = joined(
+            [p.best(count, columns, rows) for p in products], count
+        )
         cells = self.position.numel()
         first = torch.tensor(self.slots) * cells
         places = first[candidates // cells] + candidates % cells
-        # index_select copies rows twice as fast as indexing does.
-        rows = self.keys.exact.view(-1, tile.shape[1]).index_select(0, places.view(-1))
-        values = torch.bmm(rows.view(*places.shape, -1), tile[:, :, None])[:, :, 0]
-        values = values.masked_fill_(distances == -torch.inf, -torch.inf)
+        found = self.keys.exact.view(-1, tile.shape[1]).index_select(0, places.view(-1))
+        values = torch.bmm(found.view(*places.shape, -1), tile[:, :, None])[:, :, 0]
+        values = values.masked_fill_(distances == worst(distances.dtype), -torch.inf)
         values, order = values.topk(min(self.k, values.shape[1]), dim=1, sorted=False)
-        certain = _certain(values.amin(1), bound, eta, self.channels)
+        certain = _certain(values.amin(1), half_squared(bound), eta, self.channels)
         return values, candidates.gather(1, order), certain
 
     def run(self) -> tuple[Tensor, Tensor]:
@@ -290,18 +208,24 @@ class _Search:
         exact = self.target.exact[0]
         values = exact.new_full((h, w, self.k), -torch.inf)
         ids = torch.zeros(h, w, self.k, dtype=torch.long, device=exact.device)
-        for rows, columns in tiles(h, w, self.side):
-            tile = exact[rows, columns].flatten(0, 1)
-            sources = self._sources_of(rows, columns)
-            if self.queries is None:
-                best = self._exact(tile, sources)
-            else:
-                queries = self.queries[rows, columns].flatten(0, 1)
-                best = self._rounded(tile, queries, self.eta[rows, columns].flatten(), sources)
-            top, order = best[0].sort(dim=1, descending=True)
-            shape = (rows.stop - rows.start, columns.stop - columns.start, -1)
-            values[rows, columns, : top.shape[1]] = top.view(shape)
-            ids[rows, columns, : top.shape[1]] = best[1].gather(1, order).view(shape)
+        whole = [self._whole()] if self.far else []
+        for columns in spans(w, self.side):
+            beside = grown(columns, self.margin, w)
+            strip = self._strip(self.near, beside, self._strips_in) if self.near else None
+            for rows in spans(h, self.side):
+                tile = exact[rows, columns].flatten(0, 1)
+                sources = list(whole)
+                if strip is not None:
+                    sources.append(self._near(strip, beside, rows, columns))
+                if self.queries is None:
+                    best = self._exact(tile, sources)
+                else:
+                    queries = self.queries[rows, columns].flatten(0, 1)
+                    best = self._rounded(tile, queries, self.eta[rows, columns].flatten(), sources)
+                top, order = best[0].sort(dim=1, descending=True)
+                shape = (rows.stop - rows.start, columns.stop - columns.start, -1)
+                values[rows, columns, : top.shape[1]] = top.view(shape)
+                ids[rows, columns, : top.shape[1]] = best[1].gather(1, order).view(shape)
         return values.flatten(0, 1), ids.flatten(0, 1)
 
 

@@ -12,12 +12,23 @@ import torch
 from torch import Tensor
 
 UNIT = 2e-6  # by how much squared lengths may differ from 1
+ABOVE = 2.0**-12  # added to half the squared distances, so that none is rounded to below zero
 
 
 def fast_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 matrices many times faster than float32."""
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     return capabilities is not None and bool(capabilities().get("amx_bf16", False))
+
+
+def half_squared(products: Tensor) -> Tensor:
+    """Half the squared distances, float32, of products of `Cells.rounded` with `Cells.queries`.
+
+    Args:
+        products: Of any shape, their bits as int16: negative bfloat16 numbers, read as integers,
+            ascend as their magnitudes do.
+    """
+    return -products.view(torch.bfloat16).float() - ABOVE
 
 
 @dataclass
@@ -27,8 +38,8 @@ class Cells:
     Attributes:
         exact: S x h x w x C.
         rounded: S x h x w x C' bfloat16: the features and, in further channels, half their squared
-            lengths, so that the product with a row of `queries` is minus half the squared
-            distance. None where that would not help.
+            lengths, so that the product with a row of `queries` is a negative number, minus half
+            the squared distance, see `half_squared`. None where that would not help.
         eta: S x h x w, how far rounding moves each feature.
     """
 
@@ -53,7 +64,7 @@ class Cells:
         if not bool(((torch.linalg.vecdot(exact, exact) - 1).abs() <= UNIT).all()):
             return Cells(exact, None, eta)
         channels = exact.shape[-1]
-        wide = torch.zeros(*exact.shape[:-1], -(-(channels + 4) // 32) * 32, dtype=torch.bfloat16)
+        wide = torch.zeros(*exact.shape[:-1], -(-(channels + 6) // 32) * 32, dtype=torch.bfloat16)
         wide[..., :channels] = exact
         back = wide[..., :channels].float()
         eta = torch.linalg.vector_norm(exact - back, dim=-1)
@@ -62,6 +73,8 @@ class Cells:
         wide[..., channels] = -half
         wide[..., channels + 1] = -half - wide[..., channels].float()
         wide[..., channels + 2 : channels + 4] = 1
+        wide[..., channels + 4] = -ABOVE
+        wide[..., channels + 5] = 1
         return Cells(exact, wide, eta)
 
     @property
@@ -72,6 +85,7 @@ class Cells:
         queries = self.rounded.clone()
         queries[..., c : c + 2] = self.rounded[..., c + 2 : c + 4]
         queries[..., c + 2 : c + 4] = self.rounded[..., c : c + 2]
+        queries[..., c + 4], queries[..., c + 5] = 1, 0
         return queries
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -10,11 +11,15 @@ from torch import Tensor
 TILE = 12  # side of a tile in cells
 
 
+def spans(length: int, side: int = TILE) -> Iterator[slice]:
+    """Cut a length into slices of at most `side`."""
+    for start in range(0, length, side):
+        yield slice(start, min(start + side, length))
+
+
 def tiles(height: int, width: int, side: int = TILE) -> Iterator[tuple[slice, slice]]:
     """Cut a grid into tiles of at most side x side cells: pairs of (rows, columns)."""
-    for y in range(0, height, side):
-        for x in range(0, width, side):
-            yield slice(y, min(y + side, height)), slice(x, min(x + side, width))
+    return product(spans(height, side), spans(width, side))
 
 
 def grown(cells: slice, margin: int, limit: int) -> slice:
