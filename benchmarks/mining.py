@@ -27,7 +27,7 @@ from torch import Tensor
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.mining.confidence import entries, forward_backward, optimal_transport
 from pixelkin.mining.curriculum import variance, variance_of_entries
-from pixelkin.models.encoder import load_encoder, split_encoder
+from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.transport import sinkhorn
 
 EPSILONS = (0.05, 0.02)
@@ -69,7 +69,7 @@ def plain_iterations(
 
 def video_features(cells: int, pairs: int) -> tuple[Tensor, Tensor]:
     """Unit features, pairs x cells x C, of frames of made-up videos that are GAP frames apart."""
-    encoder, side = split_encoder(load_encoder("default"))[0], 8 * round(cells**0.5)
+    encoder, side = load_encoder("default"), 8 * round(cells**0.5)
     found = []
     for seed in range(pairs):
         scene = SyntheticScene(seed, (max(64, side), max(64, side)))

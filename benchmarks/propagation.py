@@ -42,7 +42,7 @@ from steady import FIRST, Case, stripes
 from torch import Tensor, nn
 
 from pixelkin.data.synthetic import SyntheticScene
-from pixelkin.models.encoder import load_encoder, split_encoder
+from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.affinity import windowed_topk
 from pixelkin.ops.cells import Cells
 from pixelkin.propagation import Protocol, references, rules
@@ -59,7 +59,6 @@ PUBLISHED = {
 CASES = {
     "davis": {},
     "davis, fast": {"fast": True},
-    "davis, both networks": {"networks": 2},
     "youtube_vos": {"protocol": "youtube_vos"},
     "vip": {"protocol": "vip", "height": 560, "width": 560, "objects": 20},
     "jhmdb": {"protocol": "jhmdb", "height": 320, "width": 320, "objects": 15},
@@ -99,7 +98,7 @@ def against_dense(runs: int) -> dict[str, float]:
     protocol = Protocol.named("davis")
     slots = references(protocol, FIRST)
     scene = SyntheticScene(size=(HEIGHT, WIDTH), frames=FIRST + 1)
-    encoder = split_encoder(load_encoder())[0].for_inference(protocol.stride)
+    encoder = load_encoder().for_inference(protocol.stride)
     features = {f: encoder.encode(scene[f].image) for f in {FIRST, *(s.frame for s in slots)}}
     query, *keys = (F.normalize(features[f], dim=0) for f in (FIRST, *(s.frame for s in slots)))
     g = torch.Generator().manual_seed(0)
@@ -135,7 +134,7 @@ def against_dense(runs: int) -> dict[str, float]:
 @torch.inference_mode()
 def convolutions(runs: int) -> float:
     """CPU seconds of the encoder's convolutions and nothing else, one frame."""
-    encoder = split_encoder(load_encoder())[0].for_inference(8)
+    encoder = load_encoder().for_inference(8)
     calls: list[tuple[nn.Conv2d, Tensor]] = []
     layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
     hooks = [m.register_forward_hook(lambda m, x, _: calls.append((m, x[0]))) for m in layers]

@@ -19,7 +19,7 @@ import torch
 from common import cpu_seconds, peak_gib
 
 from pixelkin.data.synthetic import SyntheticScene
-from pixelkin.models.encoder import join_encoders, load_encoder, split_encoder
+from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation import Protocol
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import Labels
@@ -29,10 +29,7 @@ FIRST = 25  # number of the first frame that is timed; what it refers to is put 
 
 @dataclass(frozen=True)
 class Case:
-    """A protocol on a video. None: the protocol's own.
-
-    One of the package's networks, which is of the published codes' size, or all of them.
-    """
+    """A protocol on a video. None: the protocol's own."""
 
     protocol: str = "davis"
     fast: bool = False
@@ -41,7 +38,6 @@ class Case:
     context: int | None = None
     radius: float | None = None
     objects: int = 2
-    networks: int = 1
     threads: int = 1
     runs: int = 5
 
@@ -66,7 +62,7 @@ def steady(case: Case) -> dict[str, float]:
     protocol = case.chosen()
     first = max(FIRST, protocol.context + 2)
     scene = SyntheticScene(size=(case.height, case.width), frames=first + case.runs + 1)
-    encoder = join_encoders(split_encoder(load_encoder())[: case.networks])
+    encoder = load_encoder()
     propagator = Propagator(encoder, protocol)
     labels = stripes(case.height, case.width, case.objects)
     propagator.step(scene[0].image, labels)

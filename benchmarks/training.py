@@ -34,7 +34,7 @@ from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, collate
 from pixelkin.data.index import Source, index_videos
 from pixelkin.data.synthetic import SyntheticScene
-from pixelkin.models.encoder import load_encoder, split_encoder
+from pixelkin.models.encoder import load_encoder
 from pixelkin.training.config import Objective, Recipe, Stage, load_recipe
 from pixelkin.training.distributed import Processes
 from pixelkin.training.log import read_metrics
@@ -90,7 +90,7 @@ def last_stage(recipe: Recipe, objective: Objective | None, **changes: Any) -> R
     if objective is not None:
         stage = Stage((objective,), augmentation=stage.augmentation)
     run = replace(recipe.run, device="cpu", workers=1, report=False, validate_scenes=0)
-    network = split_encoder(load_encoder("default"))[0].config
+    network = load_encoder("default").config
     return replace(recipe, init="default", network=network, stages=(stage,), run=run, **changes)
 
 

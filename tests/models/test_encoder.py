@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,8 @@ from pixelkin.models.encoder import (
     WEIGHTS_DIR,
     Encoder,
     EncoderConfig,
-    join_encoders,
     load_encoder,
     save_encoder,
-    split_encoder,
 )
 from pixelkin.types import InputError
 
@@ -82,36 +79,6 @@ def test_another_stride_has_the_same_weights() -> None:
     encoder = Encoder(SMALL).eval()
     assert encoder.with_stride(8) is encoder
     assert encoder.with_stride(4).encode(FRAME).shape[1:] == (13, 18)
-
-
-def test_similarities_of_joined_encoders_are_the_means_of_theirs(tmp_path: Path) -> None:
-    members = [Encoder(SMALL).eval() for _ in range(3)]
-    # In two steps, and by way of a file.
-    save_encoder(join_encoders([join_encoders(members[:2]), members[2]]), tmp_path)
-    joined = load_encoder(tmp_path)
-    assert joined.config.members == 3 and joined.channels == 3 * members[0].channels
-
-    def similarity(encoder: Encoder) -> torch.Tensor:
-        cells = encoder.encode(FRAME).flatten(1)
-        return cells.T @ cells
-
-    mean = torch.stack([similarity(e) for e in members]).mean(0)
-    torch.testing.assert_close(similarity(joined), mean)
-    for single, member in zip(split_encoder(joined), members, strict=True):
-        assert torch.equal(single.encode(FRAME), member.encode(FRAME))
-    for stride in (8, 4):
-        torch.testing.assert_close(
-            joined.for_inference(stride).encode(FRAME), joined.with_stride(stride).encode(FRAME)
-        )
-
-
-def test_only_equal_networks_are_joined() -> None:
-    other = Encoder(replace(SMALL, padding="zeros"))
-    for wrong in ([Encoder(SMALL), other], [load_encoder("lab")]):
-        with pytest.raises(InputError, match="one configuration"):
-            join_encoders(wrong)
-    with pytest.raises(InputError, match="members"):
-        replace(SMALL, members=0)
 
 
 def test_default_weights_are_in_the_package() -> None:

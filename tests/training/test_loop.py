@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from pixelkin.models.encoder import Encoder, join_encoders, load_encoder, save_encoder
+from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.training.__main__ import main
 from pixelkin.training.checkpoint import load_checkpoint
 from pixelkin.training.log import read_metrics
@@ -184,12 +184,6 @@ def test_init_starts_from_an_encoder(frames: Path, recipe_file: Path, tmp_path: 
     train(recipe_file, [frames], tmp_path / "second", overrides=changes)
     one, two = load_encoder(start), load_encoder(tmp_path / "second" / "encoder")
     torch.testing.assert_close(one.net.conv1.weight, two.net.conv1.weight, atol=1e-6, rtol=0)
-    # Of an ensemble, the first network serves a recipe with one.
-    changes["init"] = str(tmp_path / "both")
-    save_encoder(join_encoders([one, two]), tmp_path / "both")
-    train(recipe_file, [frames], tmp_path / "from_both", overrides=changes)
-    again = load_encoder(tmp_path / "from_both" / "encoder")
-    torch.testing.assert_close(one.net.conv1.weight, again.net.conv1.weight, atol=1e-6, rtol=0)
     with pytest.raises(InputError, match=r"init: .* does not fit network"):
         changes["network.widths"] = [8, 8, 16]
         train(recipe_file, [frames], tmp_path / "third", overrides=changes)

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -22,7 +21,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixelkin.models.ensemble import Ensemble
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
 from pixelkin.types import InputError
@@ -41,8 +39,6 @@ class EncoderConfig:
         padding: Border padding of the convolutions.
         widths: Channels of the residual stages (conv2..conv5 of the paper).
         last_relu: Whether features are taken after the last ReLU.
-        members: Number of such networks, trained apart, whose features are put side by side (see
-            `models.ensemble`).
         mean: Of the RGB input in [0, 1], per channel.
         std: As `mean`.
         temperature: The temperature that the network was trained with. Features leave the encoder
@@ -60,7 +56,6 @@ class EncoderConfig:
     padding: Padding = "reflect"
     widths: tuple[int, ...] = (64, 128, 256, 256)
     last_relu: bool = True
-    members: int = 1
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     temperature: float | None = 0.07
@@ -69,8 +64,6 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
             raise InputError(f"{self.mean = }, {self.std = }: must be 3 numbers each, std positive")
-        if self.members < 1 or (self.members > 1 and self.network == "lab"):
-            raise InputError(f"{self.members = }: must be at least 1, and 1 for lab")
         if self.temperature is not None and not self.temperature > 0:
             raise InputError(f"{self.temperature = }: must be positive, or None")
 
@@ -112,13 +105,11 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
-        self.net: ResNet18 | Ensemble | LabGrid
+        self.net: ResNet18 | LabGrid
         if config.network == "resnet18":
-            networks = [
-                ResNet18(config.stride, config.padding, config.widths, last_relu=config.last_relu)
-                for _ in range(config.members)
-            ]
-            self.net = networks[0] if config.members == 1 else Ensemble(networks)
+            self.net = ResNet18(
+                config.stride, config.padding, config.widths, last_relu=config.last_relu
+            )
         elif config.network == "lab":
             self.net = LabGrid(config.stride)
         else:
@@ -190,37 +181,6 @@ class Encoder(nn.Module):
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         rgb = torch.tensor(np.ascontiguousarray(frame), device=device).permute(2, 0, 1)
         return cast(Tensor, self(rgb[None].float() / 255.0)[0].float())
-
-
-def join_encoders(encoders: Sequence[Encoder]) -> Encoder:
-    """One encoder of several that were trained apart with the same configuration.
-
-    Args:
-        encoders: At least one; their `meta` may differ, and is left out.
-
-    Raises:
-        InputError: If their configurations differ in anything else.
-    """
-    singles = [single for encoder in encoders for single in split_encoder(encoder)]
-    configs = [dataclasses.replace(single.config, meta={}) for single in singles]
-    networks = [s.net for s in singles if isinstance(s.net, ResNet18)]
-    if configs != [configs[0]] * len(networks):
-        raise InputError("only networks of one configuration can be joined")
-    joined = Encoder(dataclasses.replace(configs[0], members=len(networks)))
-    joined.net = copy.deepcopy(networks[0] if len(networks) == 1 else Ensemble(networks))
-    return joined.eval()
-
-
-def split_encoder(encoder: Encoder) -> list[Encoder]:
-    """The encoders that `join_encoders` has joined, or a single one as it is."""
-    if not isinstance(encoder.net, Ensemble):
-        return [encoder]
-    config = dataclasses.replace(encoder.config, members=1)
-    singles = [Encoder(config) for _ in encoder.net.members]
-    for single, network in zip(singles, encoder.net.members, strict=True):
-        single.net.load_state_dict(network.state_dict())
-        single.eval()
-    return singles
 
 
 def check_frame(frame: NDArray[np.uint8]) -> None:

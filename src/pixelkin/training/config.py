@@ -174,8 +174,7 @@ class Recipe:
         size: Side of the square views in pixels.
         precision: "bfloat16" computes the network in mixed precision; "auto" does so where the
             device has fast bfloat16 units.
-        init: Encoder to start from (a name or folder for `load_encoder`), or null. Of one with more
-            members than `network` has, the first ones.
+        init: Encoder to start from (a name or folder for `load_encoder`), or null.
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.
         data: Which frames are seen.

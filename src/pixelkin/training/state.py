@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
-from pixelkin.models.encoder import Encoder, join_encoders, load_encoder, split_encoder
+from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.distillation import Distillation
 from pixelkin.training.config import Recipe
 from pixelkin.training.distributed import Processes, fast_bfloat16
@@ -197,8 +197,7 @@ def initial_encoder(recipe: Recipe) -> Encoder:
         encoder = Encoder(recipe.network)
     if recipe.init is not None:
         try:
-            known = split_encoder(load_encoder(recipe.init))[: recipe.network.members]
-            encoder.load_state_dict(join_encoders(known).state_dict())
+            encoder.load_state_dict(load_encoder(recipe.init).state_dict())
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"init: {recipe.init} does not fit network: {reason}") from error
