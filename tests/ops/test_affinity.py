@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pixelkin.ops import affinity
 from pixelkin.ops.affinity import dense_topk, windowed_topk
 from pixelkin.ops.cells import Cells
 
@@ -101,3 +105,56 @@ def test_references_may_be_any_frames_in_store() -> None:
         torch.testing.assert_close(values, expected)
         distinct = (expected.diff(dim=1).abs() > 1e-5).all(1)
         assert torch.equal(ids[distinct], expected_ids[distinct])
+
+
+def crowded() -> tuple[Cells, Cells, torch.Tensor]:
+    """Targets, sources, and the 16 best of them, of which rounding tells few apart."""
+    features = near_duplicates(8, 20, 20, 0.03, 4)
+    query, keys = (Cells.of(x, rounded=True) for x in (features[:1], features[1:]))
+    return query, keys, dense_topk(features[0], features[1:], 16, None, [False] * 7)[0]
+
+
+def test_without_the_margin_for_rounding_some_sources_are_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    query, keys, expected = crowded()
+    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
+    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
+    for store in (query, keys):
+        monkeypatch.setattr(store, "eta", 0 * store.eta)
+    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
+    assert float((values - expected).abs().max()) > 2e-6
+
+
+def test_what_stays_uncertain_is_searched_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, keys, expected = crowded()
+    searched = []
+    exact = affinity._Search._exact
+
+    def spy(self: affinity._Search, tile: torch.Tensor, *sources: Any) -> Any:
+        searched.append(len(tile))
+        return exact(self, tile, *sources)
+
+    monkeypatch.setattr(affinity._Search, "_exact", spy)
+    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
+    assert 0 < sum(searched) <= 400
+    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
+    monkeypatch.setattr(affinity, "WIDER", 10**6)  # all sources are candidates
+    searched.clear()
+    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
+    assert not searched
+    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
+
+
+def test_bfloat16_features_are_compared_as_they_are() -> None:
+    query, keys = torch.randn(8, 6, 7).bfloat16(), torch.randn(3, 8, 6, 7).bfloat16()
+    values, _ = windowed_topk(query, keys, 4, 3, [True, False, True])
+    expected, _ = dense_topk(query.float(), keys.float(), 4, 3, [True, False, True])
+    torch.testing.assert_close(values.float(), expected, rtol=0.02, atol=0.02)
+
+
+def test_nothing_to_compare_is_an_error() -> None:
+    query, keys = torch.randn(8, 6, 7), torch.randn(3, 8, 6, 7)
+    for k, restricted, slots in ((0, [True] * 3, None), (4, [], [])):
+        with pytest.raises(ValueError, match="at least 1"):
+            windowed_topk(query, keys, k, 3, restricted, slots)

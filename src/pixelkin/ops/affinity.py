@@ -21,6 +21,7 @@ closest are the most similar, q.s = 1 - |q - s|^2 / 2. Hence a source that was l
 the k best only if its rounded distance exceeds the distance of the k-th candidate by less than
 eta_q + eta_s. For target cells where that may be (0 to 4 % of them in the videos tried) the search
 is repeated with more candidates of the same products, and if that does not settle it, in float32.
+What is found is what float32 finds, up to its own rounding.
 
 Pure tensor functions; they know nothing about labels, videos or protocols. `dense_topk` is the
 brute-force form that the tests hold `windowed_topk` to.
@@ -63,14 +64,14 @@ def _certain(kth: Tensor, bound: Tensor, eta: Tensor, channels: int) -> Tensor:
 
     Args:
         kth: n, similarity of the k-th best of those that were kept.
-        bound: n, half the squared distance, rounded, of the closest one left out.
+        bound: n, half the squared distance, rounded, of the closest one left out; inf if none was.
         eta: n, how far rounding moves the target and a source together.
         channels: How many each product sums.
     """
     slack = SLACK + channels * SLACK_OF_CHANNEL + ABOVE * ROUNDING
     farthest = (2 * (1 - kth.double())).clamp_min(0).sqrt()
     left_out = (2 * (bound.double() * (1 - ROUNDING) - slack)).clamp_min(0).sqrt()
-    return left_out - eta > farthest
+    return (left_out - eta > farthest) | bound.isinf()
 
 
 class _Search:
@@ -130,20 +131,20 @@ class _Search:
         )
         return Sources(strip, above, cut=cut.to(self.position.device))
 
-    def _products(self, tile: Tensor, sources: list[Sources]) -> list[Product]:
+    def _products(self, tile: Tensor, sources: list[Sources], *, rounded: bool) -> list[Product]:
         """The products of a tile with its sources."""
         if tile.dtype not in self._products_in:
             self._products_in[tile.dtype] = tile.new_empty(self._most)
         space = self._products_in[tile.dtype]
         products = []
         for source in sources:
-            products.append(source.product(tile, space))
+            products.append(source.product(tile, space, rounded=rounded))
             space = space[products[-1].entries.numel() :]
         return products
 
     def _exact(self, tile: Tensor, sources: list[Sources]) -> tuple[Tensor, Tensor]:
         """Values and ids, n x (at most k), of the k best sources of the tile's n x C features."""
-        products = self._products(-tile, sources)
+        products = self._products(-tile, sources, rounded=False)
         distances, ids, _ = joined([p.best(self.k, self.k) for p in products], self.k)
         return -distances, ids
 
@@ -158,7 +159,7 @@ class _Search:
             eta: n, how far rounding moves the target and a source together.
             sources: What the tile is compared with.
         """
-        products = self._products(queries, sources)
+        products = self._products(queries, sources, rounded=True)
         if not self.verify:
             distances, ids, _ = joined([p.best(self.k, self.k) for p in products], self.k)
             return 1 - half_squared(distances), ids
@@ -188,7 +189,7 @@ class _Search:
         times = 1
         if rows is not None:
             tile, eta, times = tile[rows], eta[rows], WIDER
-        count, columns = (times * max(c, self.k) for c in (CANDIDATES, COLUMNS))
+        count, columns = (times * max(c, 2 * self.k) for c in (CANDIDATES, COLUMNS))
         distances, candidates, bound = joined(
             [p.best(count, columns, rows) for p in products], count
         )
@@ -261,6 +262,8 @@ def windowed_topk(
     keys = keys if isinstance(keys, Cells) else Cells.of(keys)
     slots = list(range(len(restricted))) if slots is None else list(slots)
     near = [t for t, flag in enumerate(restricted) if flag and radius is not None]
+    if not slots or k < 1:
+        raise ValueError(f"{k = } must be at least 1, and so must the {len(slots)} references")
     k = min(k, len(slots) * target.exact.shape[1] * target.exact.shape[2])
     return _Search(target, keys, slots, near, radius, k, verify).run()
 

@@ -64,7 +64,7 @@ class Cells:
         if not bool(((torch.linalg.vecdot(exact, exact) - 1).abs() <= UNIT).all()):
             return Cells(exact, None, eta)
         channels = exact.shape[-1]
-        wide = torch.zeros(*exact.shape[:-1], -(-(channels + 6) // 32) * 32, dtype=torch.bfloat16)
+        wide = torch.zeros(*exact.shape[:-1], -(-(channels + 5) // 32) * 32, dtype=torch.bfloat16)
         wide[..., :channels] = exact
         back = wide[..., :channels].float()
         eta = torch.linalg.vector_norm(exact - back, dim=-1)
@@ -74,7 +74,6 @@ class Cells:
         wide[..., channels + 1] = -half - wide[..., channels].float()
         wide[..., channels + 2 : channels + 4] = 1
         wide[..., channels + 4] = -ABOVE
-        wide[..., channels + 5] = 1
         return Cells(exact, wide, eta)
 
     @property
@@ -85,7 +84,7 @@ class Cells:
         queries = self.rounded.clone()
         queries[..., c : c + 2] = self.rounded[..., c + 2 : c + 4]
         queries[..., c + 2 : c + 4] = self.rounded[..., c : c + 2]
-        queries[..., c + 4], queries[..., c + 5] = 1, 0
+        queries[..., c + 4] = 1
         return queries
 
     @property

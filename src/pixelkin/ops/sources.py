@@ -147,9 +147,8 @@ class Sources:
     fold: int = 1
     cut: Tensor | None = None
 
-    def product(self, tile: Tensor, space: Tensor) -> Product:
-        """The distances from a tile n x C (of `Cells.queries`, or negated), made in `space`."""
-        rounded = tile.dtype == torch.bfloat16
+    def product(self, tile: Tensor, space: Tensor, *, rounded: bool) -> Product:
+        """The distances from a tile n x C, of `Cells.queries` or negated, made in `space`."""
         keys = self.strip.keys(rounded=rounded)[self.rows].flatten(0, 2)
         product = space[: len(keys) * len(tile)].view(len(keys), -1)
         torch.mm(keys, tile.T, out=product)
