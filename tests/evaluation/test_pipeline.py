@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,24 @@ def test_what_is_there_is_not_computed_again(
     assert predict_all(two, lab, DAVIS, store).frames == 5 + 6
     monkeypatch.setattr(pipeline, "Propagator", None)
     assert predict_all(two, lab, DAVIS, store).frames == 0
+
+
+def test_an_exception_that_is_kept_keeps_no_thread(
+    two: list[Sequence], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = threading.active_count()
+    alive = []
+
+    def fail(*_: object, **__: object) -> None:
+        alive.append(threading.active_count())
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Propagator, "step", fail)
+    with pytest.raises(RuntimeError, match="out of memory") as kept:
+        predict_all(two, lab, DAVIS, Store(tmp_path / "out"))
+    assert kept.value.__traceback__ is not None
+    assert alive[0] > before
+    assert threading.active_count() == before
 
 
 def test_another_run_does_not_mix(two: list[Sequence], lab: Encoder, tmp_path: Path) -> None:

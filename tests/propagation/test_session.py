@@ -86,6 +86,28 @@ def test_an_iterator_that_is_left_leaves_no_thread(folder: Path) -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.parametrize("to_folder", [False, True])
+def test_an_exception_that_is_kept_keeps_no_thread(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to_folder: bool
+) -> None:
+    before = threading.active_count()
+    alive = []
+
+    def fail(*_: object, **__: object) -> None:
+        alive.append(threading.active_count())
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Propagator, "step", fail)
+    with pytest.raises(RuntimeError, match="out of memory") as kept:
+        if to_folder:
+            propagate_to_folder(folder, square(0), tmp_path / "out", encoder="lab")
+        else:
+            list(propagate(folder, square(0), encoder="lab"))
+    assert kept.value.__traceback__ is not None
+    assert alive[0] > before
+    assert threading.active_count() == before
+
+
 def test_points_that_no_keyframe_has_do_not_ask_for_a_look(folder: Path, tmp_path: Path) -> None:
     points = np.array([[14, 24], [np.nan, np.nan]], np.float32)
     labels = Labels.from_points(points, (HEIGHT, WIDTH))

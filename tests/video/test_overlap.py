@@ -51,7 +51,15 @@ def test_ahead_computes_depth_items_and_no_more(depth: int) -> None:
         assert until(lambda used=used: len(made) == used + 1 + depth)  # type: ignore[misc]
         time.sleep(0.01)
         assert len(made) == used + 1 + depth
-    items.close()  # type: ignore[attr-defined]
+    items.close()
+
+
+@pytest.mark.parametrize("depth", [0, -1])
+def test_a_depth_below_one_is_refused(depth: int) -> None:
+    with pytest.raises(ValueError, match=f"depth = {depth}: must be at least 1"):
+        next(ahead([1], depth))
+    with pytest.raises(ValueError, match=f"depth = {depth}: must be at least 1"):
+        Behind(depth)
 
 
 def test_an_exception_comes_after_the_items_before_it() -> None:

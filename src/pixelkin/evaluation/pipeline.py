@@ -18,6 +18,7 @@ import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -255,8 +256,8 @@ def _predict(
     entries: dict[str, Any] = {}
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
-    encoded = ahead((frame, propagator.features(frame)) for frame in frames)
-    with Behind() as behind:
+    pairs = ((frame, propagator.features(frame)) for frame in frames)
+    with closing(ahead(pairs)) as encoded, Behind() as behind:
         began = time.monotonic()
         for index, (frame, features) in enumerate(encoded):
             prediction = propagator.step(frame, video.given(index), merge=True, features=features)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,14 +124,14 @@ def _run(
         return
     stop = part.index(part.frames)
     frames = reader.frames(part.index(done), None if stop < 0 else stop, part.step)
-    encoded = ahead((frame, propagator.features(frame)) for frame in frames)
-    for number, (frame, features) in zip(range(done, part.frames), encoded, strict=True):
-        index = part.index(number)
-        given = keyframes[index] if number == 0 else None
-        prediction = propagator.step(frame, given, features=features)
-        if part.results(number + 1) > part.results(number):
-            name = None if reader.names is None else reader.names[index]
-            yield number + 1, prediction.renumbered(index, name)
+    with closing(ahead((frame, propagator.features(frame)) for frame in frames)) as encoded:
+        for number, (frame, features) in zip(range(done, part.frames), encoded, strict=True):
+            index = part.index(number)
+            given = keyframes[index] if number == 0 else None
+            prediction = propagator.step(frame, given, features=features)
+            if part.results(number + 1) > part.results(number):
+                name = None if reader.names is None else reader.names[index]
+                yield number + 1, prediction.renumbered(index, name)
 
 
 def _frame(reader: VideoReader, part: Pass, number: int) -> NDArray[np.uint8]:

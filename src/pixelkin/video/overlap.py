@@ -6,7 +6,7 @@ The work is done by torch, Pillow and FFmpeg, which let other threads of Python 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,16 +15,21 @@ T = TypeVar("T")
 _END: Any = object()
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
     """The same items in the same order, computed in another thread while earlier ones are used.
 
-    An exception of `items` comes after the items before it. When the iterator is left, closed or
-    dropped, the thread ends with the item that it is at.
+    An exception of `items` comes after the items before it. When the generator is closed or
+    dropped, the thread ends with the item that it is at. A local variable is not dropped while a
+    traceback holds its frame: use `contextlib.closing` for one.
 
     Args:
         items: Iterated over in the other thread alone.
-        depth: How many items may be ready or under way beyond the one in use.
+        depth: How many items may be ready or under way beyond the one in use, at least 1.
+
+    Raises:
+        ValueError: With the first item, if `depth` is less than 1.
     """
+    _check(depth)
     iterator = iter(items)
     with ThreadPoolExecutor(1, "ahead") as thread:
         coming = deque(thread.submit(next, iterator, _END) for _ in range(depth))
@@ -44,7 +49,10 @@ class Behind:
     the block itself raises, calls that wait are still made, but what they raise is lost.
 
     Args:
-        depth: How many calls may wait or be under way.
+        depth: How many calls may wait or be under way, at least 1.
+
+    Raises:
+        ValueError: If `depth` is less than 1.
 
     Example:
         >>> with Behind() as behind:
@@ -52,6 +60,7 @@ class Behind:
     """
 
     def __init__(self, depth: int = 4) -> None:
+        _check(depth)
         self.depth = depth
         self._calls: deque[Future[object]] = deque()
         self._thread = ThreadPoolExecutor(1, "behind")
@@ -78,3 +87,8 @@ class Behind:
         """Wait until at most `left` calls are not done."""
         while len(self._calls) > left:
             self._calls.popleft().result()
+
+
+def _check(depth: int) -> None:
+    if depth < 1:
+        raise ValueError(f"{depth = }: must be at least 1")
