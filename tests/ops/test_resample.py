@@ -90,6 +90,23 @@ def test_stretch_leaves_empty_classes_alone() -> None:
     assert bool((stretched[1] == 0).all())
 
 
+@pytest.mark.parametrize("stretched", [False, True])
+def test_a_decoded_map_is_the_arg_max_and_its_share_of_the_votes(stretched: bool) -> None:
+    soft = torch.rand(4, 5, 7, generator=torch.Generator().manual_seed(0))
+    soft[1] *= 0.4  # wins only where classes are stretched
+    soft[3] = 0
+    winner, shares = resample.decode_map(soft, (20, 28), stretched=stretched)
+    votes = resample.resize_bilinear(soft, (20, 28)).numpy()
+    low, high = votes.min((1, 2), keepdims=True), votes.max((1, 2), keepdims=True)
+    scores = (votes - low) / np.maximum(high - low, 1e-12) if stretched else votes
+    assert np.array_equal(winner.numpy(), scores.argmax(0))
+    won = [scores.argmax(0) == i for i in range(4)]
+    assert (won[1].sum() > 100) == stretched
+    share = votes / votes.sum(0)
+    expected = [share[i][won[i]].mean() if won[i].any() else 0.0 for i in range(4)]
+    np.testing.assert_allclose(shares.numpy(), expected, atol=1e-6)
+
+
 def test_lab_of_known_colours() -> None:
     """Published CIE Lab (D65) of the sRGB primaries and of middle grey."""
     rgb = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0.5], [1, 1, 1], [0, 0, 0]])

@@ -87,6 +87,41 @@ def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
     return torch.where(high > 0, stretched.nan_to_num(0.0), maps) if skip_empty else stretched
 
 
+def decode_map(
+    soft: Tensor, size: tuple[int, int], *, stretched: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Arg-max of upsampled soft labels, and what share of the votes the winners have.
+
+    Classes are upsampled one after the other, so that memory does not grow with their number.
+
+    Args:
+        soft: L x h x w, non-negative.
+        size: (height, width) of the map.
+        stretched: Whether classes compete after `stretch`.
+
+    Returns:
+        Index of the winning class, int32 of `size`; and, for each class, the mean share of its
+        votes over the pixels that it wins, L float32, 0 where it wins none.
+    """
+    best = torch.full(size, -torch.inf)
+    votes = torch.zeros(size) if stretched else best
+    total = torch.zeros(size)
+    winner = torch.zeros(size, dtype=torch.int32)
+    for i, small in enumerate(soft):
+        share = resize_bilinear(small[None], size)
+        score = stretch(share)[0] if stretched else share[0]
+        better = score > best
+        winner.masked_fill_(better, i)
+        torch.maximum(best, score, out=best)
+        if stretched:
+            votes = torch.where(better, share[0], votes)
+        total += share[0]
+    share = (votes / total.clamp_min(1e-12)).flatten()
+    counts = torch.bincount(winner.flatten(), minlength=len(soft))
+    sums = torch.bincount(winner.flatten(), weights=share, minlength=len(soft))
+    return winner, sums / counts.clamp_min(1)
+
+
 def heatmaps(cells: Tensor, grid: tuple[int, int], sigma: float) -> Tensor:
     """Gaussian heat maps of points, drawn as UVC's JHMDB code does.
 

@@ -100,7 +100,8 @@ class Propagator:
             if self.engine.started:
                 labels, confidence = self._merged(self.decode(self.engine.peek(features)), labels)
             self.engine.step(features, self._to_grid(labels))
-            labels = replace(labels, palette=self._palette)
+            assert self._template is not None
+            labels = replace(labels, palette=self._template.palette)
             prediction = Prediction(self._index, labels, self.objects, confidence, "given")
         self._index += 1
         return prediction
@@ -143,7 +144,7 @@ class Propagator:
         """
         self._start(first.size)
         assert self.engine is not None
-        self._template, self._palette, self._names = first, first.palette, _names_of(first)
+        self._template, self._names = first, _names_of(first)
         self._classes = state["classes"].tolist()
         self._index = int(state["next"])
         self.engine.restore(state, self._index, lambda number: self.features(frame(number)))
@@ -197,7 +198,6 @@ class Propagator:
                 raise InputError(f"the labels of frame {self._index} mark no object")
             self._template = labels
             self._classes = [0]
-            self._palette = labels.palette
         elif labels.kind != self._template.kind:
             raise InputError(
                 f"labels of frame {self._index} are {labels.kind}, the first ones "
@@ -249,34 +249,12 @@ class Propagator:
         return torch.tensor([w / iw, h / ih], dtype=torch.float64) * self.protocol.stride
 
     def _decode_map(self, soft: Tensor) -> tuple[Labels, NDArray[np.float32]]:
-        """Arg-max at input size, and the winners' mean share of the votes for each class.
-
-        Classes are upsampled one after the other, so that memory does not grow with their number.
-        """
         assert self._template is not None
         stretched = self.protocol.stretch_output
-        best = torch.full(self._input, -torch.inf)
-        votes = torch.zeros(self._input) if stretched else best
-        total = torch.zeros(self._input)
-        winner = torch.zeros(self._input, dtype=torch.int32)
-        for i, small in enumerate(soft):
-            share = resample.resize_bilinear(small[None], self._input)
-            score = resample.stretch(share)[0] if stretched else share[0]
-            better = score > best
-            winner.masked_fill_(better, i)
-            torch.maximum(best, score, out=best)
-            if stretched:
-                votes = torch.where(better, share[0], votes)
-            total += share[0]
-        share = (votes / total.clamp_min(1e-12)).flatten()
-        counts = torch.bincount(winner.flatten(), minlength=len(soft))
-        sums = torch.bincount(winner.flatten(), weights=share, minlength=len(soft))
-        confidence = (sums / counts.clamp_min(1))[1:].clamp(0, 1).float().numpy()
+        winner, shares = resample.decode_map(soft, self._input, stretched=stretched)
         ids = resample.resize_nearest(torch.tensor(self._classes)[winner], self._size)
-        kind = self._template.kind
-        assert kind in ("mask", "parts")
-        labels = Labels(kind, self._size, ids=ids.int().numpy(), palette=self._palette)
-        return self._named(labels), confidence
+        labels = replace(self._template, ids=ids.int().numpy(), names=None)
+        return self._named(labels), shares[1:].clamp(0, 1).float().numpy()
 
     def _named(self, labels: Labels) -> Labels:
         """A map with the names that keyframes gave; the ids where they gave none."""
