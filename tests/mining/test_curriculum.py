@@ -43,6 +43,14 @@ def test_a_clip_without_entries_has_no_variance() -> None:
     assert variance_of_entries(found.values, found.clips, 2, 4).tolist() == [0.0, 1.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_no_clips_have_no_variances(dtype: torch.dtype) -> None:
+    none = torch.zeros(0, 4, 4, dtype=dtype)
+    found = entries(none)
+    assert variance(none).shape == (0,) and variance(none).dtype == dtype
+    assert variance_of_entries(found.values, found.clips, 0, 4).dtype == dtype
+
+
 def test_m2_rises_with_the_variance_from_low_to_high() -> None:
     m2 = []
     for v in (0.0, 1 / 100, 0.25, 0.5, 0.9):

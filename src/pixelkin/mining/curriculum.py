@@ -38,7 +38,7 @@ def variance(confidence: Tensor, *, normalize_rows: bool = False) -> Tensor:
         Supplement, equation 9; this reading of it, and that Q's rows are normalised: our decision.
     """
     if not normalize_rows:
-        return _sums_of_squares(confidence.flatten(1)) / confidence.shape[1]
+        return _sums_of_squares(confidence.flatten(1), confidence) / confidence.shape[1]
     squares = torch.linalg.vector_norm(confidence, dim=2).square()
     squares = squares / confidence.sum(2).square().clamp_min(torch.finfo(squares.dtype).tiny)
     v: Tensor = squares.mean(1)
@@ -59,13 +59,13 @@ def variance_of_entries(values: Tensor, clips: Tensor, count: int, cells: int) -
         B.
     """
     bounds = torch.searchsorted(clips, torch.arange(count + 1, device=clips.device)).tolist()
-    return _sums_of_squares([values[a:b] for a, b in pairwise(bounds)]) / cells
+    return _sums_of_squares([values[a:b] for a, b in pairwise(bounds)], values) / cells
 
 
-def _sums_of_squares(parts: Iterable[Tensor]) -> Tensor:
+def _sums_of_squares(parts: Iterable[Tensor], like: Tensor) -> Tensor:
     """One for each vector. Dot products, as squares on their own may be slow subnormal numbers."""
     squares = [part @ part for part in parts]
-    return torch.stack(squares) if squares else torch.zeros(0)
+    return torch.stack(squares) if squares else like.new_zeros(0)
 
 
 @dataclass

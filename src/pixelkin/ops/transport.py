@@ -190,6 +190,7 @@ def _coarse_start(kernel: Tensor, limits: _Limits) -> Tensor:
     coarse = half[..., : 2 * m : 2] + half[..., 1 : 2 * m : 2]
     rows, columns = kernel.new_ones(n), kernel.new_full((b, 1, m), n / m)
     _, v, _ = _scale(coarse, rows, columns, _coarse_start(coarse, limits), _COARSE, limits)
+    v = v.clamp(math.exp(-limits.largest), math.exp(limits.largest))
     return F.pad(v.repeat_interleave(2, 2), (0, kernel.shape[2] - 2 * m), mode="replicate")
 
 
@@ -215,22 +216,19 @@ def _scale(
             continue
         missed = torch.linalg.vector_norm(torch.addcmul(-columns, v, sums), 1, 2) / len(rows)
         residual = missed[:, 0].tolist()
-        # A pair that has converged stays as it is while others of the batch go on.
+        # A pair that has converged stays as it is while others of the batch go on, until they need
+        # an absorption: all pairs then continue from where they are.
         better = [r < b and b > tolerance for r, b in zip(residual, best, strict=True)]
-        worse = [not r <= 2 * b for r, b in zip(residual, best, strict=True)]
         best_u, best_v = _choose(better, u, best_u), _choose(better, v, best_v)
         best = [r if yes else b for r, b, yes in zip(residual, best, better, strict=True)]
         far = absorb and float(torch.cat([u, v], 2).log_().abs_().amax()) > limits.largest
         if last or (not far and max(best) <= tolerance):
             break
-        if any(worse):
-            past = deque(
-                ((_choose(worse, v, a), _choose(worse, update, b)) for a, b in past), past.maxlen
-            )
         if absorb and far:
             absorb(u, v)
             past = deque(((a / v, b / v) for a, b in past), past.maxlen)
-            best_u, best_v, best = torch.ones_like(u), torch.ones_like(v), residual
+            # What was below the floor of the kernel may now be above: residuals are found anew.
+            best_u, best_v, best = torch.ones_like(u), torch.ones_like(v), [math.inf] * len(v)
         v = _extrapolate(past, limits.largest / 2)
     return best_u, best_v, v.new_tensor(best)
 

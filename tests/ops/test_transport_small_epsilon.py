@@ -1,0 +1,82 @@
+"""Epsilons so small that kernels underflow and potentials have to be absorbed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from pixelkin.ops.transport import sinkhorn
+
+
+def costs(b: int, n: int, m: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> Tensor:
+    return torch.rand(b, n, m, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def with_offsets(cost: Tensor, seed: int = 0) -> Tensor:
+    """Each row and column offset by up to 1: potentials move by hundreds of epsilons."""
+    b, n, m = cost.shape
+    return cost + costs(b, n, 1, seed=seed + 1000) + costs(b, 1, m, seed=seed + 2000)
+
+
+@pytest.mark.parametrize("log_domain", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("epsilon", [1e-2, 1e-4])
+def test_small_epsilon_neither_over_nor_underflows(
+    epsilon: float, dtype: torch.dtype, log_domain: bool
+) -> None:
+    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more.
+    n = 40
+    cost = 0.3 + 0.7 * costs(1, n, n, dtype)
+    cost[0].fill_diagonal_(0.2)
+    plan, residual = sinkhorn(
+        cost, epsilon=epsilon, max_iterations=200, tolerance=5e-6, log_domain=log_domain
+    )
+    assert float(residual) <= 5e-6
+    expected = torch.eye(n, dtype=dtype) / n
+    torch.testing.assert_close(plan[0], expected, rtol=1e-3, atol=2e-5 if epsilon > 1e-3 else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_long_way_of_the_potentials_is_absorbed(dtype: torch.dtype) -> None:
+    epsilon = 5e-3
+    base = costs(1, 30, 30, seed=1)
+    cost = with_offsets(base).to(dtype)
+    kernel_plan, _ = sinkhorn(base, epsilon=epsilon, max_iterations=1000, tolerance=1e-8)
+    plan, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=1000, tolerance=1e-5)
+    assert float(residual) <= 1e-5
+    # Offsets change the potentials alone. Rounding the cost by 1e-7 is 2e-5 epsilons.
+    torch.testing.assert_close(plan.double(), kernel_plan, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("seed", [192, 288])
+def test_residual_is_that_of_the_plan_after_absorption(seed: int) -> None:
+    cost = with_offsets(costs(1, 10, 10, seed=seed), seed).float()
+    plan, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=30)
+    torch.testing.assert_close((plan.sum(1) - 0.1).abs().sum(1), residual, rtol=1e-4, atol=1e-5)
+
+
+def test_plan_has_the_form_of_the_solution_where_it_is_not_the_floor_of_the_kernel() -> None:
+    # The tolerance is met first by large entries that stand on the kernel's floor.
+    cost, epsilon = costs(1, 20, 20, seed=6315).float(), 7e-4
+    plan, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=300, tolerance=0.2)
+    assert float(residual) <= 0.2
+    # log T + cost / epsilon = f_i + g_j: its mixed differences vanish, here over all entries of
+    # T that count.
+    form = plan[0].double().log() + cost[0].double() / epsilon
+    form[plan[0] < 1e-4 / 400] = math.nan
+    difference = form[:, None] - form
+    mixed = difference[..., :, None] - difference[..., None, :]
+    assert float(mixed[mixed.isfinite()].abs().max()) < 1e-2
+
+
+@pytest.mark.parametrize("seed", [167, 207, 227])
+def test_coarse_start_does_not_overflow(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixelkin.ops.transport._COARSEST", 2)
+    cost = costs(1, 10, 80, torch.float32, seed=seed)
+    plan, residual = sinkhorn(cost, epsilon=5e-4, tolerance=1e-2)
+    assert bool(plan.isfinite().all()) and bool(residual.isfinite().all())
+    torch.testing.assert_close(plan.sum(2), torch.full((1, 10), 0.1), rtol=1e-4, atol=0)
+    torch.testing.assert_close((plan.sum(1) - 1 / 80).abs().sum(1), residual, rtol=1e-4, atol=1e-5)
