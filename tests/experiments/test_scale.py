@@ -34,7 +34,7 @@ def test_the_catalogue_hangs_together() -> None:
 def test_every_row_has_recipes_at_every_scale(name: str) -> None:
     scale = load_scale(name)
     parts = {str(p): p for e in EXPERIMENTS.values() for row in e.rows for p in row.parts}
-    assert {p.objective for p in parts.values()} == set(OBJECTIVES)
+    assert {p.objective for p in parts.values()} == set(OBJECTIVES) - {"distillation"}
     assert all(
         len(row.parts) in (0, len(scale.phases)) for e in EXPERIMENTS.values() for row in e.rows
     )

@@ -37,7 +37,7 @@ class Distillation:
         similarities in place of classes: our decision.
     """
 
-    teachers: tuple[str, ...]
+    teachers: tuple[str, ...] = ("default",)
     gaps: tuple[int, ...] = (0, 3, 6, 9, 12)
     temperature: float = 0.05
     anchors: int = 1024

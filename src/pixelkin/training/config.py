@@ -25,10 +25,10 @@ from pixelkin.types import InputError
 from pixelkin.video.files import atomic_write
 
 OBJECTIVES = {
-    "distillation": "Distillation",
     "known_geometry": "KnownGeometry",
     "mined_contrast": "MinedContrast",
     "random_walk": "RandomWalk",
+    "distillation": "Distillation",
 }
 
 
@@ -77,7 +77,7 @@ class Objective:
         settings: Its own settings: the fields of its dataclass.
     """
 
-    name: Literal["distillation", "known_geometry", "mined_contrast", "random_walk"]
+    name: Literal["known_geometry", "mined_contrast", "random_walk", "distillation"]
     share: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
 
