@@ -35,7 +35,7 @@ def train(
     /,
     data: tuple[Path, ...],
     out: Path,
-    settings: Annotated[tuple[str, ...], tyro.conf.arg(name="set")] = (),
+    settings: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(name="set")]] = (),
     davis: Path | None = None,
     sequences: str = "",
     resume: bool = True,
@@ -46,7 +46,8 @@ def train(
         recipe: YAML file.
         data: Folders of videos or frames.
         out: Folder for everything that is written.
-        settings: Settings that replace the recipe's: KEY=VALUE, for example steps=500.
+        settings: A setting that replaces the recipe's: KEY=VALUE, for example steps=500. May be
+            given several times.
         davis: Validate on sequences of a data set in DAVIS-2016's layout (its val split) at half
             size, every second frame, besides the made-up videos that serve by default.
         sequences: Which, separated by commas; all by default.
