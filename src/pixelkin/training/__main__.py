@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import yaml
 
 from pixelkin.training.loop import train
+from pixelkin.training.schema import read_yaml
 from pixelkin.types import InputError
 
 
@@ -40,14 +41,18 @@ def read_overrides(texts: Sequence[str]) -> dict[str, object]:
     """Settings by dotted path from KEY=VALUE texts; values are YAML.
 
     Raises:
-        InputError: If one is not of that form.
+        InputError: If one is not of that form, or its value is not YAML.
     """
     found: dict[str, object] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"{text!r} is not a setting: write KEY=VALUE")
-        found[key] = yaml.safe_load(value)
+        try:
+            found[key] = read_yaml(value)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{text!r}: the value is not YAML: {reason}") from error
     return found
 
 
