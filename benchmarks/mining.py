@@ -5,16 +5,18 @@
 Sinkhorn is compared at equal residuals: ours runs to a tolerance, POT's as a user calls it, with
 its `stopThr` (the norm of what the marginal misses, looked at every tenth iteration) such that its
 plan misses its marginals by no more; and, as nobody could call it, with the least number of
-iterations that do and no threshold ("least"). All in float32, calls of the three in turns. Costs
-are 1 - Q of features that are copies of each other up to noise, and of the encoder in the package
-on made-up videos: the latter for the recipe's batch too, 16 pairs of 256 cells, which POT solves
-one after the other. What mining takes of a training step: benchmarks/training.py.
+iterations that do and no threshold ("least"). All in float32, calls in turns, each timed right
+after one of its own. Costs are 1 - Q of features that are copies of each other up to noise, and of
+the encoder in the package on made-up videos: the latter for the recipe's batch too, 16 pairs of
+256 cells, which POT solves one after the other. What bounds all ways to a plan is printed first:
+the kernel and the plan, element by element, and the products of one iteration. What mining takes
+of a training step: benchmarks/training.py.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
 
@@ -98,8 +100,8 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
         "POT": partial(pot, "sinkhorn", enough, thresholds),
         "POT least": partial(pot, "sinkhorn", counts, never),
     }
-    every = [[1e3 * cpu_seconds(f, 1, warm=0) for f in calls.values()] for _ in range(runs + 1)]
-    ms = dict(zip(calls, map(median, zip(*every[1:], strict=True)), strict=True))
+    every = [[1e3 * cpu_seconds(f, 1, warm=1) for f in calls.values()] for _ in range(runs)]
+    ms = dict(zip(calls, map(median, zip(*every, strict=True)), strict=True))
     slow = partial(pot, "sinkhorn_log", enough, thresholds)  # seconds: one call has to do
     ms["POT log"] = 1e3 * cpu_seconds(slow, 1, warm=0)
     ratios = {
@@ -130,6 +132,26 @@ def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
         [list(row.values()) for row in rows],
     )
     return rows
+
+
+def bounds(cells: int, runs: int) -> dict[str, float]:
+    """CPU ms that no way to the plan of one pair does without, and of an iteration of POT."""
+    a, b = noisy_features(cells, 0.2)
+    cost = 1 - (a @ b.mT)[0]
+    uniform, kernel = torch.full((cells,), 1 / cells), (-cost / EPSILONS[0]).exp()
+
+    def pot(iterations: int) -> None:
+        ot.sinkhorn(uniform, uniform, cost, EPSILONS[0], numItermax=iterations, stopThr=0.0)
+
+    def ms(step: Callable[[], object]) -> float:
+        return 1e3 * cpu_seconds(step, 5 * runs, warm=5)
+
+    return {
+        "kernel": ms(lambda: torch.mul(cost, -1 / EPSILONS[0]).exp_()),
+        "plan": ms(lambda: torch.mul(kernel, uniform[:, None]).mul_(uniform)),
+        "products of an iteration": ms(lambda: uniform @ kernel) + ms(lambda: kernel @ uniform),
+        "iteration of POT": (ms(partial(pot, 50)) - ms(partial(pot, 10))) / 40,
+    }
 
 
 def variance_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
@@ -169,7 +191,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="ot")
+    parts = bounds(options.cells, options.runs)
+    show(f"Parts of Sinkhorn, {options.cells} cells: CPU ms", list(parts), [list(parts.values())])
     results = {
+        "bounds": [parts],
         "sinkhorn": transport_rows(options.cells, options.runs),
         "variance": variance_rows(options.cells, options.runs),
     }
