@@ -5,12 +5,12 @@
 Sinkhorn is compared at equal residuals: ours runs to a tolerance, POT's as a user calls it, with
 its `stopThr` (the norm of what the marginal misses, looked at every tenth iteration) such that its
 plan misses its marginals by no more; and, as nobody could call it, with the least number of
-iterations that do and no threshold ("least"). All in float32, calls in turns, each timed right
-after one of its own. Costs are 1 - Q of features that are copies of each other up to noise, and of
-the encoder in the package on made-up videos: the latter for the recipe's batch too, 16 pairs of
-256 cells, which POT solves one after the other. What bounds all ways to a plan is printed first:
-the kernel and the plan, element by element, and the products of one iteration. What mining takes
-of a training step: benchmarks/training.py.
+iterations that do and no threshold ("least"). All in float32, calls in turns, three at a time
+after one that does not count. Costs are 1 - Q of features that are copies of each other up to
+noise, and of the encoder in the package on made-up videos: the latter for the recipe's batch too,
+16 pairs of 256 cells, which POT solves one after the other. What bounds all ways to a plan is
+printed first: the kernel and the plan, element by element, and the products of one iteration. What
+mining takes of a training step: benchmarks/training.py.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
         "POT": partial(pot, "sinkhorn", enough, thresholds),
         "POT least": partial(pot, "sinkhorn", counts, never),
     }
-    every = [[1e3 * cpu_seconds(f, 1, warm=1) for f in calls.values()] for _ in range(runs)]
+    every = [[1e3 * cpu_seconds(f, 3) for f in calls.values()] for _ in range(runs)]
     ms = dict(zip(calls, map(median, zip(*every, strict=True)), strict=True))
     slow = partial(pot, "sinkhorn_log", enough, thresholds)  # seconds: one call has to do
     ms["POT log"] = 1e3 * cpu_seconds(slow, 1, warm=0)

@@ -33,7 +33,7 @@ def sinkhorn(
     log_domain: bool = False,
     dustbin: float | None = None,
     mass: float = 1.0,
-    history: int = 5,
+    history: int = 7,
 ) -> tuple[Tensor, Tensor]:
     """Transport plans of least cost under entropic regularisation, with uniform marginals.
 
