@@ -8,9 +8,9 @@ plan misses its marginals by no more; and, as nobody could call it, with the lea
 iterations that do and no threshold ("least"). All in float32, calls in turns, three at a time
 after one that does not count. Costs are 1 - Q of features that are copies of each other up to
 noise, and of the encoder in the package on made-up videos: the latter for the recipe's batch too,
-16 pairs of 256 cells, which POT solves one after the other. What bounds all ways to a plan is
-printed first: the kernel and the plan, element by element, and the products of one iteration. What
-mining takes of a training step: benchmarks/training.py.
+16 pairs of 256 cells, which POT solves one after the other. The parts are printed first: the
+kernel and the plan, element by element, the two products of an iteration, an iteration of POT.
+What mining takes of a training step: benchmarks/training.py.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
     return rows
 
 
-def bounds(cells: int, runs: int) -> dict[str, float]:
-    """CPU ms that no way to the plan of one pair does without, and of an iteration of POT."""
+def parts(cells: int, runs: int) -> dict[str, float]:
+    """CPU ms of what a plan of one pair is made of, as torch has it, and of an iteration of POT."""
     a, b = noisy_features(cells, 0.2)
     cost = 1 - (a @ b.mT)[0]
     uniform, kernel = torch.full((cells,), 1 / cells), (-cost / EPSILONS[0]).exp()
@@ -149,7 +149,7 @@ def bounds(cells: int, runs: int) -> dict[str, float]:
     return {
         "kernel": ms(lambda: torch.mul(cost, -1 / EPSILONS[0]).exp_()),
         "plan": ms(lambda: torch.mul(kernel, uniform[:, None]).mul_(uniform)),
-        "products of an iteration": ms(lambda: uniform @ kernel) + ms(lambda: kernel @ uniform),
+        "two products": ms(lambda: uniform @ kernel) + ms(lambda: kernel @ uniform),
         "iteration of POT": (ms(partial(pot, 50)) - ms(partial(pot, 10))) / 40,
     }
 
@@ -191,10 +191,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.filterwarnings("ignore", module="ot")
-    parts = bounds(options.cells, options.runs)
-    show(f"Parts of Sinkhorn, {options.cells} cells: CPU ms", list(parts), [list(parts.values())])
+    ms = parts(options.cells, options.runs)
+    show(f"Parts of Sinkhorn, {options.cells} cells: CPU ms", list(ms), [list(ms.values())])
     results = {
-        "bounds": [parts],
+        "parts": [ms],
         "sinkhorn": transport_rows(options.cells, options.runs),
         "variance": variance_rows(options.cells, options.runs),
     }

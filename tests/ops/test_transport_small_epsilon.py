@@ -80,3 +80,24 @@ def test_coarse_start_does_not_overflow(seed: int, monkeypatch: pytest.MonkeyPat
     assert bool(plan.isfinite().all()) and bool(residual.isfinite().all())
     torch.testing.assert_close(plan.sum(2), torch.full((1, 10), 0.1), rtol=1e-4, atol=0)
     torch.testing.assert_close((plan.sum(1) - 1 / 80).abs().sum(1), residual, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+def test_acceleration_does_not_stall_in_the_log_domain(seed: int) -> None:
+    cost = with_offsets(costs(1, 20, 20, seed=seed), seed).float()
+    _, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=1000)
+    assert float(residual) <= 1e-3
+
+
+def test_acceleration_does_not_stall_in_the_plain_domain() -> None:
+    # Two groups of rows and columns of unequal size, far apart; the log domain is close.
+    cost = 0.01 * costs(8, 12, 12, seed=1)
+    cost[:, :6, 4:] += 0.5 + 0.3 * costs(8, 6, 8, seed=2)
+    cost[:, 6:, :4] += 0.5 + 0.3 * costs(8, 6, 4, seed=3)
+    _, residual = sinkhorn(cost, epsilon=2e-3, max_iterations=1000)
+    assert float(residual.max()) <= 1e-3
+
+
+def test_subnormal_epsilon_is_refused() -> None:
+    with pytest.raises(ValueError, match="is too small for"):
+        sinkhorn(costs(1, 3, 3, torch.float32), epsilon=1e-41)

@@ -33,7 +33,7 @@ def sinkhorn(
     log_domain: bool = False,
     dustbin: float | None = None,
     mass: float = 1.0,
-    history: int = 7,
+    history: int = 5,
 ) -> tuple[Tensor, Tensor]:
     """Transport plans of least cost under entropic regularisation, with uniform marginals.
 
@@ -42,20 +42,21 @@ def sinkhorn(
     do, and for N = M its columns.
 
     An iteration updates u and v once each, two matrix-vector products in one pass over the kernel.
-    Every third (fifth where the kernel fits the cache) ends with a look at the residual and, by
-    Anderson acceleration, an extrapolation of log v; large problems start from the solution of a
-    quarter of themselves. Together: as good a plan in 3 to 30 times fewer iterations. `log_domain`
-    sets how the scalings are kept:
+    Every fifth (third where the kernel exceeds the processor's cache) ends with a look at the
+    residual and, by Anderson acceleration, an extrapolation of log v; large problems start from the
+    solution of a quarter of themselves. Together: as good a plan in 3 to 30 times fewer iterations.
+    `log_domain` sets how the scalings are kept:
 
-    * False: u and v themselves, over the plain kernel. Where exp(-(max - min) / epsilon) comes
-      near the smallest number of the dtype (cost in [0, 1] and float32: epsilon < 0.019), sums
-      could underflow and the log domain is used all the same.
+    * False: u and v themselves, over the plain kernel. Where (max - min) / epsilon takes more than
+      0.6 of what the dtype can tell apart (cost in [0, 1] and float32: epsilon < 0.019), sums could
+      underflow and the log domain is used all the same, for all pairs that are solved together.
     * True: as potentials in log space that are absorbed into the kernel as they grow, so that no
       epsilon under- or overflows. Costs one exponential of the kernel for each absorption.
 
     Args:
         cost: B x N x M, finite. float32 or float64; float16 and bfloat16 are raised to float32.
-        epsilon: Strength of the regularisation, in units of the cost. Positive.
+        epsilon: Strength of the regularisation, in units of the cost. Positive, and not subnormal
+            in the dtype.
         max_iterations: Upper bound, reached where the tolerance cannot be. At least 1. The
             start has as many of its own.
         tolerance: Stop once the residual is at most this. Less than 8 units of rounding of the
@@ -91,6 +92,8 @@ def sinkhorn(
         )
     if cost.dtype in (torch.float16, torch.bfloat16):
         cost = cost.float()
+    if epsilon < torch.finfo(cost.dtype).tiny:
+        raise ValueError(f"{epsilon = } is too small for {cost.dtype}")
     n, m = cost.shape[1:]
     rows, columns = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
     if dustbin is not None:
@@ -104,19 +107,20 @@ def sinkhorn(
     together = max(1, _CPU_CACHE // size if cost.device.type == "cpu" else len(cost))
     for start in range(0, len(cost), together):
         part = slice(start, start + together)
-        residual[part] = _solve(
-            cost[part],
-            plan[part],
-            rows,
-            columns,
-            epsilon=epsilon,
-            max_iterations=max_iterations,
-            tolerance=tolerance,
-            log_domain=log_domain,
-            mass=mass,
-            history=history,
-            uniform=dustbin is None,
-        )
+        with torch.autocast(cost.device.type, enabled=False):
+            residual[part] = _solve(
+                cost[part],
+                plan[part],
+                rows,
+                columns,
+                epsilon=epsilon,
+                max_iterations=max_iterations,
+                tolerance=tolerance,
+                log_domain=log_domain,
+                mass=mass,
+                history=history,
+                uniform=dustbin is None,
+            )
     return plan, residual
 
 
@@ -181,7 +185,7 @@ class _Limits(NamedTuple):
 
     max_iterations: int
     history: int
-    reach: float  # of log v and of the kernel's logarithm, from the smallest to the largest
+    reach: float  # of the logarithms of a kernel's entries
 
 
 def _coarse_start(kernel: Tensor, limits: _Limits) -> Tensor:
@@ -210,8 +214,6 @@ def _scale(
     absorb: Callable[[Tensor, Tensor], None] | None = None,
 ) -> tuple[Tensor, list[float]]:
     """The scaling v of the kernel's columns, beginning with v, and the residual of each pair."""
-    # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
-    reach = limits.reach / 2 if absorb else limits.reach
     period = _PERIOD if len(pieces) > 1 else _PERIOD_IN_CACHE
     total, negative = float(columns[0].sum()), -columns
     past: deque[tuple[Tensor, Tensor]] = deque(maxlen=limits.history + 1)  # v and what follows it
@@ -231,7 +233,8 @@ def _scale(
         better = [r < b and b > tolerance for r, b in zip(residual, best, strict=True)]
         best_v = _choose(better, v, best_v)
         best = [r if yes else b for r, b, yes in zip(residual, best, better, strict=True)]
-        far = absorb and float((v.amax(2) / v.amin(2)).log().amax()) > reach
+        # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
+        far = absorb and float((v.amax(2) / v.amin(2)).log().amax()) > limits.reach / 2
         if last or (not far and max(best) <= tolerance):
             break
         if absorb and far:
@@ -239,7 +242,7 @@ def _scale(
             past = deque(((a / v, b / v) for a, b in past), past.maxlen)
             # What was below the floor of the kernel may now be above: residuals are found anew.
             best_v, best = torch.ones_like(v), [math.inf] * len(v)
-        v = _extrapolate(past, reach)
+        v = _extrapolate(past, limits.reach / 8)
     return best_v, best
 
 
@@ -275,12 +278,11 @@ def _sweep(
     return u[::-1] if backwards else u, sums
 
 
-def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], reach: float) -> Tensor:
+def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tensor:
     """Anderson acceleration of x = log v: the v that follows, largest entry 1.
 
     The combination of the last updates y for which the same combination of their steps y - x is
-    smallest in the sense of least squares. No entry of v is below exp(-reach): with a kernel that
-    is not either, no sum of the next iterations underflows.
+    smallest in the sense of least squares; each entry at most `furthest` from the last update.
     """
     before, after = zip(*past, strict=True)
     x, y = torch.cat([*before, *after], 1).log_().chunk(2, 1)
@@ -291,7 +293,7 @@ def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], reach: float) -> Tensor:
         gram = steps @ steps.mT
         gram.diagonal(dim1=1, dim2=2).mul_(1 + 1e-6).add_(torch.finfo(x.dtype).tiny)
         weights, _ = torch.linalg.solve_ex(gram, steps @ step[:, -1:].mT)
-        weights.nan_to_num_(0.0, 0.0, 0.0)
-        follows = torch.baddbmm(follows, weights.mT, updates, alpha=-1)
-    v: Tensor = (follows - follows.amax(2, keepdim=True)).clamp_min_(-reach).exp_()
-    return v
+        change = weights.nan_to_num_(0.0, 0.0, 0.0).mT @ updates
+        change -= change.mean(2, keepdim=True)  # the scale of v is of no account
+        follows = follows - change.clamp_(-furthest, furthest)
+    return (follows - follows.amax(2, keepdim=True)).exp_()
