@@ -47,8 +47,8 @@ def sinkhorn(
     solution of a quarter of themselves. Together: as good a plan in 3 to 30 times fewer iterations.
     `log_domain` sets how the scalings are kept:
 
-    * False: u and v themselves, over the plain kernel. Where (max - min) / epsilon takes more than
-      0.6 of what the dtype can tell apart (cost in [0, 1] and float32: epsilon < 0.019), sums could
+    * False: u and v themselves, over the plain kernel. Where exp(-(max - min) / epsilon) takes more
+      than 0.6 of the dtype's exponents (cost in [0, 1] and float32: epsilon < 0.019), sums could
       underflow and the log domain is used all the same, for all pairs that are solved together.
     * True: as potentials in log space that are absorbed into the kernel as they grow, so that no
       epsilon under- or overflows. Costs one exponential of the kernel for each absorption.
