@@ -99,9 +99,9 @@ def test_coarse_start_and_pieces_lead_to_the_plan_of_pot(
 
 
 @DOMAINS
-@pytest.mark.parametrize("epsilon", [0.05, 0.02])
+@pytest.mark.parametrize(("epsilon", "times"), [(0.05, 20), (0.02, 150), (0.012, 150)])
 def test_coarse_start_saves_iterations_where_neighbours_are_alike(
-    epsilon: float, log_domain: bool, monkeypatch: pytest.MonkeyPatch
+    epsilon: float, times: int, log_domain: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two curves in space: next on the curve, next in the matrix; far from each other, so that
     # the potentials have a way to go.
@@ -109,16 +109,15 @@ def test_coarse_start_saves_iterations_where_neighbours_are_alike(
     first = torch.stack([a.cos(), a.sin(), a / 6], 1)
     second = torch.stack([b.cos(), b.sin(), 0.2 + b.square() / 30], 1)
     cost = torch.cdist(first, second)[None].float()
-    cost /= cost.max()  # the smaller epsilon is just above where the log domain takes over
+    cost /= cost.max()  # below an epsilon of 0.019 the log domain takes over
     residuals = []
     for coarsest in (200, 16):
         monkeypatch.setattr("pixelkin.ops.transport._COARSEST", coarsest)
-        residuals.append(
-            sinkhorn(cost, epsilon=epsilon, max_iterations=20, tolerance=0, log_domain=log_domain)[
-                1
-            ]
+        _, residual = sinkhorn(
+            cost, epsilon=epsilon, max_iterations=12, tolerance=0, log_domain=log_domain
         )
-    assert float(residuals[1]) < float(residuals[0]) / 10
+        residuals.append(residual)
+    assert float(residuals[1]) < float(residuals[0]) / times
 
 
 def test_acceleration_needs_fewer_iterations() -> None:
@@ -219,7 +218,7 @@ def test_more_pairs_than_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = sinkhorn(cost)
     monkeypatch.setattr("pixelkin.ops.transport._CPU_CACHE", 2 * 72 * 8)
     for a, b in zip(whole, sinkhorn(cost), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-12)
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("n", [16, 300])

@@ -27,7 +27,8 @@ def with_offsets(cost: Tensor, seed: int = 0) -> Tensor:
 def test_small_epsilon_neither_over_nor_underflows(
     epsilon: float, dtype: torch.dtype, log_domain: bool
 ) -> None:
-    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more.
+    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more. In float32
+    # the larger epsilon comes down to the tolerance slowly, from rounding to rounding.
     n = 40
     cost = 0.3 + 0.7 * costs(1, n, n, dtype)
     cost[0].fill_diagonal_(0.2)
