@@ -23,9 +23,9 @@ def variance(confidence: Tensor, *, normalize_rows: bool = False) -> Tensor:
 
     For N x N matrices X whose rows sum to 1, v = N * Var(X) + 1/N, in [1/N, 1]: 1/N if X is flat,
     1 if it is a permutation, and 1/v is the number of candidates that an average pixel hesitates
-    between. `variance_of_entries` gives the same from the entries alone: one 1024 x 1024 pair takes
-    0.04 ms there, 0.3 ms here, and 0.9 ms by `torch.var` (one CPU core). But finding the entries
-    takes 0.6 ms and more, so that mining uses it where it needs them anyway: for C.
+    between. `variance_of_entries` gives the same from the entries alone, several times faster. But
+    finding the entries takes longer than this (benchmarks/mining.py measures each), so that mining
+    uses it where it needs them anyway: for C.
 
     Args:
         confidence: X = That or C, B x N x M; or Q.
