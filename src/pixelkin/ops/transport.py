@@ -5,22 +5,22 @@ Pure tensor functions; nothing here knows about features, frames or videos.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import cache, partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# On the CPU an iteration is bound by memory: pairs are solved together as long as their kernels
-# stay in the cache, and larger ones are read in pieces that do, once for both of its products.
-_CPU_CACHE = 2**20  # bytes
-_COARSEST, _COARSE = 512, 2e-2  # least rows and columns of a coarse start, its tolerance
-# Iterations from one extrapolation to the next, which costs about as much as one iteration over a
-# larger kernel and as several over one in the cache.
-_PERIOD, _PERIOD_IN_CACHE = 3, 5
+log = logging.getLogger(__name__)
+
+_CPU_CACHE = 2**20  # bytes; pairs are solved together as long as their kernels stay in the cache
+_PERIOD = 3  # iterations from one extrapolation, which costs about as much as one, to the next
+COARSEST, COARSE = 512, 2e-2  # least rows and columns of a coarse start, its tolerance
 
 
 @torch.no_grad()
@@ -41,15 +41,14 @@ def sinkhorn(
     form T = diag(u) exp(-cost / epsilon) diag(v). Each plan sums to 1; with `mass` = N its rows
     do, and for N = M its columns.
 
-    An iteration updates u and v once each, two matrix-vector products in one pass over the kernel.
-    Every fifth (third where the kernel exceeds the processor's cache) ends with a look at the
-    residual and, by Anderson acceleration, an extrapolation of log v; large problems start from the
-    solution of a quarter of themselves. Both save most of the iterations (benchmarks/mining.py).
-    `log_domain` sets how the scalings are kept:
+    An iteration updates u and v once each. Every second or third ends with an extrapolation of
+    log v (Anderson acceleration), and large problems start from the solution of a quarter of
+    themselves: both save most of the iterations. `log_domain` sets how the scalings are kept:
 
-    * False: u and v themselves, over the plain kernel. Where exp(-(max - min) / epsilon) takes more
-      than 0.6 of the dtype's exponents (cost in [0, 1] and float32: epsilon < 0.019), sums could
-      underflow and the log domain is used all the same, for all pairs that are solved together.
+    * False: u and v themselves, over the plain kernel. On the CPU this is compiled code, if numba
+      is installed; without it, and on other devices, PyTorch. Where exp(-(max - min) / epsilon)
+      takes more than 0.6 of the dtype's exponents (cost in [0, 1] and float32: epsilon < 0.019),
+      sums could underflow and the log domain is used all the same, for all pairs.
     * True: as potentials in log space that are absorbed into the kernel as they grow, so that no
       epsilon under- or overflows. Costs one exponential of the kernel for each absorption.
 
@@ -100,145 +99,155 @@ def sinkhorn(
         cost = F.pad(cost, (0, 1, 0, 1), value=dustbin)
         rows = torch.cat([cost.new_ones(n), cost.new_tensor([m])]) / (n + m)
         columns = torch.cat([cost.new_ones(m), cost.new_tensor([n])]) / (n + m)
-    tolerance = max(tolerance, 8 * torch.finfo(cost.dtype).eps)
     plan = torch.empty(cost.shape, dtype=cost.dtype, device=cost.device)
     residual = cost.new_empty(len(cost))
-    size = cost.shape[1] * cost.shape[2] * cost.element_size()
-    together = max(1, _CPU_CACHE // size if cost.device.type == "cpu" else len(cost))
-    for start in range(0, len(cost), together):
-        part = slice(start, start + together)
-        with torch.autocast(cost.device.type, enabled=False):
-            residual[part] = _solve(
-                cost[part],
-                plan[part],
-                rows,
-                columns,
-                epsilon=epsilon,
-                max_iterations=max_iterations,
-                tolerance=tolerance,
-                log_domain=log_domain,
-                mass=mass,
-                history=history,
-                uniform=dustbin is None,
-            )
-    return plan, residual
-
-
-@torch.inference_mode()
-def _solve(
-    cost: Tensor,
-    plan: Tensor,
-    rows: Tensor,
-    columns: Tensor,
-    *,
-    epsilon: float,
-    max_iterations: int,
-    tolerance: float,
-    log_domain: bool,
-    mass: float,
-    history: int,
-    uniform: bool,
-) -> Tensor:
-    """Write the plans of B pairs over `plan`, which holds the kernel meanwhile; the residuals.
-
-    Vectors are B x 1 x N or B x 1 x M: batched products of a *row* by a matrix are the fast ones.
-    """
+    if len(cost) == 0:
+        return plan, residual
     low, high = (float(bound) for bound in torch.aminmax(cost))
     if not math.isfinite(high - low):
         raise ValueError("cost must be finite, found NaN or infinity")
-    reach = 0.6 * math.log(torch.finfo(cost.dtype).max)
-    kernel = plan
-    absorb: Callable[[Tensor, Tensor], None] | None = None
-    if log_domain or (high - low) / epsilon > reach:
-        f = cost.amin(2)[:, None] / epsilon
-        g = -torch.sub(f.mT, cost, alpha=1 / epsilon, out=kernel).amax(1, keepdim=True)
-
-        def move(u: Tensor, v: Tensor) -> None:
-            """exp(f_i + g_j - cost_ij / epsilon), raised to a floor where it does not matter.
-
-            Subnormal numbers, here or in the plan, would be slower by orders of magnitude.
-            """
-            f.add_(u.log())
-            g.add_(v.log())
-            torch.sub(f.mT, cost, alpha=1 / epsilon, out=kernel).add_(g)
-            kernel.clamp_min_(-reach).exp_()
-
-        move(torch.ones_like(f), torch.ones_like(g))
-        absorb = move
-    else:
-        torch.sub(low / epsilon, cost, alpha=1 / epsilon, out=kernel).exp_()
-
     # Scaled to a mass of N, so that u and v stay around 1.
-    rows, columns = rows * len(rows), columns.expand(len(cost), 1, -1) * len(rows)
-    limits = _Limits(max_iterations, history, reach)
-    v = _coarse_start(kernel, limits) if uniform else torch.ones_like(columns)
-    pieces = _pieces(kernel, rows)
-    v, residual = _scale(pieces, columns, v, tolerance, limits, absorb)
-    scaled = v * (mass / len(rows))
-    for part, transposed, share in pieces:
-        part.mul_((share / torch.bmm(v, transposed)).mT).mul_(scaled)
-    return cost.new_tensor(residual)
+    rows, columns, mass = rows * len(rows), columns * len(rows), mass / len(rows)
+    reach = 0.6 * math.log(torch.finfo(cost.dtype).max)
+    log_domain = log_domain or (high - low) / epsilon > reach
+    tolerance = max(tolerance, 8 * torch.finfo(cost.dtype).eps)
+    limits = Limits(tolerance, max_iterations, history, reach)
+    with torch.autocast(cost.device.type, enabled=False), torch.inference_mode():
+        on_cpu = cost.device.type == "cpu"
+        size = cost.shape[1] * cost.shape[2] * cost.element_size()
+        together = max(1, _CPU_CACHE // size) if on_cpu else len(cost)
+        solve: Callable[..., list[float]]
+        for start in range(0, len(cost), together):
+            part = slice(start, start + together)
+            kernel = plan[part]
+            if log_domain:
+                absorb = _log_kernel(cost[part], epsilon, reach, kernel)
+                solve = partial(_solve, absorb=absorb)
+            else:
+                torch.sub(low / epsilon, cost[part], alpha=1 / epsilon, out=kernel).exp_()
+                solve = (on_cpu and _compiled()) or _solve
+            found = solve(kernel, rows, columns, mass, limits, coarse=dustbin is None)
+            residual[part] = cost.new_tensor(found)
+    return plan, residual
 
 
-class _Limits(NamedTuple):
-    """What bounds the iterations: their number, how far they look back and go."""
+class Limits(NamedTuple):
+    """What bounds the iterations: see `sinkhorn`."""
 
+    tolerance: float
     max_iterations: int
     history: int
-    reach: float  # of the logarithms of a kernel's entries
+    reach: float  # of a kernel's logarithms; an extrapolation goes an eighth of it at most
 
 
-def _coarse_start(kernel: Tensor, limits: _Limits) -> Tensor:
+def _log_kernel(
+    cost: Tensor, epsilon: float, reach: float, kernel: Tensor
+) -> Callable[[Tensor, Tensor], None]:
+    """Write the kernel of the log domain; what absorbs scalings u and v into it.
+
+    Its entries are exp(f_i + g_j - cost_ij / epsilon), raised to a floor where it does not matter.
+    """
+    f = cost.amin(2)[:, None] / epsilon
+    g = -torch.sub(f.mT, cost, alpha=1 / epsilon, out=kernel).amax(1, keepdim=True)
+
+    def absorb(u: Tensor, v: Tensor) -> None:
+        f.add_(u.log())
+        g.add_(v.log())
+        torch.sub(f.mT, cost, alpha=1 / epsilon, out=kernel).add_(g)
+        # Subnormal numbers, here or in the plan, would be slower by orders of magnitude.
+        kernel.clamp_min_(-reach).exp_()
+
+    absorb(torch.ones_like(f), torch.ones_like(g))
+    return absorb
+
+
+@cache
+def _compiled() -> Callable[..., list[float]] | None:
+    """`transport_compiled.solve`; without it a word of its absence, and None."""
+    try:
+        from pixelkin.ops.transport_compiled import solve
+    except (ImportError, RuntimeError) as error:  # no numba, or no folder for what it compiles
+        log.warning(
+            "Sinkhorn runs in PyTorch, not compiled, which takes longer: %s. "
+            "To compile it: pip install 'pixelkin[train]'",
+            error,
+        )
+        return None
+    return solve
+
+
+def _solve(
+    kernel: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    mass: float,
+    limits: Limits,
+    *,
+    coarse: bool,
+    absorb: Callable[[Tensor, Tensor], None] | None = None,
+) -> list[float]:
+    """Turn the kernels of B pairs into their plans, in place; see `transport_compiled.solve`.
+
+    Vectors are B x 1 x N or B x 1 x M: batched products of a *row* by a matrix are the fast ones.
+    """
+    v = _coarse_start(kernel, limits) if coarse else columns.new_ones(len(kernel), 1, len(columns))
+    v, residual = _scale(kernel, rows, columns, v, limits, absorb)
+    u = rows / torch.bmm(v, kernel.mT)
+    kernel.mul_(u.mT).mul_(v * mass)
+    return residual
+
+
+def _coarse_start(kernel: Tensor, limits: Limits) -> Tensor:
     """v of every second row and of columns in pairs, which in turn starts from its own.
 
     Pixels come row by row, so that neighbours in the matrix are mostly alike. Where they are not,
     this gains nothing and costs little: an iteration takes a quarter of the work.
     """
     b, n, m = len(kernel), kernel.shape[1] // 2, kernel.shape[2] // 2
-    if min(n, m) < _COARSEST or not limits.history:
+    if min(n, m) < COARSEST or not limits.history:
         return kernel.new_ones(b, 1, kernel.shape[2])
     half = kernel[:, : 2 * n : 2]
     coarse = half[..., : 2 * m : 2] + half[..., 1 : 2 * m : 2]
-    rows, columns = kernel.new_ones(n), kernel.new_full((b, 1, m), n / m)
+    rows, columns = kernel.new_ones(n), kernel.new_full((m,), n / m)
     start = _coarse_start(coarse, limits)
-    v, _ = _scale(_pieces(coarse, rows), columns, start, _COARSE, limits)
+    v, _ = _scale(coarse, rows, columns, start, limits._replace(tolerance=COARSE))
     return F.pad(v.repeat_interleave(2, 2), (0, kernel.shape[2] - 2 * m), mode="replicate")
 
 
 def _scale(
-    pieces: list[tuple[Tensor, Tensor, Tensor]],
+    kernel: Tensor,
+    rows: Tensor,
     columns: Tensor,
     v: Tensor,
-    tolerance: float,
-    limits: _Limits,
+    limits: Limits,
     absorb: Callable[[Tensor, Tensor], None] | None = None,
 ) -> tuple[Tensor, list[float]]:
-    """The scaling v of the kernel's columns, beginning with v, and the residual of each pair."""
-    period = _PERIOD if len(pieces) > 1 else _PERIOD_IN_CACHE
-    total, negative = float(columns[0].sum()), -columns
+    """The scalings v of B kernels' columns, beginning with v, and the residuals."""
+    total = float(columns.sum())
     past: deque[tuple[Tensor, Tensor]] = deque(maxlen=limits.history + 1)  # v and what follows it
     best_v, best = v, [math.inf] * len(v)
     for iteration in range(1, limits.max_iterations + 1):
-        u, sums = _sweep(pieces, v, backwards=iteration % 2 == 0)
+        u = rows / torch.bmm(v, kernel.mT)
+        sums = torch.bmm(u, kernel)
         update = columns / sums
         past.append((v, update))
         last = iteration == limits.max_iterations
-        if iteration % period and not last:
+        if iteration % _PERIOD and not last:
             v = update
             continue
-        missed = torch.linalg.vector_norm(torch.addcmul(negative, v, sums), 1, 2)
+        missed = torch.linalg.vector_norm(torch.addcmul(-columns, v, sums), 1, 2)
         residual = [share / total for (share,) in missed.tolist()]
         # A pair that has converged stays as it is while others of the batch go on, until they need
         # an absorption: all pairs then continue from where they are.
-        better = [r < b and b > tolerance for r, b in zip(residual, best, strict=True)]
+        better = [r < b and b > limits.tolerance for r, b in zip(residual, best, strict=True)]
         best_v = _choose(better, v, best_v)
         best = [r if yes else b for r, b, yes in zip(residual, best, better, strict=True)]
         # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
         far = absorb and float((v.amax(2) / v.amin(2)).log().amax()) > limits.reach / 2
-        if last or (not far and max(best) <= tolerance):
+        if last or (not far and max(best) <= limits.tolerance):
             break
         if absorb and far:
-            absorb(torch.cat(u, 2), v)
+            absorb(u, v)
             past = deque(((a / v, b / v) for a, b in past), past.maxlen)
             # What was below the floor of the kernel may now be above: residuals are found anew.
             best_v, best = torch.ones_like(v), [math.inf] * len(v)
@@ -251,31 +260,6 @@ def _choose(first: list[bool], a: Tensor, b: Tensor) -> Tensor:
     if all(first):
         return a
     return torch.where(torch.tensor(first, device=a.device)[:, None, None], a, b)
-
-
-def _pieces(kernel: Tensor, rows: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Rows of the kernel that fit the cache together, the same transposed, and their marginal."""
-    b, n, m = kernel.shape
-    size = n
-    if kernel.device.type == "cpu":
-        size = max(1, min(n, _CPU_CACHE // (b * m * kernel.element_size())))
-    parts = zip(torch.split(kernel, size, 1), torch.split(rows, size), strict=True)
-    return [(part, part.mT, share) for part, share in parts]
-
-
-def _sweep(
-    pieces: list[tuple[Tensor, Tensor, Tensor]], v: Tensor, *, backwards: bool
-) -> tuple[list[Tensor], Tensor]:
-    """u = rows / K v in pieces, which makes the rows exact, and K' u; reads the kernel once.
-
-    To and fro: what one sweep read last is still in the cache when the next begins.
-    """
-    u, sums = [], None
-    for part, transposed, share in reversed(pieces) if backwards else pieces:
-        u.append(share / torch.bmm(v, transposed))
-        sums = torch.bmm(u[-1], part) if sums is None else sums.baddbmm_(u[-1], part)
-    assert sums is not None
-    return u[::-1] if backwards else u, sums
 
 
 def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tensor:

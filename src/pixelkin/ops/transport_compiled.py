@@ -1,0 +1,251 @@
+"""Sinkhorn's algorithm over the plain kernel of one pair, compiled for the processor by numba.
+
+What `transport.sinkhorn` does in PyTorch, with one pass over the kernel where PyTorch needs two
+(an iteration is bound by memory), no cost of calling an operator, and a coarse start:
+
+       v (M)                    four rows at a time, which stay in the first cache:
+    +--------+
+    |########| 4 rows -> u      u_i = rows_i / sum_j K_ij v_j
+    |        |                  sums_j += sum_i u_i K_ij
+    +--------+                  and after the last of them v_j = columns_j / sums_j
+       sums (M)
+
+Nothing else imports numba, and nothing imports this module but the function that needs it.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelkin.ops import transport
+
+Array = NDArray[Any]
+
+# Sums may be reordered, which lets the compiler use vector instructions; NaN and infinity count.
+_compiled = njit(
+    fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True
+)
+PERIOD = 2  # iterations from one extrapolation to the next
+
+
+def solve(
+    kernels: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    mass: float,
+    limits: transport.Limits,
+    *,
+    coarse: bool,
+) -> list[float]:
+    """Turn the kernels of B pairs into their plans, in place, one after the other on one thread.
+
+    Args:
+        kernels: B x N x M, positive, contiguous; float32 or float64.
+        rows: N, marginal of the plans' rows; of the kernels' dtype, as are all vectors.
+        columns: M, that of their columns.
+        mass: What each plan is multiplied with in the end.
+        limits: See `transport.sinkhorn`.
+        coarse: Start from the solution of a quarter of each problem. For uniform marginals.
+
+    Returns:
+        B residuals: the share of the mass by which a plan's columns miss their marginal.
+    """
+    residuals = []
+    of_rows, of_columns = rows.numpy(), columns.numpy()
+    of_plan = (rows * mass).numpy()
+    with _subnormals_are_zero():
+        for kernel in kernels.numpy():
+            v = _start(kernel, limits) if coarse else np.ones_like(of_columns)
+            v, residual = _scale(kernel, of_rows, of_columns, v, limits)
+            _finish(kernel, of_plan, v)
+            residuals.append(float(residual))
+    return residuals
+
+
+@contextmanager
+def _subnormals_are_zero() -> Iterator[None]:
+    """For this thread: the processor takes a hundred times as long for such numbers."""
+    were_zero = sys.float_info.min / 2 == 0
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(were_zero)
+
+
+def _start(kernel: Array, limits: transport.Limits) -> Array:
+    """v of every second row and of columns in pairs, which in turn starts from its own.
+
+    Pixels come row by row, so that neighbours in the matrix are mostly alike. Where they are not,
+    this gains nothing and costs little: an iteration takes a quarter of the work.
+    """
+    n, m = kernel.shape[0] // 2, kernel.shape[1] // 2
+    v = np.ones(kernel.shape[1], kernel.dtype)
+    if min(n, m) >= transport.COARSEST and limits.history:
+        coarse = _halve(kernel)
+        rows, columns = np.ones(n, kernel.dtype), np.full(m, n / m, kernel.dtype)
+        start, limits = _start(coarse, limits), limits._replace(tolerance=transport.COARSE)
+        found, _ = _scale(coarse, rows, columns, start, limits)
+        v[: 2 * m] = np.repeat(found, 2)
+        v[2 * m :] = found[-1]
+    return v
+
+
+@_compiled
+def _halve(kernel: Array) -> Array:
+    """Every second row, the sums of two columns each."""
+    n, m = kernel.shape[0] // 2, kernel.shape[1] // 2
+    coarse = np.empty((n, m), kernel.dtype)
+    for i in range(n):
+        row = kernel[2 * i]
+        for j in range(m):
+            coarse[i, j] = row[2 * j] + row[2 * j + 1]
+    return coarse
+
+
+@_compiled
+def _scale(
+    kernel: Array, rows: Array, columns: Array, v: Array, limits: transport.Limits
+) -> tuple[Array, float]:
+    """The scaling v of the kernel's columns, beginning with v, and the residual."""
+    size, m = limits.history + 1, len(v)
+    sums, x = np.empty_like(v), np.empty_like(v)
+    total = 0.0
+    for j in range(m):
+        x[j] = math.log(v[j])
+        total += columns[j]
+    # The last updates of log v and by how much each differs from what it follows, in turns.
+    updates, steps = np.empty((size, m), v.dtype), np.empty((size, m), v.dtype)
+    best, least = np.ones_like(v), np.inf
+    for iteration in range(limits.max_iterations):
+        backwards = iteration % 2 == 1  # what was read last is still in the cache
+        residual = _sweep(kernel, rows, columns, v, sums, backwards) / total
+        if residual < least:
+            least = residual
+            for j in range(m):
+                best[j] = v[j]
+        if residual <= limits.tolerance:
+            break
+        at = iteration % size
+        for j in range(m):
+            v[j] = columns[j] / sums[j]
+        if limits.history == 0:
+            continue
+        for j in range(m):
+            update = math.log(v[j])
+            updates[at, j], steps[at, j] = update, update - x[j]
+            x[j] = update
+        if (iteration + 1) % PERIOD == 0:
+            x = _extrapolate(updates, steps, at, min(iteration + 1, size), limits.reach / 8)
+            for j in range(m):
+                v[j] = math.exp(x[j])
+    return best, least
+
+
+@_compiled
+def _sweep(
+    kernel: Array, rows: Array, columns: Array, v: Array, sums: Array, backwards: bool
+) -> float:
+    """Write K' u over `sums`, where u = rows / K v; by how much the columns of the plan miss."""
+    n, m = kernel.shape
+    zero = v.dtype.type(0)
+    for j in range(m):
+        sums[j] = zero
+    whole = n - n % 4
+    for k in range(0, whole, 4):
+        i = whole - 4 - k if backwards else k
+        k0, k1, k2, k3 = kernel[i], kernel[i + 1], kernel[i + 2], kernel[i + 3]
+        u0 = u1 = u2 = u3 = zero
+        for j in range(m):
+            u0 += k0[j] * v[j]
+            u1 += k1[j] * v[j]
+            u2 += k2[j] * v[j]
+            u3 += k3[j] * v[j]
+        u0, u1, u2, u3 = rows[i] / u0, rows[i + 1] / u1, rows[i + 2] / u2, rows[i + 3] / u3
+        for j in range(m):
+            sums[j] += u0 * k0[j] + u1 * k1[j] + u2 * k2[j] + u3 * k3[j]
+    for i in range(whole, n):
+        row, u0 = kernel[i], zero
+        for j in range(m):
+            u0 += row[j] * v[j]
+        u0 = rows[i] / u0
+        for j in range(m):
+            sums[j] += u0 * row[j]
+    missed = zero
+    for j in range(m):
+        missed += abs(v[j] * sums[j] - columns[j])
+    return float(missed)
+
+
+@_compiled
+def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: float) -> Array:
+    """Anderson acceleration: the log v that follows, largest entry 0; see `transport`."""
+    size, m = updates.shape
+    k = count - 1
+    of_updates, of_steps = np.empty((k, m), updates.dtype), np.empty((k, m), updates.dtype)
+    for q in range(k):
+        a, b = (last - q) % size, (last - q - 1) % size
+        for j in range(m):
+            of_updates[q, j] = updates[a, j] - updates[b, j]
+            of_steps[q, j] = steps[a, j] - steps[b, j]
+    # Least squares by the normal equations, which the diagonal keeps from being singular.
+    gram, weights = np.empty((k, k)), np.empty(k)
+    for q in range(k):
+        weights[q] = _dot(of_steps[q], steps[last])
+        for r in range(q + 1):
+            gram[q, r] = gram[r, q] = _dot(of_steps[q], of_steps[r])
+        gram[q, q] = gram[q, q] * (1 + 1e-6) + 1e-300
+    for q in range(k):  # Gauss-Jordan elimination
+        for r in range(k):
+            if r != q:
+                factor = gram[r, q] / gram[q, q]
+                weights[r] -= factor * weights[q]
+                for c in range(q, k):
+                    gram[r, c] -= factor * gram[q, c]
+    change = np.zeros(m, updates.dtype)
+    mean = 0.0
+    for q in range(k):
+        weight = change.dtype.type(weights[q] / gram[q, q])
+        for j in range(m):
+            change[j] += weight * of_updates[q, j]
+    for j in range(m):
+        mean += change[j] / m
+    mean, far = change.dtype.type(mean), change.dtype.type(furthest)
+    top = change.dtype.type(-np.inf)
+    for j in range(m):
+        change[j] = updates[last, j] - min(max(change[j] - mean, -far), far)
+        top = max(top, change[j])
+    for j in range(m):
+        change[j] -= top
+    return change
+
+
+@_compiled
+def _dot(a: Array, b: Array) -> float:
+    total = 0.0
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@_compiled
+def _finish(kernel: Array, rows: Array, v: Array) -> None:
+    """Kernel to plan, in place, with rows that are exact."""
+    n, m = kernel.shape
+    for i in range(n):
+        row, u = kernel[i], v.dtype.type(0)
+        for j in range(m):
+            u += row[j] * v[j]
+        u = rows[i] / u
+        for j in range(m):
+            row[j] *= u * v[j]
