@@ -9,12 +9,14 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Absorb = Callable[[Tensor, Tensor], None]  # scalings u and v into a kernel of the log domain
 
 log = logging.getLogger(__name__)
 
@@ -114,19 +116,21 @@ def sinkhorn(
     limits = Limits(tolerance, max_iterations, history, reach)
     with torch.autocast(cost.device.type, enabled=False), torch.inference_mode():
         on_cpu = cost.device.type == "cpu"
+        solve = (on_cpu and _compiled()) or _solve
         size = cost.shape[1] * cost.shape[2] * cost.element_size()
         together = max(1, _CPU_CACHE // size) if on_cpu else len(cost)
-        solve: Callable[..., list[float]]
+        if log_domain and solve is not _solve:
+            together = 1
         for start in range(0, len(cost), together):
             part = slice(start, start + together)
             kernel = plan[part]
+            absorb = None
             if log_domain:
                 absorb = _log_kernel(cost[part], epsilon, reach, kernel)
-                solve = partial(_solve, absorb=absorb)
             else:
                 torch.sub(low / epsilon, cost[part], alpha=1 / epsilon, out=kernel).exp_()
-                solve = (on_cpu and _compiled()) or _solve
-            found = solve(kernel, rows, columns, mass, limits, coarse=dustbin is None)
+            coarse = dustbin is None
+            found = solve(kernel, rows, columns, mass, limits, coarse=coarse, absorb=absorb)
             residual[part] = cost.new_tensor(found)
     return plan, residual
 
@@ -140,9 +144,7 @@ class Limits(NamedTuple):
     reach: float  # of a kernel's logarithms; an extrapolation goes an eighth of it at most
 
 
-def _log_kernel(
-    cost: Tensor, epsilon: float, reach: float, kernel: Tensor
-) -> Callable[[Tensor, Tensor], None]:
+def _log_kernel(cost: Tensor, epsilon: float, reach: float, kernel: Tensor) -> Absorb:
     """Write the kernel of the log domain; what absorbs scalings u and v into it.
 
     Its entries are exp(f_i + g_j - cost_ij / epsilon), raised to a floor where it does not matter.
@@ -184,7 +186,7 @@ def _solve(
     limits: Limits,
     *,
     coarse: bool,
-    absorb: Callable[[Tensor, Tensor], None] | None = None,
+    absorb: Absorb | None = None,
 ) -> list[float]:
     """Turn the kernels of B pairs into their plans, in place; see `transport_compiled.solve`.
 
@@ -220,7 +222,7 @@ def _scale(
     columns: Tensor,
     v: Tensor,
     limits: Limits,
-    absorb: Callable[[Tensor, Tensor], None] | None = None,
+    absorb: Absorb | None = None,
 ) -> tuple[Tensor, list[float]]:
     """The scalings v of B kernels' columns, beginning with v, and the residuals."""
     total = float(columns.sum())

@@ -46,6 +46,7 @@ def solve(
     limits: transport.Limits,
     *,
     coarse: bool,
+    absorb: transport.Absorb | None = None,
 ) -> list[float]:
     """Turn the kernels of B pairs into their plans, in place, one after the other on one thread.
 
@@ -56,17 +57,27 @@ def solve(
         mass: What each plan is multiplied with in the end.
         limits: See `transport.sinkhorn`.
         coarse: Start from the solution of a quarter of each problem. For uniform marginals.
+        absorb: What absorbs scalings u and v into a kernel of the log domain, for B = 1.
 
     Returns:
         B residuals: the share of the mass by which a plan's columns miss their marginal.
     """
     residuals = []
-    of_rows, of_columns = rows.numpy(), columns.numpy()
-    of_plan = (rows * mass).numpy()
+    of_rows, of_columns, of_plan = rows.numpy(), columns.numpy(), (rows * mass).numpy()
+    # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
+    widest = limits.reach / 2 if absorb else math.inf
     with _subnormals_are_zero():
         for kernel in kernels.numpy():
             v = _start(kernel, limits) if coarse else np.ones_like(of_columns)
-            v, residual = _scale(kernel, of_rows, of_columns, v, limits)
+            left = limits
+            while True:
+                v, residual, done = _scale(kernel, of_rows, of_columns, v, left, widest)
+                if absorb is None or residual < math.inf:
+                    break
+                u = of_rows / (kernel @ v)
+                absorb(torch.from_numpy(u)[None, None], torch.from_numpy(v)[None, None])
+                v = np.ones_like(v)
+                left = left._replace(max_iterations=left.max_iterations - done)
             _finish(kernel, of_plan, v)
             residuals.append(float(residual))
     return residuals
@@ -95,7 +106,7 @@ def _start(kernel: Array, limits: transport.Limits) -> Array:
         coarse = _halve(kernel)
         rows, columns = np.ones(n, kernel.dtype), np.full(m, n / m, kernel.dtype)
         start, limits = _start(coarse, limits), limits._replace(tolerance=transport.COARSE)
-        found, _ = _scale(coarse, rows, columns, start, limits)
+        found, _, _ = _scale(coarse, rows, columns, start, limits, math.inf)
         v[: 2 * m] = np.repeat(found, 2)
         v[2 * m :] = found[-1]
     return v
@@ -115,9 +126,12 @@ def _halve(kernel: Array) -> Array:
 
 @_compiled
 def _scale(
-    kernel: Array, rows: Array, columns: Array, v: Array, limits: transport.Limits
-) -> tuple[Array, float]:
-    """The scaling v of the kernel's columns, beginning with v, and the residual."""
+    kernel: Array, rows: Array, columns: Array, v: Array, limits: transport.Limits, widest: float
+) -> tuple[Array, float, int]:
+    """The scaling v of the kernel's columns, beginning with v, the residual, iterations done.
+
+    Where log v comes to span more than `widest` on the way, that v and a residual of infinity.
+    """
     size, m = limits.history + 1, len(v)
     sums, x = np.empty_like(v), np.empty_like(v)
     total = 0.0
@@ -128,6 +142,8 @@ def _scale(
     updates, steps = np.empty((size, m), v.dtype), np.empty((size, m), v.dtype)
     best, least = np.ones_like(v), np.inf
     for iteration in range(limits.max_iterations):
+        if iteration + 1 < limits.max_iterations and _span(x) > widest:
+            return v, np.inf, iteration
         backwards = iteration % 2 == 1  # what was read last is still in the cache
         residual = _sweep(kernel, rows, columns, v, sums, backwards) / total
         if residual < least:
@@ -149,7 +165,7 @@ def _scale(
             x = _extrapolate(updates, steps, at, min(iteration + 1, size), limits.reach / 8)
             for j in range(m):
                 v[j] = math.exp(x[j])
-    return best, least
+    return best, least, iteration + 1
 
 
 @_compiled
@@ -228,6 +244,14 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
     for j in range(m):
         change[j] -= top
     return change
+
+
+@_compiled
+def _span(x: Array) -> float:
+    least = most = x[0]
+    for value in x:
+        least, most = min(least, value), max(most, value)
+    return float(most - least)
 
 
 @_compiled
