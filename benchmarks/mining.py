@@ -8,7 +8,8 @@ plan misses its marginals by no more; and, as nobody could call it, with the lea
 iterations that do and no threshold ("least"). All in float32, calls in turns, three at a time
 after one that does not count. Costs are 1 - Q of features that are copies of each other up to
 noise, and of the encoder in the package on made-up videos: the latter for the recipe's batch too,
-16 pairs of 256 cells, which POT solves one after the other. The parts are printed first: the
+16 pairs of 256 cells, which POT solves one after the other. "torch" is ours without numba, in
+PyTorch. The parts are printed first: the
 kernel and the plan, element by element, the two products of an iteration, an iteration of POT.
 What mining takes of a training step: benchmarks/training.py.
 """
@@ -19,6 +20,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
+from unittest.mock import patch
 
 import ot
 import torch
@@ -30,6 +32,7 @@ from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.mining.confidence import entries, forward_backward, optimal_transport
 from pixelkin.mining.curriculum import variance, variance_of_entries
 from pixelkin.models.encoder import load_encoder
+from pixelkin.ops import transport
 from pixelkin.ops.transport import sinkhorn
 
 EPSILONS = (0.05, 0.02)
@@ -85,7 +88,13 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
     settings = {"epsilon": epsilon, "max_iterations": 1000, "tolerance": tolerance}
     ours = partial(sinkhorn, cost, **settings)
     ours_log = partial(sinkhorn, cost, log_domain=True, **settings)
-    residual = max(missed(plan) for solve in (ours, ours_log) for plan in solve()[0])
+
+    def ours_torch() -> tuple[Tensor, Tensor]:
+        with patch.object(transport, "_compiled", return_value=None):
+            return ours()
+
+    forms = (ours, ours_log, ours_torch)
+    residual = max(missed(plan) for solve in forms for plan in solve()[0])
     counts, thresholds = zip(*(plain_iterations(c, epsilon, residual) for c in cost), strict=True)
     uniform = torch.full(cost.shape[1:2], 1 / cost.shape[1])
 
@@ -97,6 +106,7 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
     calls = {
         "ours": ours,
         "ours log": ours_log,
+        "ours torch": ours_torch,
         "POT": partial(pot, "sinkhorn", enough, thresholds),
         "POT least": partial(pot, "sinkhorn", counts, never),
     }

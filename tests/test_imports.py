@@ -80,12 +80,16 @@ def test_optional_dependencies_are_imported_late_and_by_one_module() -> None:
     assert all(len(users) == 1 for users in where.values()), where
 
 
-def imported_at(node: ast.stmt) -> Iterator[str]:
+def imported_at(node: ast.AST) -> Iterator[str]:
     """What a statement imports when its module is imported."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         yield from imported(node)
     if isinstance(node, ast.ImportFrom):
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for child in ast.iter_child_nodes(node):
+        yield from imported_at(child)
 
 
 def test_importing_the_package_is_light() -> None:

@@ -11,5 +11,5 @@ def log_domain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if "PyTorch" not in request.param:
         pytest.importorskip("numba")
     else:
-        monkeypatch.setattr("pixelkin.ops.transport._compiled", lambda: None)
+        monkeypatch.setattr("pixelkin.ops.transport._compiled", lambda dtype: None)
     return "log" in request.param

@@ -114,6 +114,31 @@ def test_coarse_start_saves_iterations_where_neighbours_are_alike(
     assert float(residuals[1]) < float(residuals[0]) / times
 
 
+LINE = torch.linspace(0, 1, 17, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("cost", "log_domain"),
+    [
+        (matching_costs(37, 0.5)[:, :, :31], False),
+        (matching_costs(37, 0.5)[:, :, :31], True),
+        (15 * (LINE.square()[:, None] - LINE.sqrt()).abs()[None], False),  # extrapolates too far
+    ],
+)
+def test_compiled_code_does_what_pytorch_does(
+    cost: Tensor, log_domain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr("pixelkin.ops.transport.COARSEST", 8)
+    for k in range(1, 11):
+        plan, residual = sinkhorn(cost, max_iterations=k, tolerance=0, log_domain=log_domain)
+        with monkeypatch.context() as patch:
+            patch.setattr("pixelkin.ops.transport._compiled", lambda dtype: None)
+            expected, same = sinkhorn(cost, max_iterations=k, tolerance=0, log_domain=log_domain)
+        torch.testing.assert_close(plan, expected, rtol=1e-8, atol=0)
+        torch.testing.assert_close(residual, same, rtol=1e-8, atol=1e-14)
+
+
 def test_acceleration_needs_fewer_iterations(log_domain: bool) -> None:
     cost = matching_costs(80, 0.5)
     plain, accelerated = (
@@ -121,6 +146,18 @@ def test_acceleration_needs_fewer_iterations(log_domain: bool) -> None:
         for h in (0, 5)
     )
     assert float(accelerated) < float(plain) / 50
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.05])
+@pytest.mark.parametrize("n", [12, 24])
+def test_acceleration_does_not_go_round_in_circles(
+    n: int, epsilon: float, log_domain: bool
+) -> None:
+    # Two groups of rows and columns, of which each has either too many rows or too few.
+    group = torch.arange(n)
+    cost = ((group < n // 3)[:, None] != (group < n // 2)) + 0.02 * costs(8, n, n, torch.float32)
+    _, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=400, log_domain=log_domain)
+    assert float(residual.max()) <= 1e-3
 
 
 @settings(
@@ -194,6 +231,15 @@ def test_limits_of_epsilon() -> None:
     torch.testing.assert_close(sharp[0], exact, rtol=0, atol=1e-6)
 
 
+def test_what_all_costs_share_is_of_no_account(log_domain: bool) -> None:
+    # Multiples of 1 / 16: exact in float32 with the offset too.
+    cost = (costs(2, 20, 30, torch.float32) * 32).round() / 16
+    settings = {"epsilon": 0.1, "tolerance": 1e-5, "max_iterations": 500, "log_domain": log_domain}
+    plan, _ = sinkhorn(cost, **settings)  # type: ignore[arg-type]
+    for offset in (-1e5, 1e5):
+        assert torch.equal(sinkhorn(cost + offset, **settings)[0], plan)  # type: ignore[arg-type]
+
+
 def test_symmetric_cost_has_a_symmetric_plan() -> None:
     cost = costs(1, 15, 15)
     cost = cost + cost.mT
@@ -236,6 +282,17 @@ def test_subnormal_numbers_of_others_are_left_alone(flushed: bool) -> None:
         torch.set_flush_denormal(False)
 
 
+def test_subnormal_numbers_of_others_are_left_alone_by_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = pytest.importorskip("pixelkin.ops.transport_compiled", exc_type=ImportError)
+    sinkhorn(costs(1, 6, 6))
+    monkeypatch.setattr(module, "_finish", None)
+    with pytest.raises(TypeError):
+        sinkhorn(costs(1, 6, 6))
+    assert float.fromhex("0x1p-1030") * 1.0 > 0
+
+
 def test_entries_too_small_for_the_dtype_cost_no_accuracy(log_domain: bool) -> None:
     # Distances on a line along which all mass goes one way: the kernel spans 50 powers of e, the
     # plan twice as many, which is more than float32 does.
@@ -249,13 +306,20 @@ def test_entries_too_small_for_the_dtype_cost_no_accuracy(log_domain: bool) -> N
     torch.testing.assert_close(plan.double(), expected, rtol=1e-2, atol=1e-7)
 
 
+@pytest.mark.parametrize("error", [ImportError("absent"), OSError("no space left")])
 def test_without_numba_pytorch_does_it_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise error
+
     cost = costs(2, 12, 15)
     expected, _ = sinkhorn(cost, tolerance=1e-12, max_iterations=1000)
-    monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "pixelkin.ops.transport_compiled", raising=False)
+    if isinstance(error, ImportError):
+        monkeypatch.setitem(sys.modules, "pixelkin.ops.transport_compiled", None)
+    else:
+        module = pytest.importorskip("pixelkin.ops.transport_compiled", exc_type=ImportError)
+        monkeypatch.setattr(module, "solve", fails)
     transport._compiled.cache_clear()
     try:
         for _ in range(2):

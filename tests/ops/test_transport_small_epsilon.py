@@ -98,6 +98,18 @@ def test_acceleration_does_not_stall_in_the_plain_domain() -> None:
     assert float(residual.max()) <= 1e-3
 
 
-def test_subnormal_epsilon_is_refused() -> None:
+@pytest.mark.parametrize("history", [0, 5])
+def test_absorption_keeps_the_plan(history: int, log_domain: bool) -> None:
+    base = costs(1, 24, 24, seed=1) * 0.2
+    cost = with_offsets(base).float()
+    settings = {"max_iterations": 4000, "tolerance": 1e-4, "log_domain": log_domain}
+    expected, _ = sinkhorn(base, epsilon=5e-3, **settings)  # type: ignore[arg-type]
+    plan, residual = sinkhorn(cost, epsilon=5e-3, history=history, **settings)  # type: ignore[arg-type]
+    assert float(residual) <= 1e-4
+    torch.testing.assert_close(plan.double(), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("epsilon", "scale"), [(1e-41, 1.0), (1e-8, 1.0), (1e-2, 1e6)])
+def test_epsilon_that_rounding_swallows_is_refused(epsilon: float, scale: float) -> None:
     with pytest.raises(ValueError, match="is too small for"):
-        sinkhorn(costs(1, 3, 3, torch.float32), epsilon=1e-41)
+        sinkhorn(scale * costs(1, 3, 3, torch.float32), epsilon=epsilon)

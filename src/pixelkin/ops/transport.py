@@ -21,7 +21,7 @@ Absorb = Callable[[Tensor, Tensor], None]  # scalings u and v into a kernel of t
 log = logging.getLogger(__name__)
 
 _CPU_CACHE = 2**20  # bytes; pairs are solved together as long as their kernels stay in the cache
-_PERIOD = 3  # iterations from one extrapolation, which costs about as much as one, to the next
+PERIOD = 3  # iterations from one extrapolation to the next, at least
 COARSEST, COARSE = 512, 2e-2  # least rows and columns of a coarse start, its tolerance
 
 
@@ -43,21 +43,22 @@ def sinkhorn(
     form T = diag(u) exp(-cost / epsilon) diag(v). Each plan sums to 1; with `mass` = N its rows
     do, and for N = M its columns.
 
-    An iteration updates u and v once each. Every second or third ends with an extrapolation of
+    An iteration updates u and v once each. Some, every third at most, end with an extrapolation of
     log v (Anderson acceleration), and large problems start from the solution of a quarter of
-    themselves: both save most of the iterations. `log_domain` sets how the scalings are kept:
+    themselves: both save most of the iterations. On the CPU this is compiled code, on one thread,
+    if numba is installed; without it, and on other devices, it is PyTorch, and the last digits
+    differ. `log_domain` sets how the scalings are kept:
 
-    * False: u and v themselves, over the plain kernel. On the CPU this is compiled code, if numba
-      is installed; without it, and on other devices, PyTorch. Where exp(-(max - min) / epsilon)
-      takes more than 0.6 of the dtype's exponents (cost in [0, 1] and float32: epsilon < 0.019),
-      sums could underflow and the log domain is used all the same, for all pairs.
+    * False: u and v themselves, over the plain kernel. Where exp(-(max - min) / epsilon) takes more
+      than 0.6 of the dtype's exponents (cost in [0, 1] and float32: epsilon < 0.019), sums could
+      underflow and the log domain is used all the same, for all pairs.
     * True: as potentials in log space that are absorbed into the kernel as they grow, so that no
       epsilon under- or overflows. Costs one exponential of the kernel for each absorption.
 
     Args:
         cost: B x N x M, finite. float32 or float64; float16 and bfloat16 are raised to float32.
-        epsilon: Strength of the regularisation, in units of the cost. Positive, and not subnormal
-            in the dtype.
+        epsilon: Strength of the regularisation, in units of the cost. Positive, and not less than
+            the rounding of the cost's range.
         max_iterations: Upper bound, reached where the tolerance cannot be. At least 1. The
             start has as many of its own.
         tolerance: Stop once the residual is at most this. Less than 8 units of rounding of the
@@ -93,8 +94,6 @@ def sinkhorn(
         )
     if cost.dtype in (torch.float16, torch.bfloat16):
         cost = cost.float()
-    if epsilon < torch.finfo(cost.dtype).tiny:
-        raise ValueError(f"{epsilon = } is too small for {cost.dtype}")
     n, m = cost.shape[1:]
     rows, columns = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
     if dustbin is not None:
@@ -108,40 +107,48 @@ def sinkhorn(
     low, high = (float(bound) for bound in torch.aminmax(cost))
     if not math.isfinite(high - low):
         raise ValueError("cost must be finite, found NaN or infinity")
+    info = torch.finfo(cost.dtype)
+    if epsilon < max(info.tiny, (high - low) * info.eps):
+        raise ValueError(f"{epsilon = } is too small for {cost.dtype} from {low:g} to {high:g}")
+    if abs(low) > high - low:  # what all costs share would only be rounded
+        cost, low, high = cost - low, 0.0, high - low
     # Scaled to a mass of N, so that u and v stay around 1.
     rows, columns, mass = rows * len(rows), columns * len(rows), mass / len(rows)
-    reach = 0.6 * math.log(torch.finfo(cost.dtype).max)
+    reach = 0.6 * math.log(info.max)
     log_domain = log_domain or (high - low) / epsilon > reach
-    tolerance = max(tolerance, 8 * torch.finfo(cost.dtype).eps)
-    limits = Limits(tolerance, max_iterations, history, reach)
+    tolerance = max(tolerance, 8 * info.eps)
+    settings = Settings(float(tolerance), int(max_iterations), int(history), PERIOD, reach)
     with torch.autocast(cost.device.type, enabled=False), torch.inference_mode():
         on_cpu = cost.device.type == "cpu"
-        solve = (on_cpu and _compiled()) or _solve
-        size = cost.shape[1] * cost.shape[2] * cost.element_size()
-        together = max(1, _CPU_CACHE // size) if on_cpu else len(cost)
-        if log_domain and solve is not _solve:
-            together = 1
+        solve, together = on_cpu and _compiled(cost.dtype), 1
+        if not solve:
+            solve = _solve
+            together = max(1, _CPU_CACHE // cost[0].nbytes) if on_cpu else len(cost)
         for start in range(0, len(cost), together):
             part = slice(start, start + together)
-            kernel = plan[part]
-            absorb = None
+            kernel, absorb = plan[part], None
             if log_domain:
                 absorb = _log_kernel(cost[part], epsilon, reach, kernel)
             else:
                 torch.sub(low / epsilon, cost[part], alpha=1 / epsilon, out=kernel).exp_()
             coarse = dustbin is None
-            found = solve(kernel, rows, columns, mass, limits, coarse=coarse, absorb=absorb)
+            found = solve(kernel, rows, columns, mass, settings, coarse=coarse, absorb=absorb)
             residual[part] = cost.new_tensor(found)
     return plan, residual
 
 
-class Limits(NamedTuple):
-    """What bounds the iterations: see `sinkhorn`."""
+class Settings(NamedTuple):
+    """Of the iterations: see `sinkhorn`.
+
+    Those of the log domain see a kernel with a floor of exp(-reach), which tells the truth as long
+    as log v spans much less: half of it at most. An extrapolation goes an eighth of it at most.
+    """
 
     tolerance: float
     max_iterations: int
     history: int
-    reach: float  # of a kernel's logarithms; an extrapolation goes an eighth of it at most
+    period: int
+    reach: float
 
 
 def _log_kernel(cost: Tensor, epsilon: float, reach: float, kernel: Tensor) -> Absorb:
@@ -164,14 +171,17 @@ def _log_kernel(cost: Tensor, epsilon: float, reach: float, kernel: Tensor) -> A
 
 
 @cache
-def _compiled() -> Callable[..., list[float]] | None:
-    """`transport_compiled.solve`; without it a word of its absence, and None."""
+def _compiled(dtype: torch.dtype) -> Callable[..., list[float]] | None:
+    """`transport_compiled.solve`; where that does not work, a word of why not, and None."""
     try:
         from pixelkin.ops.transport_compiled import solve
-    except (ImportError, RuntimeError) as error:  # no numba, or no folder for what it compiles
+
+        one = torch.ones(1, dtype=dtype)
+        solve(one[None, None], one, one, 1.0, Settings(1.0, 2, 1, 1, 1.0), coarse=False)
+    except Exception as error:  # no numba, one that does not fit, nowhere to keep what it compiles
         log.warning(
-            "Sinkhorn runs in PyTorch, not compiled, which takes longer: %s. "
-            "To compile it: pip install 'pixelkin[train]'",
+            "Sinkhorn runs in PyTorch, which takes longer; its compiled form needs numba "
+            "(pip install 'pixelkin[train]'), where this came up: %s",
             error,
         )
         return None
@@ -183,7 +193,7 @@ def _solve(
     rows: Tensor,
     columns: Tensor,
     mass: float,
-    limits: Limits,
+    settings: Settings,
     *,
     coarse: bool,
     absorb: Absorb | None = None,
@@ -192,27 +202,31 @@ def _solve(
 
     Vectors are B x 1 x N or B x 1 x M: batched products of a *row* by a matrix are the fast ones.
     """
-    v = _coarse_start(kernel, limits) if coarse else columns.new_ones(len(kernel), 1, len(columns))
-    v, residual = _scale(kernel, rows, columns, v, limits, absorb)
+    v = (
+        _coarse_start(kernel, settings)
+        if coarse
+        else columns.new_ones(len(kernel), 1, len(columns))
+    )
+    v, residual = _scale(kernel, rows, columns, v, settings, absorb)
     u = rows / torch.bmm(v, kernel.mT)
     kernel.mul_(u.mT).mul_(v * mass)
     return residual
 
 
-def _coarse_start(kernel: Tensor, limits: Limits) -> Tensor:
+def _coarse_start(kernel: Tensor, settings: Settings) -> Tensor:
     """v of every second row and of columns in pairs, which in turn starts from its own.
 
     Pixels come row by row, so that neighbours in the matrix are mostly alike. Where they are not,
     this gains nothing and costs little: an iteration takes a quarter of the work.
     """
     b, n, m = len(kernel), kernel.shape[1] // 2, kernel.shape[2] // 2
-    if min(n, m) < COARSEST or not limits.history:
+    if min(n, m) < COARSEST or not settings.history:
         return kernel.new_ones(b, 1, kernel.shape[2])
     half = kernel[:, : 2 * n : 2]
     coarse = half[..., : 2 * m : 2] + half[..., 1 : 2 * m : 2]
     rows, columns = kernel.new_ones(n), kernel.new_full((m,), n / m)
-    start = _coarse_start(coarse, limits)
-    v, _ = _scale(coarse, rows, columns, start, limits._replace(tolerance=COARSE))
+    start = _coarse_start(coarse, settings)
+    v, _ = _scale(coarse, rows, columns, start, settings._replace(tolerance=COARSE))
     return F.pad(v.repeat_interleave(2, 2), (0, kernel.shape[2] - 2 * m), mode="replicate")
 
 
@@ -221,39 +235,46 @@ def _scale(
     rows: Tensor,
     columns: Tensor,
     v: Tensor,
-    limits: Limits,
+    settings: Settings,
     absorb: Absorb | None = None,
 ) -> tuple[Tensor, list[float]]:
     """The scalings v of B kernels' columns, beginning with v, and the residuals."""
     total = float(columns.sum())
-    past: deque[tuple[Tensor, Tensor]] = deque(maxlen=limits.history + 1)  # v and what follows it
+    past: deque[tuple[Tensor, Tensor]] = deque(maxlen=settings.history + 1)  # v and what follows it
     best_v, best = v, [math.inf] * len(v)
-    for iteration in range(1, limits.max_iterations + 1):
+    before, period, since = math.inf, settings.period, 0
+    for iteration in range(1, settings.max_iterations + 1):
         u = rows / torch.bmm(v, kernel.mT)
         sums = torch.bmm(u, kernel)
         update = columns / sums
         past.append((v, update))
-        last = iteration == limits.max_iterations
-        if iteration % _PERIOD and not last:
+        since += 1
+        last = iteration == settings.max_iterations
+        if since < period and not last:
             v = update
             continue
         missed = torch.linalg.vector_norm(torch.addcmul(-columns, v, sums), 1, 2)
         residual = [share / total for (share,) in missed.tolist()]
         # A pair that has converged stays as it is while others of the batch go on, until they need
         # an absorption: all pairs then continue from where they are.
-        better = [r < b and b > limits.tolerance for r, b in zip(residual, best, strict=True)]
+        better = [r < b and b > settings.tolerance for r, b in zip(residual, best, strict=True)]
         best_v = _choose(better, v, best_v)
         best = [r if yes else b for r, b, yes in zip(residual, best, better, strict=True)]
-        # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
-        far = absorb and float((v.amax(2) / v.amin(2)).log().amax()) > limits.reach / 2
-        if last or (not far and max(best) <= limits.tolerance):
+        far = absorb and float((v.amax(2) / v.amin(2)).log().amax()) > settings.reach / 2
+        if last or (not far and max(best) <= settings.tolerance):
             break
         if absorb and far:
             absorb(u, v)
             past = deque(((a / v, b / v) for a, b in past), past.maxlen)
             # What was below the floor of the kernel may now be above: residuals are found anew.
             best_v, best = torch.ones_like(v), [math.inf] * len(v)
-        v = _extrapolate(past, limits.reach / 8)
+        v = _extrapolate(past, settings.reach / 8)
+        # Extrapolations can go round in circles, plain iterations cannot.
+        if max(best) < 0.9 * before:
+            period = settings.period
+        elif any(r > 1.2 * b > settings.tolerance for r, b in zip(residual, best, strict=True)):
+            period += 1
+        before, since = max(best), 0
     return best_v, best
 
 

@@ -1,7 +1,7 @@
-"""Sinkhorn's algorithm over the plain kernel of one pair, compiled for the processor by numba.
+"""Sinkhorn's algorithm for the kernel of one pair, compiled for the processor by numba.
 
-What `transport.sinkhorn` does in PyTorch, with one pass over the kernel where PyTorch needs two
-(an iteration is bound by memory), no cost of calling an operator, and a coarse start:
+What `transport._solve` does in PyTorch, with one pass over the kernel where PyTorch needs two (an
+iteration is bound by memory) and no cost of calling operators:
 
        v (M)                    four rows at a time, which stay in the first cache:
     +--------+
@@ -32,55 +32,47 @@ from pixelkin.ops import transport
 Array = NDArray[Any]
 
 # Sums may be reordered, which lets the compiler use vector instructions; NaN and infinity count.
-_compiled = njit(
+_jit = njit(
     fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True
 )
-PERIOD = 2  # iterations from one extrapolation to the next
 
 
 def solve(
-    kernels: Tensor,
+    kernel: Tensor,
     rows: Tensor,
     columns: Tensor,
     mass: float,
-    limits: transport.Limits,
+    settings: transport.Settings,
     *,
     coarse: bool,
     absorb: transport.Absorb | None = None,
 ) -> list[float]:
-    """Turn the kernels of B pairs into their plans, in place, one after the other on one thread.
+    """Turn the kernel of one pair into its plan, in place, on one thread.
 
     Args:
-        kernels: B x N x M, positive, contiguous; float32 or float64.
-        rows: N, marginal of the plans' rows; of the kernels' dtype, as are all vectors.
-        columns: M, that of their columns.
-        mass: What each plan is multiplied with in the end.
-        limits: See `transport.sinkhorn`.
-        coarse: Start from the solution of a quarter of each problem. For uniform marginals.
-        absorb: What absorbs scalings u and v into a kernel of the log domain, for B = 1.
+        kernel: 1 x N x M, positive, contiguous; float32 or float64.
+        rows: N, marginal of the plan's rows; of the kernel's dtype, as are all vectors.
+        columns: M, that of its columns.
+        mass: What the plan is multiplied with in the end.
+        settings: See `transport.sinkhorn`.
+        coarse: Start from the solution of a quarter of the problem. For uniform marginals.
+        absorb: What absorbs scalings u and v into a kernel of the log domain.
 
     Returns:
-        B residuals: the share of the mass by which a plan's columns miss their marginal.
+        The residual alone: the share of the mass by which the plan's columns miss their marginal.
     """
-    residuals = []
-    of_rows, of_columns, of_plan = rows.numpy(), columns.numpy(), (rows * mass).numpy()
-    # A kernel with a floor of exp(-reach) tells the truth as long as v spans much less.
-    widest = limits.reach / 2 if absorb else math.inf
+    (k,), r, c = kernel.numpy(), rows.numpy(), columns.numpy()
+    widest = settings.reach / 2 if absorb else math.inf
     with _subnormals_are_zero():
-        for kernel in kernels.numpy():
-            v = _start(kernel, limits) if coarse else np.ones_like(of_columns)
-            left = limits
-            while True:
-                v, residual, done = _scale(kernel, of_rows, of_columns, v, left, widest)
-                if absorb is None or residual < math.inf:
-                    break
-                u = of_rows / (kernel @ v)
-                absorb(torch.from_numpy(u)[None, None], torch.from_numpy(v)[None, None])
-                v = np.ones_like(v)
-                left = left._replace(max_iterations=left.max_iterations - done)
-            _finish(kernel, of_plan, v)
-            residuals.append(float(residual))
-    return residuals
+        v = _coarse_start(k, settings) if coarse else np.ones_like(c)
+        v, residual, left = _scale(k, r, c, v, settings, widest)
+        while absorb and left:
+            u = r / (k @ v)
+            absorb(torch.from_numpy(u)[None, None], torch.from_numpy(v)[None, None])
+            settings = settings._replace(max_iterations=left)
+            v, residual, left = _scale(k, r, c, np.ones_like(c), settings, widest)
+        _finish(k, (rows * mass).numpy(), v)
+    return [residual]
 
 
 @contextmanager
@@ -94,7 +86,7 @@ def _subnormals_are_zero() -> Iterator[None]:
         torch.set_flush_denormal(were_zero)
 
 
-def _start(kernel: Array, limits: transport.Limits) -> Array:
+def _coarse_start(kernel: Array, settings: transport.Settings) -> Array:
     """v of every second row and of columns in pairs, which in turn starts from its own.
 
     Pixels come row by row, so that neighbours in the matrix are mostly alike. Where they are not,
@@ -102,17 +94,20 @@ def _start(kernel: Array, limits: transport.Limits) -> Array:
     """
     n, m = kernel.shape[0] // 2, kernel.shape[1] // 2
     v = np.ones(kernel.shape[1], kernel.dtype)
-    if min(n, m) >= transport.COARSEST and limits.history:
+    if min(n, m) >= transport.COARSEST and settings.history:
         coarse = _halve(kernel)
         rows, columns = np.ones(n, kernel.dtype), np.full(m, n / m, kernel.dtype)
-        start, limits = _start(coarse, limits), limits._replace(tolerance=transport.COARSE)
-        found, _, _ = _scale(coarse, rows, columns, start, limits, math.inf)
+        start, settings = (
+            _coarse_start(coarse, settings),
+            settings._replace(tolerance=transport.COARSE),
+        )
+        found, _, _ = _scale(coarse, rows, columns, start, settings, math.inf)
         v[: 2 * m] = np.repeat(found, 2)
         v[2 * m :] = found[-1]
     return v
 
 
-@_compiled
+@_jit
 def _halve(kernel: Array) -> Array:
     """Every second row, the sums of two columns each."""
     n, m = kernel.shape[0] // 2, kernel.shape[1] // 2
@@ -124,15 +119,21 @@ def _halve(kernel: Array) -> Array:
     return coarse
 
 
-@_compiled
+@_jit
 def _scale(
-    kernel: Array, rows: Array, columns: Array, v: Array, limits: transport.Limits, widest: float
+    kernel: Array,
+    rows: Array,
+    columns: Array,
+    v: Array,
+    settings: transport.Settings,
+    widest: float,
 ) -> tuple[Array, float, int]:
-    """The scaling v of the kernel's columns, beginning with v, the residual, iterations done.
+    """The scaling v of the kernel's columns, beginning with v, its residual, and 0.
 
-    Where log v comes to span more than `widest` on the way, that v and a residual of infinity.
+    Or, where log v comes to span more than `widest` before the last iteration, that v, infinity,
+    and the number of iterations left.
     """
-    size, m = limits.history + 1, len(v)
+    size, m = settings.history + 1, len(v)
     sums, x = np.empty_like(v), np.empty_like(v)
     total = 0.0
     for j in range(m):
@@ -140,35 +141,41 @@ def _scale(
         total += columns[j]
     # The last updates of log v and by how much each differs from what it follows, in turns.
     updates, steps = np.empty((size, m), v.dtype), np.empty((size, m), v.dtype)
-    best, least = np.ones_like(v), np.inf
-    for iteration in range(limits.max_iterations):
-        if iteration + 1 < limits.max_iterations and _span(x) > widest:
-            return v, np.inf, iteration
+    best, least, before = np.ones_like(v), np.inf, np.inf
+    period, since = settings.period, 0
+    for iteration in range(settings.max_iterations):
+        left = settings.max_iterations - iteration
+        if left > 1 and _span(x) > widest:
+            return v, np.inf, left
         backwards = iteration % 2 == 1  # what was read last is still in the cache
         residual = _sweep(kernel, rows, columns, v, sums, backwards) / total
         if residual < least:
             least = residual
             for j in range(m):
                 best[j] = v[j]
-        if residual <= limits.tolerance:
+        if residual <= settings.tolerance:
             break
         at = iteration % size
         for j in range(m):
             v[j] = columns[j] / sums[j]
-        if limits.history == 0:
-            continue
-        for j in range(m):
             update = math.log(v[j])
             updates[at, j], steps[at, j] = update, update - x[j]
             x[j] = update
-        if (iteration + 1) % PERIOD == 0:
-            x = _extrapolate(updates, steps, at, min(iteration + 1, size), limits.reach / 8)
+        since += 1
+        if since == period:
+            x = _extrapolate(updates, steps, at, min(iteration + 1, size), settings.reach / 8)
             for j in range(m):
                 v[j] = math.exp(x[j])
-    return best, least, iteration + 1
+            # Extrapolations can go round in circles, plain iterations cannot.
+            if least < 0.9 * before:
+                period = settings.period
+            elif residual > 1.2 * least:
+                period += 1
+            before, since = least, 0
+    return best, least, 0
 
 
-@_compiled
+@_jit
 def _sweep(
     kernel: Array, rows: Array, columns: Array, v: Array, sums: Array, backwards: bool
 ) -> float:
@@ -203,7 +210,7 @@ def _sweep(
     return float(missed)
 
 
-@_compiled
+@_jit
 def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: float) -> Array:
     """Anderson acceleration: the log v that follows, largest entry 0; see `transport`."""
     size, m = updates.shape
@@ -246,7 +253,7 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
     return change
 
 
-@_compiled
+@_jit
 def _span(x: Array) -> float:
     least = most = x[0]
     for value in x:
@@ -254,7 +261,7 @@ def _span(x: Array) -> float:
     return float(most - least)
 
 
-@_compiled
+@_jit
 def _dot(a: Array, b: Array) -> float:
     total = 0.0
     for j in range(len(a)):
@@ -262,7 +269,7 @@ def _dot(a: Array, b: Array) -> float:
     return total
 
 
-@_compiled
+@_jit
 def _finish(kernel: Array, rows: Array, v: Array) -> None:
     """Kernel to plan, in place, with rows that are exact."""
     n, m = kernel.shape
