@@ -26,13 +26,12 @@ def with_offsets(cost: Tensor, seed: int = 0) -> Tensor:
 def test_small_epsilon_neither_over_nor_underflows(
     epsilon: float, dtype: torch.dtype, log_domain: bool
 ) -> None:
-    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more. In float32
-    # the larger epsilon comes down to the tolerance slowly, from rounding to rounding.
+    # The cheapest permutation is the identity; all other pairs cost at least 0.1 more.
     n = 40
     cost = 0.3 + 0.7 * costs(1, n, n, dtype)
     cost[0].fill_diagonal_(0.2)
     plan, residual = sinkhorn(
-        cost, epsilon=epsilon, max_iterations=400, tolerance=5e-6, log_domain=log_domain
+        cost, epsilon=epsilon, max_iterations=200, tolerance=5e-6, log_domain=log_domain
     )
     assert float(residual) <= 5e-6
     expected = torch.eye(n, dtype=dtype) / n
@@ -98,6 +97,18 @@ def test_acceleration_does_not_stall_in_the_plain_domain() -> None:
     assert float(residual.max()) <= 1e-3
 
 
+@pytest.mark.parametrize("epsilon", [4e-3, 1e-3])
+def test_potentials_of_groups_far_from_each_other_find_their_way(
+    epsilon: float, log_domain: bool
+) -> None:
+    # Too many rows in one group, too few in the other: hundreds of epsilons to go, at steps of 0.4.
+    cost = 0.01 * costs(6, 24, 24, torch.float32, seed=1)
+    cost[:, :12, 10:] += 0.5 + 0.3 * costs(6, 12, 14, torch.float32, seed=2)
+    cost[:, 12:, :10] += 0.5 + 0.3 * costs(6, 12, 10, torch.float32, seed=3)
+    _, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=400, log_domain=log_domain)
+    assert float(residual.max()) <= 1e-3
+
+
 @pytest.mark.parametrize("history", [0, 5])
 def test_absorption_keeps_the_plan(history: int, log_domain: bool) -> None:
     base = costs(1, 24, 24, seed=1) * 0.2
@@ -107,6 +118,28 @@ def test_absorption_keeps_the_plan(history: int, log_domain: bool) -> None:
     plan, residual = sinkhorn(cost, epsilon=5e-3, history=history, **settings)  # type: ignore[arg-type]
     assert float(residual) <= 1e-4
     torch.testing.assert_close(plan.double(), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 7, 40])
+def test_without_history_it_is_plain_sinkhorn_also_where_it_absorbs(
+    iterations: int, log_domain: bool
+) -> None:
+    epsilon, n = 1e-3, 20
+    cost = with_offsets(costs(1, n, n))
+    plan, _ = sinkhorn(
+        cost,
+        epsilon=epsilon,
+        max_iterations=iterations,
+        tolerance=0,
+        history=0,
+        log_domain=log_domain,
+    )
+    c = cost[0] / epsilon
+    g = (c - c.amin(1, keepdim=True)).amin(0)
+    for _ in range(iterations):
+        f = -(g - c).logsumexp(1, keepdim=True)
+        last, g = g, -(f - c).logsumexp(0)
+    torch.testing.assert_close(plan[0], (f + last - c).exp() / n, rtol=1e-8, atol=1e-30)
 
 
 @pytest.mark.parametrize(("epsilon", "scale"), [(1e-41, 1.0), (1e-8, 1.0), (1e-2, 1e6)])

@@ -289,7 +289,9 @@ def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tens
     """Anderson acceleration of x = log v: the v that follows, largest entry 1.
 
     The combination of the last updates y for which the same combination of their steps y - x is
-    smallest in the sense of least squares; each entry at most `furthest` from the last update.
+    smallest in the sense of least squares; each entry at most `furthest` from the last update. Near
+    its end the iteration contracts by factors between 0 and 1, so that what is to come lies ahead:
+    a combination that goes back comes of rounding, and the last update follows instead.
     """
     before, after = zip(*past, strict=True)
     x, y = torch.cat([*before, *after], 1).log_().chunk(2, 1)
@@ -301,6 +303,7 @@ def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tens
         gram.diagonal(dim1=1, dim2=2).mul_(1 + 1e-6).add_(torch.finfo(x.dtype).tiny)
         weights, _ = torch.linalg.solve_ex(gram, steps @ step[:, -1:].mT)
         change = weights.nan_to_num_(0.0, 0.0, 0.0).mT @ updates
+        change *= (change * step[:, -1:]).sum(2, keepdim=True) <= 0
         change -= change.mean(2, keepdim=True)  # the scale of v is of no account
         follows = follows - change.clamp_(-furthest, furthest)
     return (follows - follows.amax(2, keepdim=True)).exp_()

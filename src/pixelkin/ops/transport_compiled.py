@@ -243,6 +243,10 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
             change[j] += weight * of_updates[q, j]
     for j in range(m):
         mean += change[j] / m
+    if _dot(change, steps[last]) > 0:  # see `transport._extrapolate`
+        mean = 0.0
+        for j in range(m):
+            change[j] = 0
     mean, far = change.dtype.type(mean), change.dtype.type(furthest)
     top = change.dtype.type(-np.inf)
     for j in range(m):
