@@ -61,8 +61,11 @@ def test_slow_problem_settles_to_the_plan_of_pot(log_domain: bool) -> None:
     torch.testing.assert_close(plan[0], pot(cost[0], 0.05, "sinkhorn"), rtol=1e-6, atol=1e-10)
 
 
-def test_without_history_it_is_plain_sinkhorn_step_by_step(log_domain: bool) -> None:
-    cost = matching_costs(30, 0.5)
+def test_without_history_it_is_plain_sinkhorn_step_by_step(
+    log_domain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelkin.ops.transport.COARSEST", 8)  # no coarse start either
+    cost = costs(1, 30, 30)
     kernel = torch.exp(-cost[0] / 0.05)
     # The log domain starts from other potentials: those in which every row and column has a 1.
     v = torch.ones(30, dtype=torch.float64)

@@ -120,26 +120,23 @@ def test_absorption_keeps_the_plan(history: int, log_domain: bool) -> None:
     torch.testing.assert_close(plan.double(), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("iterations", [1, 2, 7, 40])
+@pytest.mark.parametrize("iterations", [1, 2, 100, 200])
 def test_without_history_it_is_plain_sinkhorn_also_where_it_absorbs(
     iterations: int, log_domain: bool
 ) -> None:
-    epsilon, n = 1e-3, 20
-    cost = with_offsets(costs(1, n, n))
-    plan, _ = sinkhorn(
-        cost,
-        epsilon=epsilon,
-        max_iterations=iterations,
-        tolerance=0,
-        history=0,
-        log_domain=log_domain,
-    )
-    c = cost[0] / epsilon
+    epsilon, n = 1e-3, 12
+    cost = 0.01 * costs(1, n, n, torch.float32, seed=1)
+    cost[:, :6, 4:] += 0.5  # the potentials move by 0.4 epsilons in each iteration
+    cost[:, 6:, :4] += 0.5
+    settings = {"max_iterations": iterations, "tolerance": 0, "history": 0}
+    plan, _ = sinkhorn(cost, epsilon=epsilon, log_domain=log_domain, **settings)  # type: ignore[arg-type]
+    c = cost[0].double() / epsilon
     g = (c - c.amin(1, keepdim=True)).amin(0)
     for _ in range(iterations):
         f = -(g - c).logsumexp(1, keepdim=True)
         last, g = g, -(f - c).logsumexp(0)
-    torch.testing.assert_close(plan[0], (f + last - c).exp() / n, rtol=1e-8, atol=1e-30)
+    expected = (f + last - c).exp() / n
+    torch.testing.assert_close(plan[0].double(), expected, rtol=2e-3, atol=1e-15)
 
 
 @pytest.mark.parametrize(("epsilon", "scale"), [(1e-41, 1.0), (1e-8, 1.0), (1e-2, 1e6)])

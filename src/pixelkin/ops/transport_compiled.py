@@ -130,8 +130,8 @@ def _scale(
 ) -> tuple[Array, float, int]:
     """The scaling v of the kernel's columns, beginning with v, its residual, and 0.
 
-    Or, where log v comes to span more than `widest` before the last iteration, that v, infinity,
-    and the number of iterations left.
+    Or, where log v comes to span more than `widest`, that v, infinity, and the number of iterations
+    left.
     """
     size, m = settings.history + 1, len(v)
     sums, x = np.empty_like(v), np.empty_like(v)
@@ -144,9 +144,8 @@ def _scale(
     best, least, before = np.ones_like(v), np.inf, np.inf
     period, since = settings.period, 0
     for iteration in range(settings.max_iterations):
-        left = settings.max_iterations - iteration
-        if left > 1 and _span(x) > widest:
-            return v, np.inf, left
+        if _span(x) > widest:
+            return v, np.inf, settings.max_iterations - iteration
         backwards = iteration % 2 == 1  # what was read last is still in the cache
         residual = _sweep(kernel, rows, columns, v, sums, backwards) / total
         if residual < least:
