@@ -387,7 +387,14 @@ def test_cost_must_be_finite(bad: float) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"epsilon": 0.0}, {"max_iterations": 0}, {"tolerance": -1.0}, {"history": -1}],
+    [
+        {"epsilon": 0.0},
+        {"epsilon": math.nan},
+        {"tolerance": math.nan},
+        {"max_iterations": 0},
+        {"tolerance": -1.0},
+        {"history": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):

@@ -87,7 +87,7 @@ def sinkhorn(
     """
     if cost.ndim != 3 or not cost.is_floating_point() or 0 in cost.shape[1:]:
         raise ValueError(f"cost must be B x N x M floats, got {tuple(cost.shape)} of {cost.dtype}")
-    if epsilon <= 0 or max_iterations < 1 or tolerance < 0 or history < 0:
+    if not (epsilon > 0 and max_iterations >= 1 and tolerance >= 0 and history >= 0):
         raise ValueError(
             f"{epsilon = } must be positive, {max_iterations = } at least 1, "
             f"{tolerance = } and {history = } not negative"
@@ -109,7 +109,7 @@ def sinkhorn(
         raise ValueError("cost must be finite, found NaN or infinity")
     info = torch.finfo(cost.dtype)
     if epsilon < max(info.tiny, (high - low) * info.eps):
-        raise ValueError(f"{epsilon = } is too small for {cost.dtype} from {low:g} to {high:g}")
+        raise ValueError(f"{epsilon = } is too small for {cost.dtype} costs, {low:g} to {high:g}")
     if abs(low) > high - low:  # what all costs share would only be rounded
         cost, low, high = cost - low, 0.0, high - low
     # Scaled to a mass of N, so that u and v stay around 1.

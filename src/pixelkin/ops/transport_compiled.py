@@ -97,10 +97,8 @@ def _coarse_start(kernel: Array, settings: transport.Settings) -> Array:
     if min(n, m) >= transport.COARSEST and settings.history:
         coarse = _halve(kernel)
         rows, columns = np.ones(n, kernel.dtype), np.full(m, n / m, kernel.dtype)
-        start, settings = (
-            _coarse_start(coarse, settings),
-            settings._replace(tolerance=transport.COARSE),
-        )
+        start = _coarse_start(coarse, settings)
+        settings = settings._replace(tolerance=transport.COARSE)
         found, _, _ = _scale(coarse, rows, columns, start, settings, math.inf)
         v[: 2 * m] = np.repeat(found, 2)
         v[2 * m :] = found[-1]
