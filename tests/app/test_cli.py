@@ -280,3 +280,16 @@ def test_doctor_lists_versions(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
     assert torch.__version__ in shown and "safetensors" in shown and "threads" in shown
+
+
+def test_doctor_says_what_would_install_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from pixelkin.app.commands import doctor
+
+    installed = doctor.version
+    monkeypatch.setattr(doctor, "version", lambda d: None if d == "numba" else installed(d))
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    assert "missing, for pixelkin[train]" in shown
+    assert "pip install 'pixelkin[train]'" in shown

@@ -62,7 +62,7 @@ def doctor() -> None:
             continue
         for name in names:
             installed = version(name)
-            needed_by = f"for pixelkin[{extra}]" if extra else "needed"
+            needed_by = f"for pixelkin\\[{extra}]" if extra else "needed"
             table.add_row(name, installed or f"[yellow]missing, {needed_by}[/]")
             if installed is None:
                 missing.append((name, extra))
