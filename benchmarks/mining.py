@@ -8,10 +8,9 @@ plan misses its marginals by no more; and, as nobody could call it, with the lea
 iterations that do and no threshold ("least"). All in float32, calls in turns, three at a time
 after one that does not count. Costs are 1 - Q of features that are copies of each other up to
 noise, and of the encoder in the package on made-up videos: the latter for the recipe's batch too,
-16 pairs of 256 cells, which POT solves one after the other. "torch" is ours without numba, in
-PyTorch. The parts are printed first: the
-kernel and the plan, element by element, the two products of an iteration, an iteration of POT.
-What mining takes of a training step: benchmarks/training.py.
+16 pairs of 256 cells, which POT solves one after the other. "torch" is ours without numba. The
+parts are printed first: the kernel and the plan, element by element, the two products of an
+iteration, an iteration of POT. What mining takes of a training step: benchmarks/training.py.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def sinkhorn(
 
     An iteration updates u and v once each. Some, every third at most, end with an extrapolation of
     log v (Anderson acceleration), and large problems start from the solution of a quarter of
-    themselves: both save most of the iterations. On the CPU this is compiled code, on one thread,
-    if numba is installed; without it, and on other devices, it is PyTorch, and the last digits
+    themselves: both save most of the iterations. On the CPU iterations are compiled code, on one
+    thread, if numba is installed; without it, and on other devices, PyTorch, and the last digits
     differ. `log_domain` sets how the scalings are kept:
 
     * False: u and v themselves, over the plain kernel. Where exp(-(max - min) / epsilon) takes more
@@ -58,7 +58,7 @@ def sinkhorn(
     Args:
         cost: B x N x M, finite. float32 or float64; float16 and bfloat16 are raised to float32.
         epsilon: Strength of the regularisation, in units of the cost. Positive, and not less than
-            the rounding of the cost's range.
+            the rounding of the range of all costs.
         max_iterations: Upper bound, reached where the tolerance cannot be. At least 1. The
             start has as many of its own.
         tolerance: Stop once the residual is at most this. Less than 8 units of rounding of the
@@ -174,10 +174,9 @@ def _log_kernel(cost: Tensor, epsilon: float, reach: float, kernel: Tensor) -> A
 def _compiled(dtype: torch.dtype) -> Callable[..., list[float]] | None:
     """`transport_compiled.solve`; where that does not work, a word of why not, and None."""
     try:
-        from pixelkin.ops.transport_compiled import solve
+        from pixelkin.ops.transport_compiled import prepare, solve
 
-        one = torch.ones(1, dtype=dtype)
-        solve(one[None, None], one, one, 1.0, Settings(1.0, 2, 1, 1, 1.0), coarse=False)
+        prepare(dtype)
     except Exception as error:  # no numba, one that does not fit, nowhere to keep what it compiles
         log.warning(
             "Sinkhorn runs in PyTorch, which takes longer; its compiled form needs numba "
@@ -243,6 +242,7 @@ def _scale(
     past: deque[tuple[Tensor, Tensor]] = deque(maxlen=settings.history + 1)  # v and what follows it
     best_v, best = v, [math.inf] * len(v)
     before, period, since = math.inf, settings.period, 0
+    step = torch.zeros_like(v)
     for iteration in range(1, settings.max_iterations + 1):
         u = rows / torch.bmm(v, kernel.mT)
         sums = torch.bmm(u, kernel)
@@ -269,11 +269,14 @@ def _scale(
             # What was below the floor of the kernel may now be above: residuals are found anew.
             best_v, best = torch.ones_like(v), [math.inf] * len(v)
         v = _extrapolate(past, settings.reach / 8)
-        # Extrapolations can go round in circles, plain iterations cannot.
+        # Extrapolations can leap to and fro for ever, plain iterations cannot: after one that the
+        # step has turned against, the next waits twice as long.
+        earlier, step = step, (past[-1][1] / past[-1][0]).log_()
+        turned = ((earlier * step).sum((1, 2)) < 0).tolist()
         if max(best) < 0.9 * before:
             period = settings.period
-        elif any(r > 1.2 * b > settings.tolerance for r, b in zip(residual, best, strict=True)):
-            period += 1
+        elif any(t and b > settings.tolerance for t, b in zip(turned, best, strict=True)):
+            period *= 2
         before, since = max(best), 0
     return best_v, best
 
@@ -291,7 +294,7 @@ def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tens
     The combination of the last updates y for which the same combination of their steps y - x is
     smallest in the sense of least squares; each entry at most `furthest` from the last update. Near
     its end the iteration contracts by factors between 0 and 1, so that what is to come lies ahead:
-    a combination that goes back comes of rounding, and the last update follows instead.
+    a combination that goes back, far from the end or by rounding, is replaced by the last update.
     """
     before, after = zip(*past, strict=True)
     x, y = torch.cat([*before, *after], 1).log_().chunk(2, 1)
@@ -303,7 +306,7 @@ def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float) -> Tens
         gram.diagonal(dim1=1, dim2=2).mul_(1 + 1e-6).add_(torch.finfo(x.dtype).tiny)
         weights, _ = torch.linalg.solve_ex(gram, steps @ step[:, -1:].mT)
         change = weights.nan_to_num_(0.0, 0.0, 0.0).mT @ updates
-        change *= (change * step[:, -1:]).sum(2, keepdim=True) <= 0
         change -= change.mean(2, keepdim=True)  # the scale of v is of no account
+        change *= (change * step[:, -1:]).sum(2, keepdim=True) <= 0
         follows = follows - change.clamp_(-furthest, furthest)
     return (follows - follows.amax(2, keepdim=True)).exp_()

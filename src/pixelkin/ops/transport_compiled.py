@@ -47,7 +47,7 @@ def solve(
     coarse: bool,
     absorb: transport.Absorb | None = None,
 ) -> list[float]:
-    """Turn the kernel of one pair into its plan, in place, on one thread.
+    """Turn the kernel of one pair into its plan, in place; iterations on one thread.
 
     Args:
         kernel: 1 x N x M, positive, contiguous; float32 or float64.
@@ -73,6 +73,14 @@ def solve(
             v, residual, left = _scale(k, r, c, np.ones_like(c), settings, widest)
         _finish(k, (rows * mass).numpy(), v)
     return [residual]
+
+
+def prepare(dtype: torch.dtype) -> None:
+    """Compile for a dtype, which takes seconds once on a machine; raises what is in the way."""
+    kernel = torch.ones(1, 2, 2, dtype=dtype)
+    _halve(kernel[0].numpy())
+    ones = torch.ones(2, dtype=dtype)
+    solve(kernel, ones, ones, 1.0, transport.Settings(1.0, 2, 1, 1, 1.0), coarse=True)
 
 
 @contextmanager
@@ -141,6 +149,7 @@ def _scale(
     updates, steps = np.empty((size, m), v.dtype), np.empty((size, m), v.dtype)
     best, least, before = np.ones_like(v), np.inf, np.inf
     period, since = settings.period, 0
+    step = np.zeros_like(v)
     for iteration in range(settings.max_iterations):
         if _span(x) > widest:
             return v, np.inf, settings.max_iterations - iteration
@@ -163,11 +172,15 @@ def _scale(
             x = _extrapolate(updates, steps, at, min(iteration + 1, size), settings.reach / 8)
             for j in range(m):
                 v[j] = math.exp(x[j])
-            # Extrapolations can go round in circles, plain iterations cannot.
+            # Extrapolations can leap to and fro for ever, plain iterations cannot: after one that
+            # the step has turned against, the next waits twice as long.
+            turned = _dot(step, steps[at]) < 0
             if least < 0.9 * before:
                 period = settings.period
-            elif residual > 1.2 * least:
-                period += 1
+            elif turned:
+                period *= 2
+            for j in range(m):
+                step[j] = steps[at, j]
             before, since = least, 0
     return best, least, 0
 
@@ -240,14 +253,15 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
             change[j] += weight * of_updates[q, j]
     for j in range(m):
         mean += change[j] / m
+    mean, far = change.dtype.type(mean), change.dtype.type(furthest)
+    for j in range(m):
+        change[j] -= mean
     if _dot(change, steps[last]) > 0:  # see `transport._extrapolate`
-        mean = 0.0
         for j in range(m):
             change[j] = 0
-    mean, far = change.dtype.type(mean), change.dtype.type(furthest)
     top = change.dtype.type(-np.inf)
     for j in range(m):
-        change[j] = updates[last, j] - min(max(change[j] - mean, -far), far)
+        change[j] = updates[last, j] - min(max(change[j], -far), far)
         top = max(top, change[j])
     for j in range(m):
         change[j] -= top
