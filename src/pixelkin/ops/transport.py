@@ -201,11 +201,9 @@ def _solve(
 
     Vectors are B x 1 x N or B x 1 x M: batched products of a *row* by a matrix are the fast ones.
     """
-    v = (
-        _coarse_start(kernel, settings)
-        if coarse
-        else columns.new_ones(len(kernel), 1, len(columns))
-    )
+    v = columns.new_ones(len(kernel), 1, len(columns))
+    if coarse:
+        v = _coarse_start(kernel, settings)
     v, residual = _scale(kernel, rows, columns, v, settings, absorb)
     u = rows / torch.bmm(v, kernel.mT)
     kernel.mul_(u.mT).mul_(v * mass)
@@ -250,7 +248,7 @@ def _scale(
         past.append((v, update))
         since += 1
         last = iteration == settings.max_iterations
-        if since < period and not last:
+        if since % settings.period and not last:
             v = update
             continue
         missed = torch.linalg.vector_norm(torch.addcmul(-columns, v, sums), 1, 2)
@@ -268,6 +266,9 @@ def _scale(
             past = deque(((a / v, b / v) for a, b in past), past.maxlen)
             # What was below the floor of the kernel may now be above: residuals are found anew.
             best_v, best = torch.ones_like(v), [math.inf] * len(v)
+        if since < period:
+            v = past[-1][1]
+            continue
         v = _extrapolate(past, settings.reach / 8)
         # Extrapolations can leap to and fro for ever, plain iterations cannot: after one that the
         # step has turned against, the next waits twice as long.
