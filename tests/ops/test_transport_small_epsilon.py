@@ -39,28 +39,34 @@ def test_small_epsilon_neither_over_nor_underflows(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_long_way_of_the_potentials_is_absorbed(dtype: torch.dtype) -> None:
+def test_long_way_of_the_potentials_is_absorbed(dtype: torch.dtype, log_domain: bool) -> None:
     epsilon = 5e-3
     base = costs(1, 30, 30, seed=1)
     cost = with_offsets(base).to(dtype)
     kernel_plan, _ = sinkhorn(base, epsilon=epsilon, max_iterations=1000, tolerance=1e-8)
-    plan, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=1000, tolerance=1e-5)
+    plan, residual = sinkhorn(
+        cost, epsilon=epsilon, max_iterations=1000, tolerance=1e-5, log_domain=log_domain
+    )
     assert float(residual) <= 1e-5
     # Offsets change the potentials alone. Rounding the cost by 1e-7 is 2e-5 epsilons.
     torch.testing.assert_close(plan.double(), kernel_plan, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("seed", [192, 288])
-def test_residual_is_that_of_the_plan_after_absorption(seed: int) -> None:
+def test_residual_is_that_of_the_plan_after_absorption(seed: int, log_domain: bool) -> None:
     cost = with_offsets(costs(1, 10, 10, seed=seed), seed).float()
-    plan, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=30)
+    plan, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=30, log_domain=log_domain)
     torch.testing.assert_close((plan.sum(1) - 0.1).abs().sum(1), residual, rtol=1e-4, atol=1e-5)
 
 
-def test_plan_has_the_form_of_the_solution_where_it_is_not_the_floor_of_the_kernel() -> None:
+def test_plan_has_the_form_of_the_solution_where_it_is_not_the_floor_of_the_kernel(
+    log_domain: bool,
+) -> None:
     # The tolerance is met first by large entries that stand on the kernel's floor.
     cost, epsilon = costs(1, 20, 20, seed=6315).float(), 7e-4
-    plan, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=300, tolerance=0.2)
+    plan, residual = sinkhorn(
+        cost, epsilon=epsilon, max_iterations=300, tolerance=0.2, log_domain=log_domain
+    )
     assert float(residual) <= 0.2
     # log T + cost / epsilon = f_i + g_j: its mixed differences vanish, here over all entries of
     # T that count.
@@ -72,28 +78,30 @@ def test_plan_has_the_form_of_the_solution_where_it_is_not_the_floor_of_the_kern
 
 
 @pytest.mark.parametrize("seed", [167, 207, 227])
-def test_coarse_start_does_not_overflow(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_coarse_start_does_not_overflow(
+    seed: int, log_domain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pixelkin.ops.transport.COARSEST", 2)
     cost = costs(1, 10, 80, torch.float32, seed=seed)
-    plan, residual = sinkhorn(cost, epsilon=5e-4, tolerance=1e-2)
+    plan, residual = sinkhorn(cost, epsilon=5e-4, tolerance=1e-2, log_domain=log_domain)
     assert bool(plan.isfinite().all()) and bool(residual.isfinite().all())
     torch.testing.assert_close(plan.sum(2), torch.full((1, 10), 0.1), rtol=1e-4, atol=0)
     torch.testing.assert_close((plan.sum(1) - 1 / 80).abs().sum(1), residual, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", [2, 6])
-def test_acceleration_does_not_stall_in_the_log_domain(seed: int) -> None:
+def test_acceleration_does_not_stall_in_the_log_domain(seed: int, log_domain: bool) -> None:
     cost = with_offsets(costs(1, 20, 20, seed=seed), seed).float()
-    _, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=1000)
+    _, residual = sinkhorn(cost, epsilon=7e-4, max_iterations=1000, log_domain=log_domain)
     assert float(residual) <= 1e-3
 
 
-def test_acceleration_does_not_stall_in_the_plain_domain() -> None:
+def test_acceleration_does_not_stall_in_the_plain_domain(log_domain: bool) -> None:
     # Two groups of rows and columns of unequal size, far apart; the log domain is close.
     cost = 0.01 * costs(8, 12, 12, seed=1)
     cost[:, :6, 4:] += 0.5 + 0.3 * costs(8, 6, 8, seed=2)
     cost[:, 6:, :4] += 0.5 + 0.3 * costs(8, 6, 4, seed=3)
-    _, residual = sinkhorn(cost, epsilon=2e-3, max_iterations=1000)
+    _, residual = sinkhorn(cost, epsilon=2e-3, max_iterations=1000, log_domain=log_domain)
     assert float(residual.max()) <= 1e-3
 
 
