@@ -95,7 +95,7 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -
         table.add_column(name, justify="left" if i == 0 else "right")
     for row in rows:
         table.add_row(*map(_cell, row))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def _cell(value: object) -> str:

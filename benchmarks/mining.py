@@ -118,7 +118,7 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
         for name in ms
         if name.startswith("POT")
     }
-    return {"residual": residual, "POT its": sum(counts) / len(counts)} | ms | ratios
+    return {"missed": residual, "POT its": sum(counts) / len(counts)} | ms | ratios
 
 
 def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
@@ -126,7 +126,7 @@ def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
     inputs = {
         "video": video_features(cells, 1),
         f"16 x {few}": video_features(few, 16),
-        "noise 0.2": noisy_features(cells, 0.2),
+        "noise": noisy_features(cells, 0.2),
     }
     rows: list[dict[str, float | str]] = []
     for name, (a, b) in inputs.items():
@@ -134,7 +134,7 @@ def transport_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
         for epsilon in EPSILONS:
             for tolerance in TOLERANCES:
                 figures = compare(cost, epsilon, tolerance, runs)
-                rows.append({"features": name, "epsilon": epsilon, **figures})
+                rows.append({"input": name, "eps": epsilon, **figures})
     show(
         f"Sinkhorn, {cells} cells: CPU ms to a residual, and how many times faster than POT (x)",
         list(rows[0]),
@@ -166,7 +166,7 @@ def parts(cells: int, runs: int) -> dict[str, float]:
 def variance_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
     rows: list[dict[str, float | str]] = []
     noise, video = noisy_features(cells, 0.2), video_features(cells, 1)
-    cases = [("noise 0.2", 0.05, *noise), *(("video", e, *video) for e in EPSILONS)]
+    cases = [("noise", 0.05, *noise), *(("video", e, *video) for e in EPSILONS)]
     for name, epsilon, a, b in cases:
         q = forward_backward(a @ b.mT)
         t = optimal_transport(q, epsilon=epsilon, max_iterations=60)
@@ -180,7 +180,7 @@ def variance_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
             ),
             "finding the entries": lambda t=t: entries(t),
         }
-        about = {"features": name, "epsilon": epsilon, "entries a row": len(found.values) / cells}
+        about = {"input": name, "eps": epsilon, "entries a row": len(found.values) / cells}
         v, of_entries = float(variance(t)), float(times["var(T) of its entries"]())
         about |= {"v": v, "entries miss": v - of_entries}
         for what, step in times.items():

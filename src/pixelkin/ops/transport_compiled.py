@@ -85,7 +85,7 @@ def prepare(dtype: torch.dtype) -> None:
 
 @contextmanager
 def _subnormals_are_zero() -> Iterator[None]:
-    """For this thread: the processor takes a hundred times as long for such numbers."""
+    """For this thread: the processor takes many times as long for such numbers."""
     were_zero = sys.float_info.min / 2 == 0
     torch.set_flush_denormal(True)
     try:
