@@ -23,9 +23,10 @@ from steady import stripes
 
 from pixelkin.app import overlay
 from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.formats.mask_png import read_mask
 from pixelkin.models.encoder import load_encoder
-from pixelkin.propagation import session
-from pixelkin.video.masks import read_mask
+from pixelkin.propagation import passes
+from pixelkin.propagation import run as folder_run
 from pixelkin.video.overlap import Behind
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
@@ -42,7 +43,8 @@ class AtOnce(Behind):
 def one_after_the_other() -> ExitStack:
     """The pipeline without its threads."""
     stack = ExitStack()
-    stack.enter_context(mock.patch.multiple(session, ahead=iter, Behind=AtOnce))
+    stack.enter_context(mock.patch.object(passes, "ahead", iter))
+    stack.enter_context(mock.patch.object(folder_run, "Behind", AtOnce))
     stack.enter_context(mock.patch.object(overlay, "ahead", iter))
     return stack
 
@@ -67,9 +69,9 @@ def main() -> None:
             labels = read_mask(options.labels)
         frames = len(open_video(video))
 
-        def run() -> tuple[float, float, float, list[bytes]]:
+        def timed() -> tuple[float, float, float, list[bytes]]:
             began, cpu = time.perf_counter(), time.process_time()
-            session.propagate_to_folder(video, labels, out, encoder=encoder, overwrite=True)
+            folder_run.propagate_to_folder(video, labels, out, encoder=encoder, overwrite=True)
             propagated = time.perf_counter()
             overlay.write_overlay(video, out)
             ended, cpu = time.perf_counter(), time.process_time() - cpu
@@ -81,8 +83,8 @@ def main() -> None:
             before, after = [], []
             for _ in range(options.runs):
                 with one_after_the_other():
-                    before.append(run())
-                after.append(run())
+                    before.append(timed())
+                after.append(timed())
                 assert before[-1][-1] == after[-1][-1]
             for name, runs in (("one after the other", before), ("overlapped", after)):
                 seconds = (

@@ -15,14 +15,14 @@ ROOT = Path(pixelkin.__file__).parent
 LAYERS = [
     {"types"},
     {"ops"},
-    {"models", "data", "video"},
-    {"mining"},
+    {"models", "video"},
+    {"mining", "data", "formats"},
     {"propagation", "objectives"},
     {"training", "evaluation"},
     {"experiments"},
     {"app"},
 ]
-ALLOWED_SIDEWAYS = {("data", "video")}  # clips are read from videos
+ALLOWED_SIDEWAYS: set[tuple[str, str]] = set()
 OPTIONAL = {"matplotlib", "tensorboard", "numba", "ot", "kornia", "fastapi", "onnx", "pycocotools"}
 HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.types import (
+    Annotations,
+    InputError,
+    Labels,
+    MaskLabels,
+    Object,
+    Objects,
+    PointLabels,
+    Prediction,
+)
 
 
 def test_ids_of_any_integer_type_are_kept() -> None:
     for kind in (np.uint8, np.uint16, np.int64, np.uint64):
         labels = Labels.from_mask(np.array([[0, 7], [200, 7]], kind))
-        assert labels.ids is not None and labels.ids.dtype == np.int32
+        assert labels.ids.dtype == np.int32
         assert labels.ids.tolist() == [[0, 7], [200, 7]]
-        assert labels.objects == (7, 200) and labels.size == (2, 2)
-    assert Labels.from_mask(np.eye(2, dtype=bool)).objects == (1,)
+        assert labels.present == labels.objects.ids == (7, 200) and labels.size == (2, 2)
+    assert Labels.from_mask(np.eye(2, dtype=bool)).present == (1,)
     assert repr(labels) == "Labels(mask, size=2x2 (HxW), ids=[7, 200])"
 
 
@@ -48,6 +57,54 @@ def test_what_are_no_points_is_named() -> None:
 def test_the_lowest_object_speaks_for_the_frame() -> None:
     labels = Labels.from_points(np.array([[1, 2], [np.nan, np.nan]]), (4, 4))
     confidence = np.array([0.75, 0.25], np.float32)
-    assert Prediction(3, labels, (0, 1), confidence).frame_confidence == 0.25
+    assert Prediction(3, labels, confidence).frame_confidence == 0.25
     with pytest.raises(ValueError, match="for 2 objects"):
-        Prediction(3, labels, (0, 1), confidence[:1])
+        Prediction(3, labels, confidence[:1])
+
+
+def test_objects_keep_their_ids_and_join() -> None:
+    dog, cat = Object(1, name="dog"), Object(7, colour=(1, 2, 3))
+    objects = Objects((cat, dog))
+    assert objects.ids == (7, 1) and objects[1] is dog and 7 in objects and 2 not in objects
+    more = Objects((Object(1, name="wolf", category="animal"), Object(2)))
+    joined = objects.joined(more)
+    assert joined.ids == (7, 1, 2)
+    assert joined[1] == Object(1, name="dog", category="animal")  # the first word counts
+    for table, message in (((dog, dog), "two objects have the id 1"), ((), "skeleton")):
+        with pytest.raises(InputError, match=message):
+            Objects(table, skeleton=((1, 2),))
+    with pytest.raises(InputError, match="kinds mask and keypoints"):
+        objects.joined(Objects((Object(1, "keypoints"),)))
+    with pytest.raises(InputError, match="from 1 to"):
+        Object(0)
+    assert Object(0, "points").id == 0
+
+
+def test_labels_are_of_one_of_two_forms() -> None:
+    mask = Labels.from_mask(np.eye(2, dtype=int))
+    points = Labels.from_points(np.zeros((2, 2)), (4, 4))
+    assert isinstance(mask, MaskLabels) and isinstance(points, PointLabels)
+    assert mask.as_map() is mask and points.as_points() is points
+    with pytest.raises(ValueError, match="no map"):
+        points.as_map()
+    with pytest.raises(ValueError, match="not points"):
+        mask.as_points()
+
+
+def test_masks_and_keypoints_live_side_by_side() -> None:
+    """The ids of points, which count from 0 in every file, make way for those of masks."""
+    mask = Labels.from_mask(np.array([[0, 1], [0, 3]]))
+    points = Labels.from_points(np.array([[0, 1], [1, 1]]), (2, 2), names=("nose", "tail"))
+    both = Annotations.of({0: mask}).joined(Annotations.of({0: points, 4: points}))
+    assert both.objects.ids == (1, 3, 4, 5)
+    assert [o.name for o in both.objects] == [None, None, "nose", "tail"]
+    assert [type(one) for one in both.frames[0]] == [MaskLabels, PointLabels]
+    assert both.frames[4][0].objects.ids == (4, 5)
+    assert np.array_equal(both.frames[0][0].as_map().ids, mask.ids)
+    with pytest.raises(InputError, match="mask and keypoints, and one run carries one kind"):
+        both.keyframes()
+    with pytest.raises(InputError, match="frame 0 has labels already"):
+        both.joined(Annotations.of({0: mask}))
+    assert Annotations.of({2: mask}).only() is mask
+    with pytest.raises(InputError, match="labelled: 0, 4"):
+        both.only()

@@ -17,47 +17,53 @@ __version__ = "0.1.0"
 # Public names and where they live; resolved on first use, so that importing the package is quick
 # and does not import torch.
 _PUBLIC = {
+    "Annotations": "pixelkin.types",
     "Encoder": "pixelkin.models.encoder",
     "InputError": "pixelkin.types",
     "Labels": "pixelkin.types",
+    "MaskLabels": "pixelkin.types",
+    "Object": "pixelkin.types",
+    "Objects": "pixelkin.types",
+    "PointLabels": "pixelkin.types",
     "Prediction": "pixelkin.types",
     "Propagator": "pixelkin.propagation.propagator",
     "Protocol": "pixelkin.propagation.protocol",
     "VideoInfo": "pixelkin.types",
+    "load_annotations": "pixelkin.formats.registry",
     "load_encoder": "pixelkin.models.encoder",
     "open_video": "pixelkin.video.reader",
-    "propagate": "pixelkin.propagation.session",
-    "propagate_to_folder": "pixelkin.propagation.session",
-    "read_mask": "pixelkin.video.masks",
+    "propagate": "pixelkin.propagation.passes",
+    "propagate_to_folder": "pixelkin.propagation.run",
+    "read_mask": "pixelkin.formats.mask_png",
+    "save_annotations": "pixelkin.formats.registry",
     "save_encoder": "pixelkin.models.encoder",
-    "write_mask": "pixelkin.video.masks",
+    "write_mask": "pixelkin.formats.mask_png",
 }
 
-if TYPE_CHECKING:
-    from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
-    from pixelkin.propagation.propagator import Propagator
-    from pixelkin.propagation.protocol import Protocol
-    from pixelkin.propagation.session import propagate, propagate_to_folder
-    from pixelkin.types import InputError, Labels, Prediction, VideoInfo
-    from pixelkin.video.masks import read_mask, write_mask
-    from pixelkin.video.reader import open_video
+if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC`
+    from pixelkin.formats.mask_png import read_mask as read_mask
+    from pixelkin.formats.mask_png import write_mask as write_mask
+    from pixelkin.formats.registry import load_annotations as load_annotations
+    from pixelkin.formats.registry import save_annotations as save_annotations
+    from pixelkin.models.encoder import Encoder as Encoder
+    from pixelkin.models.encoder import load_encoder as load_encoder
+    from pixelkin.models.encoder import save_encoder as save_encoder
+    from pixelkin.propagation.passes import propagate as propagate
+    from pixelkin.propagation.propagator import Propagator as Propagator
+    from pixelkin.propagation.protocol import Protocol as Protocol
+    from pixelkin.propagation.run import propagate_to_folder as propagate_to_folder
+    from pixelkin.types import Annotations as Annotations
+    from pixelkin.types import InputError as InputError
+    from pixelkin.types import Labels as Labels
+    from pixelkin.types import MaskLabels as MaskLabels
+    from pixelkin.types import Object as Object
+    from pixelkin.types import Objects as Objects
+    from pixelkin.types import PointLabels as PointLabels
+    from pixelkin.types import Prediction as Prediction
+    from pixelkin.types import VideoInfo as VideoInfo
+    from pixelkin.video.reader import open_video as open_video
 
-__all__ = [
-    "Encoder",
-    "InputError",
-    "Labels",
-    "Prediction",
-    "Propagator",
-    "Protocol",
-    "VideoInfo",
-    "load_encoder",
-    "open_video",
-    "propagate",
-    "propagate_to_folder",
-    "read_mask",
-    "save_encoder",
-    "write_mask",
-]
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

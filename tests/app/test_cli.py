@@ -14,7 +14,7 @@ from PIL import Image
 
 from pixelkin.app.cli import COMMANDS, main
 from pixelkin.app.commands.evaluate import BENCHMARKS
-from pixelkin.video.ids import read_ids
+from pixelkin.formats.id_png import read_ids
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import VideoWriter, write_image
 
@@ -134,7 +134,7 @@ BAD = [
     (("mask.jpg/*.png", "--labels", "mask.png"), "mask.jpg"),
     (("text.json", "--labels", "mask.png"), "text.json"),
     (("video.mp4", "--labels", "missing.png"), "no such labels file: missing.png"),
-    (("video.mp4", "--labels", "small.png"), "small.png is 40x24, its frame 80x48"),
+    (("video.mp4", "--labels", "small.png"), "small.png: 40x24, the video is 80x48"),
     (("video.mp4", "--labels", "empty.png"), "empty.png holds no object"),
     (("video.mp4", "--labels", "mask.jpg"), "mask.jpg is a JPEG"),
     (("video.mp4", "--labels", "smooth.png"), "nearest"),

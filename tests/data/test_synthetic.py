@@ -37,12 +37,10 @@ def test_shapes_and_types() -> None:
     assert frame.ids.shape == frame.parts.shape == (120, 200)
     assert frame.ids.dtype == frame.parts.dtype == np.int32
     assert frame.keypoints.shape == (3, 5, 2) and frame.keypoints.dtype == np.float32
-    assert frame.mask_labels.objects == (1, 2, 3)
-    assert frame.part_labels.kind == "parts"
+    assert frame.mask_labels.present == (1, 2, 3)
     assert frame.keypoint_labels.points is not None
     assert frame.keypoint_labels.points.shape == (15, 2)
-    assert frame.keypoint_labels.names is not None
-    assert frame.keypoint_labels.names[5:7] == ("object 2 trunk", "object 2 limb 1")
+    assert frame.keypoint_labels.objects.names[5:7] == ("object 2 trunk", "object 2 limb 1")
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_sequence_knows_its_files(root: Path) -> None:
     assert pair.scored == range(1, T - 1)
     (root / "Annotations/480p/pair/._00003.png").write_text("left behind by a file manager")
     assert load_split(root) == [pair]
-    assert pair.labels().objects == (1, 2)
+    assert pair.labels().present == (1, 2)
     np.testing.assert_array_equal(pair.annotation(4), moving(2)[4])
 
 
@@ -258,7 +258,7 @@ def test_test_split_can_be_loaded_but_not_scored(root: Path) -> None:
     for n in range(1, T):
         (root / f"Annotations/480p/pair/{n:05d}.png").unlink()
     (pair,) = load_split(root)
-    assert pair.labels().objects == (1, 2)
+    assert pair.labels().present == (1, 2)
 
     with pytest.raises(InputError, match="only the first of 6 frames is annotated"):
         pair.check_scorable()

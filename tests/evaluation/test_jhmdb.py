@@ -15,8 +15,8 @@ from pixelkin.evaluation.jhmdb import load_split
 from pixelkin.evaluation.keypoints import ALPHAS, score_joints
 from pixelkin.evaluation.metrics import pck
 from pixelkin.evaluation.pipeline import Store
+from pixelkin.formats.jhmdb_mat import JOINTS
 from pixelkin.types import InputError
-from pixelkin.video.formats.jhmdb_mat import JOINTS
 
 
 def joints_of(frames: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def test_the_layout_is_read(root: Path) -> None:
     assert goal.names == ("00001", "00002", "00003")  # the fourth has no joints
     np.testing.assert_allclose(street.joints, joints_of(4), atol=1e-5)  # files count from 1
     given = goal.given(0)
-    assert given is not None and given.names == JOINTS and given.size == (HEIGHT, WIDTH)
+    assert given is not None and given.objects.names == JOINTS and given.size == (HEIGHT, WIDTH)
     assert goal.given(1) is None
     region = goal.region(2)
     assert region is not None and street.region(2) is None

@@ -15,11 +15,11 @@ from pixelkin.evaluation.davis import Sequence, load_split, score_results
 from pixelkin.evaluation.pipeline import Store, predict_all
 from pixelkin.evaluation.predict import every_nth, score_encoder
 from pixelkin.evaluation.qualitative import coloured, draw_video
+from pixelkin.formats.id_png import read_ids
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Prediction
-from pixelkin.video.ids import read_ids
 from pixelkin.video.images import read_image
 from pixelkin.video.reader import open_video
 
@@ -135,10 +135,9 @@ def test_videos_show_truth_prediction_and_confidence(
 
 def test_colours_of_confidence() -> None:
     labels = Labels.from_mask(np.array([[0, 1, 2, 4]]))
-    sure = Prediction(0, labels, (1, 2, 4), np.array([0, 0.5, 1], np.float32))
-    palette = coloured(sure).palette
-    assert palette is not None
-    assert palette[[1, 2, 4]].tolist() == [[255, 0, 0], [255, 255, 0], [0, 255, 0]]
+    sure = Prediction(0, labels, np.array([0, 0.5, 1], np.float32))
+    found = {o.id: o.colour for o in coloured(sure).objects}
+    assert found == {1: (255, 0, 0), 2: (255, 255, 0), 4: (0, 255, 0)}
 
 
 def test_every_nth_frame(two: list[Sequence]) -> None:

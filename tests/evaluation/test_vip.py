@@ -11,8 +11,8 @@ from scenes import Scene, save, save_text
 
 from pixelkin.app.cli import main
 from pixelkin.evaluation.vip import CLASSES, load_split, score_results
+from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError
-from pixelkin.video.ids import read_ids
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def test_the_layout_is_read(root: Path) -> None:
     assert (first.name, second.name) == ("videos1", "videos2")
     assert first.names == tuple(f"{n:012d}" for n in (1, 26, 51, 76))
     given = second.given(0)
-    assert given is not None and given.kind == "parts" and given.objects == (1, 2, 3)
+    assert given is not None and given.kind == "parts" and given.present == (1, 2, 3)
     assert first.given(1) is None
-    assert first.truth(0).objects == (1, 2)  # 255 is background for the propagation
+    assert first.truth(0).present == (1, 2)  # 255 is background for the propagation
 
 
 def test_miou_counts_the_given_frames_and_shows_it_without(root: Path, tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from scenes import Scene, save, save_text
 from pixelkin.app.cli import main
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.youtube_vos import hold_out, load_split, score_results, write_submission
+from pixelkin.formats.id_png import read_ids
 from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError
-from pixelkin.video.ids import read_ids
 from pixelkin.video.images import read_image
 from pixelkin.video.reader import open_video
 
@@ -68,7 +68,7 @@ def test_objects_are_given_where_they_begin(root: Path, split: str, frames, step
     assert aa.names == tuple(f"{t:05d}" for t in range(5, 21, step))
     assert [aa.names[i] for i in aa.kept] == list(STEMS)
     given = {aa.names[i]: labels for i in range(len(aa.names)) if (labels := aa.given(i))}
-    assert {stem: labels.objects for stem, labels in given.items()} == {
+    assert {stem: labels.present for stem, labels in given.items()} == {
         "00005": (1,),
         "00015": (2,),
     }

@@ -14,7 +14,7 @@ from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, State
-from pixelkin.propagation.session import propagate_to_folder
+from pixelkin.propagation.run import propagate_to_folder
 from pixelkin.types import InputError, Prediction
 from pixelkin.video.writer import write_image
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pixelkin.types import Labels
-from pixelkin.video.masks import davis_palette
-from pixelkin.video.render import contact_sheet, overlay, point_colours, side_by_side
+from pixelkin.types import Labels, MaskLabels, Object, Objects
+from pixelkin.video.palette import davis_palette, point_colours
+from pixelkin.video.render import contact_sheet, overlay
 
 H, W = 120, 160
 
@@ -56,7 +56,10 @@ def test_points_are_discs_around_their_position() -> None:
     grey = np.full((H, W, 3), 90, np.uint8)
     points = np.array([[40.25, 30.5], [np.nan, 3], [500, 3], [-1, 119], [159.4, 60]])
     drawn = overlay(grey, Labels.from_points(points, (H, W)))
-    assert drawn[30, 40].tolist() == point_colours(5)[0].tolist()
+    assert (
+        drawn[30, 40].tolist()
+        == point_colours(Labels.from_points(points, (H, W)).objects)[0].tolist()
+    )
     weight = np.abs(drawn[20:42, 30:52].astype(float) - 90).sum(axis=2)
     y, x = np.mgrid[20:42, 30:52]
     assert np.average(x, weights=weight) == pytest.approx(40.25, abs=0.1)
@@ -90,12 +93,18 @@ def bar_lengths(drawn: NDArray[np.uint8], colour: tuple[int, int, int]) -> list[
     return sorted({int(n) for n in corner if n > 5})
 
 
+def masks(ids: NDArray[np.int32], objects: int) -> MaskLabels:
+    """A map of objects 1, 2, ..., of which not all need be visible."""
+    table = tuple(Object(i) for i in range(1, objects + 1))
+    return MaskLabels("mask", Objects(table), ids)
+
+
 def test_confidence_bars(frame: NDArray[np.uint8]) -> None:
     black = np.zeros((H, W, 3), np.uint8)
     ids = np.zeros((H, W), np.int32)
     ids[:10, :10], ids[:10, 20:30] = 1, 2
-    labels = Labels.from_mask(ids)
-    drawn = overlay(black, labels, confidence=[1.0, 0.5, 0.0], objects=[1, 2, 3], alpha=0)
+    labels = masks(ids, 3)
+    drawn = overlay(black, labels, confidence=[1.0, 0.5, 0.0], alpha=0)
     corner = drawn[60:]
     (full,) = bar_lengths(corner, (255, 0, 0))
     (half,) = bar_lengths(corner, (0, 255, 0))
@@ -105,7 +114,7 @@ def test_confidence_bars(frame: NDArray[np.uint8]) -> None:
 
     of_frame = overlay(black, labels, confidence=np.float32(0.5), alpha=0)
     assert half in bar_lengths(of_frame[60:], (235, 235, 235))
-    many = overlay(black, labels, confidence=np.linspace(0.5, 1, 20), objects=range(1, 21), alpha=0)
+    many = overlay(black, masks(ids, 20), confidence=np.linspace(0.5, 1, 20), alpha=0)
     assert half in bar_lengths(many[60:], (235, 235, 235))
 
 
@@ -138,9 +147,9 @@ def test_contact_sheet(frame: NDArray[np.uint8]) -> None:
     assert small.shape == (60 + 2 * gap, 5 * (80 + gap) + gap, 3)
 
 
-def test_side_by_side_fits_other_shapes(frame: NDArray[np.uint8]) -> None:
+def test_a_sheet_fits_other_shapes(frame: NDArray[np.uint8]) -> None:
     tall = np.full((2 * H, W, 3), 200, np.uint8)
-    both = side_by_side(frame, tall)
+    both = contact_sheet([frame, tall], columns=2)
     assert both.shape == (H + 4, 2 * W + 6, 3)
     np.testing.assert_array_equal(both[2 : 2 + H, 2 : 2 + W], frame)
     row = (both[H // 2, W + 4 : 2 * W + 4] == 200).all(axis=1)
@@ -148,8 +157,11 @@ def test_side_by_side_fits_other_shapes(frame: NDArray[np.uint8]) -> None:
 
 
 def test_point_colours_differ() -> None:
-    colours = point_colours(20).astype(int)
+    points = Objects(tuple(Object(i, "points") for i in range(20)))
+    colours = point_colours(points).astype(int)
     apart = np.abs(colours[:, None] - colours[None]).sum(axis=2) + 999 * np.eye(20, dtype=int)
     assert apart.min() > 15
     assert np.diag(apart, 1).min() > 150
-    assert point_colours(0).shape == (0, 3)
+    assert point_colours(Objects()).shape == (0, 3)
+    own = Objects((Object(0, "points"), Object(1, "points", colour=(1, 2, 3))))
+    assert point_colours(own)[1].tolist() == [1, 2, 3]

@@ -21,6 +21,8 @@ from pixelkin.app.console import progress
 from pixelkin.types import InputError, Labels
 
 Show = Callable[[int, int], None]
+Ids = NDArray[np.int32]
+Points = NDArray[np.float32]
 
 if TYPE_CHECKING:
     from pixelkin.data.synthetic import SyntheticFrame, SyntheticScene
@@ -133,10 +135,10 @@ def run_demo(
         InputError: If an argument is out of range, or `out` holds results already.
     """
     from pixelkin.data.synthetic import SyntheticScene
+    from pixelkin.formats.mask_png import write_mask
+    from pixelkin.formats.points_json import save_points
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.protocol import Protocol
-    from pixelkin.video.formats.points_json import save_points
-    from pixelkin.video.masks import write_mask
     from pixelkin.video.writer import write_json
 
     folder = Path(out)
@@ -168,7 +170,7 @@ def run_demo(
     return result
 
 
-class _Tally:
+class Tally:
     """Collects the scores of labels against the truth, frame by frame; keeps numbers only."""
 
     def __init__(self) -> None:
@@ -177,16 +179,15 @@ class _Tally:
         self.distance: list[NDArray[np.float64]] = []
         self.relative: list[NDArray[np.float64]] = []
 
-    def add(self, truth: SyntheticFrame, masks: Labels, keypoints: Labels) -> None:
-        """Score one frame."""
+    def add(self, truth: SyntheticFrame, ids: Ids, points: Points) -> None:
+        """Score one frame: its map of ids, and its keypoints, object after object."""
         from pixelkin.evaluation.metrics import boundary_f, region_similarity
 
-        assert masks.ids is not None and keypoints.points is not None
         objects = np.arange(1, len(truth.positions) + 1)[:, None, None]
-        self.j.append(region_similarity(truth.ids == objects, masks.ids == objects))
-        self.f.append(boundary_f(truth.ids == objects, masks.ids == objects))
-        points = keypoints.points.reshape(truth.positions.shape).astype(np.float64)
-        distance = np.linalg.norm(points - truth.positions, axis=2)
+        self.j.append(region_similarity(truth.ids == objects, ids == objects))
+        self.f.append(boundary_f(truth.ids == objects, ids == objects))
+        found = points.reshape(truth.positions.shape).astype(np.float64)
+        distance = np.linalg.norm(found - truth.positions, axis=2)
         distance[np.isnan(distance)] = np.inf
         box = np.ptp(truth.positions, axis=1).max(axis=1, keepdims=True)
         self.distance.append(distance[truth.visible])
@@ -209,7 +210,7 @@ def _propagate_and_score(
     scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol, show: Show
 ) -> tuple[Scores, Scores]:
     """Write the overlay and the contact sheet; scores of the propagated and of static labels."""
-    from pixelkin.propagation.session import propagate
+    from pixelkin.propagation.passes import propagate
     from pixelkin.video.reader import open_video
     from pixelkin.video.render import contact_sheet, overlay
     from pixelkin.video.writer import VideoWriter, write_image
@@ -219,7 +220,7 @@ def _propagate_and_score(
     masks, points = (propagate(video, g, encoder=encoder, protocol=protocol) for g in given)
     shown = set(np.linspace(0, len(scene) - 1, SHEET_COLUMNS).round().astype(int).tolist())
     sheet: dict[str, list[NDArray[np.uint8]]] = {"truth": [], "predicted": []}
-    predicted, static = _Tally(), _Tally()
+    predicted, static = Tally(), Tally()
 
     def draw(frame: NDArray[np.uint8], mask: Labels, keypoints: Labels) -> NDArray[np.uint8]:
         return overlay(overlay(frame, mask, alpha=0.4), keypoints)
@@ -230,8 +231,8 @@ def _propagate_and_score(
             picture = draw(frame, mask.labels, keypoints.labels)
             writer.write(picture)
             if truth.index > 0:  # frame 0 is given
-                predicted.add(truth, mask.labels, keypoints.labels)
-                static.add(truth, *given)
+                predicted.add(truth, mask.ids, keypoints.points)
+                static.add(truth, first.ids, given[1].points)
             if truth.index in shown:
                 sheet["truth"].append(draw(frame, truth.mask_labels, truth.keypoint_labels))
                 sheet["predicted"].append(picture)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.types import Prediction
 from pixelkin.video.overlap import ahead
-from pixelkin.video.reader import open_video
+from pixelkin.video.reader import VideoReader, open_video
 from pixelkin.video.render import overlay
 from pixelkin.video.writer import VideoWriter
 
@@ -20,7 +20,7 @@ DEFAULT_FPS = 24.0  # of folders of frames, which do not say
 
 
 def write_overlay(
-    video: str | Path,
+    video: str | Path | VideoReader,
     folder: str | Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -34,12 +34,11 @@ def write_overlay(
     Returns:
         Path of overlay.mp4, written atomically into `folder`.
     """
-    reader = open_video(video)
+    reader = video if isinstance(video, VideoReader) else open_video(video)
     path = Path(folder) / "overlay.mp4"
-    size = (reader.info.height, reader.info.width)
     predictions = ResultsFolder(Path(folder)).predictions(reader)
     pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
-    with VideoWriter(path, reader.info.fps or DEFAULT_FPS, size) as writer:
+    with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
         for done, picture in enumerate(ahead(pictures), start=1):
             writer.write(picture)
             if progress is not None:
@@ -48,4 +47,4 @@ def write_overlay(
 
 
 def _draw(frame: NDArray[np.uint8], shown: Prediction) -> NDArray[np.uint8]:
-    return overlay(frame, shown.labels, confidence=shown.confidence, objects=shown.objects)
+    return overlay(frame, shown.labels, confidence=shown.confidence)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from pixelkin.data import textures
 from pixelkin.data.bodies import LOBES, Body, Motion, Swing, random_body
 from pixelkin.data.textures import Floats
-from pixelkin.types import InputError, Labels
+from pixelkin.types import InputError, Labels, MaskLabels, PointLabels
 
 PERIOD = 96.0
 """Frames for one lap of an object's path; two objects first meet after about a quarter of it."""
@@ -56,17 +56,12 @@ class SyntheticFrame:
         return np.where(self.visible[..., None], self.positions, np.float32(np.nan))
 
     @property
-    def mask_labels(self) -> Labels:
+    def mask_labels(self) -> MaskLabels:
         """The ids as labels of kind "mask"."""
         return Labels.from_mask(self.ids)
 
     @property
-    def part_labels(self) -> Labels:
-        """The parts as labels of kind "parts"."""
-        return Labels.from_mask(self.parts, kind="parts")
-
-    @property
-    def keypoint_labels(self) -> Labels:
+    def keypoint_labels(self) -> PointLabels:
         """The keypoints, object after object, as 5 N labels of kind "keypoints"."""
         objects = range(1, len(self.positions) + 1)
         names = tuple(f"object {i} {part}" for i in objects for part in PART_NAMES)

@@ -23,8 +23,8 @@ from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.pipeline import Video
 from pixelkin.evaluation.scores import Score, SequenceScore
+from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
-from pixelkin.video.ids import read_ids
 
 Year = Literal[2016, 2017]
 VOID = 255
@@ -150,7 +150,7 @@ def score_sequence(
         ValueError: If a scored frame has no prediction.
     """
     sequence.check_scorable()
-    objects = range(1, int(sequence.labels().objects[-1]) + 1)
+    objects = range(1, int(sequence.labels().present[-1]) + 1)
     j = np.full((len(objects), len(sequence.names)), np.nan)
     f = j.copy()
     for index, ids in predictions:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from pixelkin.evaluation.keypoints import KeypointScore, score_joints
 from pixelkin.evaluation.layout import choose, files, find, read_lines
 from pixelkin.evaluation.pipeline import Store, Video
+from pixelkin.formats.jhmdb_mat import JOINTS, load_joints, load_puppet
 from pixelkin.types import InputError, Labels
-from pixelkin.video.formats.jhmdb_mat import JOINTS, load_joints, load_puppet
 
 TEST = "2"  # how the lists mark a test clip; 1 is training
 

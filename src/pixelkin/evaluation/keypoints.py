@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import KeypointAccuracy, pck
+from pixelkin.formats.registry import load_annotations
 from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.session import propagate
-from pixelkin.types import InputError, Labels
-from pixelkin.video.formats import badja, jhmdb_mat
+from pixelkin.types import InputError, Labels, PointLabels
 from pixelkin.video.reader import VideoReader
 
 ALPHAS = (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -100,25 +100,18 @@ def load_truth(path: Path, reader: VideoReader) -> dict[int, NDArray[np.float32]
     """Joints by frame number, P x 2 (x, y) pixels with NaN where absent.
 
     Args:
-        path: joint_positions.mat of JHMDB, or the JSON of BADJA (whose frames are found by name).
+        path: joint_positions.mat of JHMDB, the JSON of BADJA (whose frames are found by name), or
+            points of another format.
         reader: The video.
 
     Raises:
         InputError: If the file does not fit the video.
     """
-    if path.suffix.lower() == ".mat":
-        joints = jhmdb_mat.load_joints(path)
-        if len(joints) != len(reader):
-            raise InputError(f"{path} has {len(joints)} frames, the video {len(reader)}")
-        return dict(enumerate(joints))
-    if reader.names is None:
-        raise InputError(f"{path} names frames: give the video as the folder of those frames")
-    found = badja.load_joints(path, (reader.info.height, reader.info.width))
-    unknown = sorted(set(found) - set(reader.names))
-    if unknown:
-        raise InputError(f"{path} has joints of frame {unknown[0]}, which is not in the video")
-    numbers = sorted((reader.names.index(stem), labels.points) for stem, labels in found.items())
-    return {number: points for number, points in numbers if points is not None}
+    keyframes = load_annotations(path, reader.info).keyframes()
+    joints = {t: one.points for t, one in keyframes.items() if isinstance(one, PointLabels)}
+    if len(joints) < len(keyframes):
+        raise InputError(f"{path} holds masks, no joints")
+    return joints
 
 
 def evaluate(
@@ -147,13 +140,12 @@ def evaluate(
     known = np.isfinite(start[:, 0]) & np.isfinite(start[:, 1])
     if not known.any():
         raise InputError(f"frame {first}, the first annotated one, has no joint")
-    size = (reader.info.height, reader.info.width)
-    labels = Labels.from_points(start, size)
+    labels = Labels.from_points(start, reader.info.size)
     predicted: dict[int, NDArray[np.float32]] = {}
     for done, prediction in enumerate(
         propagate(reader, {first: labels}, encoder=encoder, protocol=protocol), start=1
     ):
-        if prediction.index in truth and prediction.labels.points is not None:
+        if prediction.index in truth and isinstance(prediction.labels, PointLabels):
             predicted[prediction.index] = prediction.labels.points
         if on_frame is not None:
             on_frame(done, last - first + 1)

@@ -19,7 +19,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,26 @@ from numpy.typing import NDArray
 
 from pixelkin.evaluation.maps import map_path
 from pixelkin.evaluation.ranks import Ranks, shares
+from pixelkin.formats.id_png import read_ids
+from pixelkin.formats.mask_png import write_mask
+from pixelkin.formats.points_json import json_of, point_of
 from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import describe_encoder, read_run
-from pixelkin.types import InputError, LabelKind, Labels, Prediction
-from pixelkin.video.ids import read_ids
+from pixelkin.types import (
+    InputError,
+    LabelKind,
+    Labels,
+    MaskLabels,
+    Object,
+    Objects,
+    PointLabels,
+    Prediction,
+)
 from pixelkin.video.images import read_image
-from pixelkin.video.masks import write_mask
-from pixelkin.video.overlap import Behind, ahead
+from pixelkin.video.overlap import Behind
 from pixelkin.video.writer import write_json
 
 
@@ -159,16 +170,17 @@ class Store:
         """What is stored of one frame; `record` as `record` gives it."""
         kind: LabelKind = record["kind"]
         frame = record["frames"][video.names[index]]
+        labels: Labels
         if kind == "keypoints":
             labels = Labels.from_points(_points(frame), video.size)
         else:
             ids = read_ids(map_path(self.predictions, video, index))
             labels = Labels.from_mask(ids, kind="parts" if kind == "parts" else "mask")
-        confidence = frame["confidence"]
+        confidence = {int(i): value for i, value in frame["confidence"].items()}
+        objects = Objects(tuple(Object(i, kind) for i in confidence))
         return Prediction(
             index,
-            labels,
-            tuple(int(i) for i in confidence),
+            replace(labels, objects=objects),
             np.array(list(confidence.values()), dtype=np.float32),
             name=video.names[index],
         )
@@ -256,15 +268,14 @@ def _predict(
     entries: dict[str, Any] = {}
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
-    pairs = ((frame, propagator.features(frame)) for frame in frames)
-    with closing(ahead(pairs)) as encoded, Behind() as behind:
+    predictions = stream(frames, propagator, video.given, merge=True)
+    with closing(predictions), Behind() as behind:
         began = time.monotonic()
-        for index, (frame, features) in enumerate(encoded):
-            prediction = propagator.step(frame, video.given(index), merge=True, features=features)
+        for index, prediction in enumerate(predictions):
             speed.seconds += time.monotonic() - began
             speed.frames += 1
             if index in wanted:
-                if prediction.labels.is_map:
+                if isinstance(prediction.labels, MaskLabels):
                     behind(write_mask, map_path(store.predictions, video, index), prediction.labels)
                 entries[video.names[index]] = _entry(prediction)
             yield prediction
@@ -276,14 +287,11 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
     """What a record keeps of a frame: confidence by object, and points."""
     values = zip(prediction.objects, prediction.confidence, strict=True)
     entry: dict[str, Any] = {"confidence": {str(i): round(float(c), 4) for i, c in values}}
-    points = prediction.labels.points
-    if points is not None:  # the shortest decimals that read back as the same float32
-        entry["points"] = [
-            None if np.isnan(p).any() else [float(str(v)) for v in p] for p in points
-        ]
+    if isinstance(prediction.labels, PointLabels):
+        entry["points"] = [json_of(point) for point in prediction.labels.points]
     return entry
 
 
 def _points(entry: dict[str, Any]) -> NDArray[np.float32]:
     """The points of an entry, P x 2, NaN where lost."""
-    return np.array([xy or (np.nan, np.nan) for xy in entry["points"]], dtype=np.float32)
+    return np.array([point_of(one) for one in entry["points"]], dtype=np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.pipeline import Store, Video
-from pixelkin.types import Labels, Prediction
+from pixelkin.types import Colour, Labels, Prediction
 from pixelkin.video.images import read_image
 from pixelkin.video.render import contact_sheet, overlay
 from pixelkin.video.writer import VideoWriter
@@ -40,7 +40,7 @@ def _pictures(store: Store, video: Video) -> Iterator[NDArray[np.uint8]]:
         shown = store.prediction(video, index, record)
         known = [labels for labels in (video.region(index), video.truth(index)) if labels]
         truth = reduce(overlay, known, frame)
-        sure = overlay(frame, coloured(shown), confidence=shown.confidence, objects=shown.objects)
+        sure = overlay(frame, coloured(shown), confidence=shown.confidence)
         panels = [truth, overlay(frame, shown.labels), sure]
         titles = [
             f"{video.names[index]}, {'truth' if known else 'no truth'}: {video.name}",
@@ -51,10 +51,12 @@ def _pictures(store: Store, video: Video) -> Iterator[NDArray[np.uint8]]:
 
 
 def coloured(prediction: Prediction) -> Labels:
-    """The labels with a palette that shows each object's confidence: red, yellow, green."""
-    values = dict(zip(prediction.objects, prediction.confidence.tolist(), strict=True))
-    top = max(values, default=0)
-    palette = np.zeros((top + 1, 3), np.uint8)
-    for i, value in values.items():
-        palette[i] = 255 * np.array([min(1.0, 2 - 2 * value), min(1.0, 2 * value), 0])
-    return replace(prediction.labels, palette=palette)
+    """The labels in colours that show each object's confidence: red, yellow, green."""
+    labels = prediction.labels
+    pairs = zip(labels.objects, prediction.confidence.tolist(), strict=True)
+    table = tuple(replace(o, colour=_traffic_light(value)) for o, value in pairs)
+    return replace(labels, objects=replace(labels.objects, table=table))
+
+
+def _traffic_light(value: float) -> Colour:
+    return int(255 * min(1.0, 2 - 2 * value)), int(255 * min(1.0, 2 * value)), 0

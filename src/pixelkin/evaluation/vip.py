@@ -22,8 +22,8 @@ from pixelkin.evaluation.layout import choose, files, find, read_lines
 from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import MeanIoU, iou_from_confusion, mean_iou
 from pixelkin.evaluation.pipeline import Video
+from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
-from pixelkin.video.ids import read_ids
 
 CLASSES = (
     "background", "hat", "hair", "sun-glasses", "upper-clothes", "dress", "coat", "socks", "pants",

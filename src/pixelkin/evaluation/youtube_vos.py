@@ -29,9 +29,9 @@ from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.pipeline import Video
 from pixelkin.evaluation.scores import Group, GroupScore
+from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
 from pixelkin.video.files import atomic_write
-from pixelkin.video.ids import read_ids
 
 Frames = Literal["fifth", "all"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.formats.mask_png import write_mask
 from pixelkin.types import Labels
-from pixelkin.video.masks import write_mask
 from pixelkin.video.writer import write_image
 
 SIZE = (64, 96)

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from pixelkin.ops import resample
 from pixelkin.ops.cells import Cells
-from pixelkin.propagation import rules
-from pixelkin.propagation.memory import Memory, references
+from pixelkin.propagation.memory import Memory
 from pixelkin.propagation.protocol import Protocol
+from pixelkin.propagation.rules import RULES, references
 
 
 class FeaturePropagator:
@@ -33,6 +33,7 @@ class FeaturePropagator:
     def __init__(self, protocol: Protocol, size: tuple[int, int] | None = None) -> None:
         self.protocol = protocol
         self.size = size
+        self.rule = RULES[protocol.rule]
         self.memory = Memory(protocol)
         self._next = 0
 
@@ -64,7 +65,7 @@ class FeaturePropagator:
         else:
             self.memory.grow(len(labels))
             out = stored = labels
-            if p.predicts_first and frame == 0:
+            if frame == 0 and self.rule.predicts_first(p):
                 out = stored = self._stored(self._predict(frame, cells, labels))
         self.memory.add(frame, cells, stored, given=labels)
         self._next += 1
@@ -89,53 +90,17 @@ class FeaturePropagator:
     def _prepared(self, features: Tensor) -> Cells:
         if self.protocol.normalize_features:
             features = F.normalize(features, dim=0, eps=1e-12)
-        return Cells.of(features[None], rounded=None if self.protocol.rule == "crw" else False)
+        return Cells.of(features[None], rounded=None if self.rule.rounded else False)
 
     def _predict(self, frame: int, cells: Cells, own: Tensor | None = None) -> Tensor:
         """Prediction of a frame from the memory, or of frame 0 from copies of itself."""
-        p = self.protocol
-        wanted = references(p, frame, self.memory.keyframes or (0,))
+        wanted = references(self.protocol, frame, self.memory.keyframes or (0,))
         if own is None:
             keys = self.memory.cells
             slots, labels = self.memory.collect(wanted)
         else:
             keys, slots, labels = cells, [0], own[None]
-        multiplicity = [r.multiplicity for r in wanted]
-        if p.rule == "crw":
-            assert p.top_k is not None
-            return rules.crw(
-                cells,
-                keys,
-                labels,
-                k=p.top_k,
-                radius=p.radius,
-                temperature=p.temperature,
-                restricted=[r.restricted for r in wanted],
-                multiplicity=multiplicity,
-                slots=slots,
-                verify=not p.fast,
-            )
-        query = cells.features([0])[0]
-        if p.rule == "uvc":
-            assert p.top_k is not None
-            return rules.uvc(
-                query,
-                keys.features(slots),
-                labels,
-                k=p.top_k,
-                temperature=p.temperature,
-                multiplicity=multiplicity,
-            )
-        assert p.radius is not None
-        return rules.mast(
-            query,
-            keys.features(slots),
-            labels,
-            radius=int(p.radius),
-            gaps=[frame - r.frame for r in wanted],
-            temperature=p.temperature,
-            own_offsets=p.own_offsets,
-        )
+        return self.rule.step(self.protocol, frame, cells, keys, slots, labels, wanted)
 
     def _stored(self, labels: Tensor) -> Tensor:
         """What the memory keeps of a prediction."""

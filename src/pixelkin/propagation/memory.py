@@ -1,12 +1,7 @@
-"""Which frames serve as references for a target, and the bounded memory that holds them.
-
-`references` is the schedule of each protocol, in frame numbers alone; `Memory` keeps features and
-labels of just those frames that a later target can still ask for.
-"""
+"""The bounded memory: features and labels of the frames that a later target can still ask for."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,64 +12,7 @@ from torch import Tensor
 
 from pixelkin.ops.cells import Cells
 from pixelkin.propagation.protocol import Protocol
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One reference of a target frame.
-
-    Attributes:
-        frame: Frame number.
-        given: Whether its given labels are used rather than its predicted ones (they differ only
-            where the protocol predicts frame 0).
-        restricted: Whether the radius applies.
-        multiplicity: How many times it is present.
-    """
-
-    frame: int
-    given: bool = False
-    restricted: bool = True
-    multiplicity: int = 1
-
-
-def references(protocol: Protocol, t: int, keyframes: tuple[int, ...] = (0,)) -> list[Reference]:
-    """The references of target frame `t`.
-
-    Args:
-        protocol: Decides the rule.
-        t: Target frame number, counted from the first keyframe; 0 only where the protocol
-            predicts frame 0 itself.
-        keyframes: Frames whose labels were given, 0 first. Those after 0 join the long-term
-            references (our extension; MAMP does the same for YouTube-VOS).
-    """
-    later = [f for f in keyframes if 0 < f < t]
-    if protocol.rule == "mast":
-        anchors = {f for f in (*protocol.long_term, *later) if f <= t - 1}
-        recent = {t - 1 - 2 * i for i in range(protocol.context)}
-        return [Reference(f) for f in sorted(anchors | {f for f in recent if f > 0})]
-    if protocol.rule == "uvc":
-        missing = max(protocol.context - t, 0) if protocol.pad_context else 0
-        first = 0 if protocol.pad_context else 1
-        anchors_uvc = [Reference(0, given=True, multiplicity=1 + missing)]
-        recents = [Reference(f) for f in range(max(t - protocol.context, first), t)]
-        seen = {r.frame for r in recents}
-        return anchors_uvc + [Reference(f, given=True) for f in later if f not in seen] + recents
-    return _crw_references(protocol, t, later)
-
-
-def _crw_references(protocol: Protocol, t: int, later: list[int]) -> list[Reference]:
-    """Long-term slots without a window, then the recent ones, frame 0's copies counted."""
-    n = protocol.context
-    # A slot m > 0 of the published code is frame m + 1, and frame 0 until that has left the
-    # recent ones.
-    slots = [m + 1 if m > 0 and t >= n + m + 1 else 0 for m in protocol.long_term] + later
-    anchors = [
-        Reference(f, given=True, restricted=False, multiplicity=slots.count(f))
-        for f in sorted(set(slots))
-    ]
-    distances = range(1, n + 1, protocol.spacing)
-    recent = Counter(max(t - d, 0) for d in distances if d <= t or protocol.pad_context)
-    return anchors + [Reference(f, multiplicity=recent[f]) for f in sorted(recent)]
+from pixelkin.propagation.rules import RULES, Reference
 
 
 @dataclass
@@ -127,12 +65,9 @@ class Memory:
             labels: L x h x w as predicted (as given, on keyframes that are not predicted).
             given: L x h x w as given, on keyframes.
         """
-        long_term = self._protocol.long_term
-        n = self._protocol.context
-        reach = 2 * n - 1 if self._protocol.rule == "mast" else n
-        stay = {0, *self.keyframes, *long_term}
-        if self._protocol.rule == "crw":
-            stay |= {m + 1 for m in long_term if m > 0}
+        rule = RULES[self._protocol.rule]
+        reach = rule.reach(self._protocol)
+        stay = {0, *self.keyframes, *rule.long_term(self._protocol)}
         for old in [f for f in self._entries if f not in stay and f <= frame - reach]:
             del self._entries[old]
         self._put(frame, features, labels, given)

@@ -13,6 +13,7 @@ from pixelkin.types import InputError
 
 Rule = Literal["crw", "mast", "uvc"]
 LabelResize = Literal["bilinear", "nearest", "subsample"]
+KEEP_ALL = ("mast",)  # rules without top-k
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,11 @@ class Protocol:
         require(
             self.context > 0 or self.long_term != (), "long_term", "not empty when context is 0"
         )
-        require(self.label_resize in get_args(LabelResize), "label_resize", "a known rule")
+        require(
+            self.label_resize in get_args(LabelResize),
+            "label_resize",
+            "bilinear, nearest or subsample",
+        )
         require(self.normalize_labels in (None, "minmax"), "normalize_labels", "None or 'minmax'")
         require(self.stride in (4, 8), "stride", "4 or 8")
         require(self.sigma > 0, "sigma", "positive")
@@ -106,21 +111,25 @@ class Protocol:
         require(
             self.input_size is None or self.short_side is None, "short_side", "None with input_size"
         )
-        if self.rule == "mast":
-            require(self.top_k is None, "top_k", "None: mast keeps all")
-            require(self.radius is not None, "radius", "given for mast")
+        if self.rule in KEEP_ALL:
+            require(self.top_k is None, "top_k", f"None: {self.rule} keeps all")
+            require(self.radius is not None, "radius", f"given for {self.rule}")
         else:
             require(self.top_k is not None and self.top_k > 0, "top_k", "positive")
 
     @property
-    def spacing(self) -> int:
-        """Which of the preceding frames serve as references: every first, or every second."""
-        return 2 if self.fast and self.rule == "crw" else 1
+    def kept(self) -> int:
+        """k, where the rule has one."""
+        if self.top_k is None:
+            raise ValueError(f"protocol {self.name!r} keeps all sources")
+        return self.top_k
 
     @property
-    def predicts_first(self) -> bool:
-        """Whether frame 0 is predicted from copies of itself (TimeCycle, UVC's JHMDB)."""
-        return self.rule == "uvc" and self.pad_context
+    def window(self) -> int:
+        """Radius of the square window in whole cells, where the rule has one."""
+        if self.radius is None:
+            raise ValueError(f"protocol {self.name!r} has no window")
+        return int(self.radius)
 
     @staticmethod
     def named(name: str) -> Protocol:

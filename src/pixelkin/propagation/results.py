@@ -13,20 +13,20 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.formats.frame_json import load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.passes import Pass
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.types import InputError, Prediction
 from pixelkin.video.files import atomic_write
-from pixelkin.video.formats.frame_json import load_prediction, save_prediction
-from pixelkin.video.masks import write_mask
 from pixelkin.video.reader import VideoReader
 from pixelkin.video.writer import write_json
 
@@ -43,24 +43,19 @@ def describe_encoder(encoder: Encoder) -> dict[str, Any]:
 
 
 def fingerprint(
-    reader: VideoReader, keyframes: Mapping[int, Labels], encoder: Encoder, protocol: Protocol
+    reader: VideoReader, passes: Sequence[Pass], encoder: Encoder, protocol: Protocol
 ) -> dict[str, Any]:
     """Everything that decides a run's results, as run.json keeps it."""
-    labels = hashlib.sha256()
-    for index, one in sorted(keyframes.items()):
-        array = one.ids if one.ids is not None else one.points
-        assert array is not None
-        labels.update(f"{index} {one.kind} {one.names}".encode() + array.tobytes())
     files = hashlib.sha256()
     for path in reader.paths:
         status = path.stat()
         files.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    video = {**asdict(reader.info), "path": str(Path(reader.info.path).absolute())}
+    info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
     described = {
         "kind": "propagation",
-        "video": {**video, "files": files.hexdigest()},
-        "keyframes": sorted(keyframes),
-        "labels": labels.hexdigest(),
+        "video": {**asdict(info), "files": files.hexdigest()},
+        "keyframes": sorted({p.keyframe for p in passes}),
+        "passes": [asdict(p) for p in passes],
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
@@ -155,10 +150,7 @@ class ResultsFolder:
         """Write one frame's results under its name, or its number in five digits."""
         if not self._begun:
             self._begin()
-        name = _stem(prediction.index, prediction.name)
-        if prediction.labels.is_map:
-            write_mask(self.folder / "masks" / f"{name}.png", prediction.labels)
-        save_prediction(self.folder / "frames" / f"{name}.json", prediction)
+        save_prediction(self.folder, _stem(prediction.index, prediction.name), prediction)
 
     def save_state(self, part: int, done: int, state: State) -> None:
         """Keep what is needed to go on after `done` frames of the `part`-th pass."""
@@ -191,7 +183,7 @@ class ResultsFolder:
         frames: dict[int, dict[int, float]] = {}
         followed: set[int] = set()
         for file in (self.folder / "frames").glob("*.json"):
-            p = load_prediction(file)
+            p = load_prediction(self.folder, file.stem)
             frames[p.index] = dict(zip(p.objects, p.confidence.tolist(), strict=True))
             if p.origin == "given":
                 followed |= {i for i, value in frames[p.index].items() if value > 0}
@@ -208,8 +200,7 @@ class ResultsFolder:
             InputError: If a frame's result is missing or damaged.
         """
         for index in range(len(reader)):
-            name = None if reader.names is None else reader.names[index]
-            yield load_prediction(self.folder / "frames" / f"{_stem(index, name)}.json")
+            yield load_prediction(self.folder, _stem(index, reader.info.name(index)))
 
 
 def _stem(index: int, name: str | None) -> str:

@@ -39,8 +39,7 @@ def _score(encoder: Encoder, seed: int) -> float:
     for t in range(0, len(scene), STEP):
         truth = scene[t]
         prediction = propagator.step(truth.image, truth.mask_labels if t == 0 else None)
-        ids = prediction.labels.ids
-        assert ids is not None
+        ids = prediction.ids
         for i in range(1, OBJECTS + 1) if t else ():
             a, b = ids == i, truth.ids == i
             union = (a | b).sum()

@@ -48,7 +48,7 @@ def open_video(source: str | Path) -> VideoReader:
         height, width = read_image(images[0]).shape[:2]
     else:
         raise InputError(f"no such file or folder: {source}")
-    return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps), names)
+    return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps, names))
 
 
 class VideoReader:
@@ -58,17 +58,20 @@ class VideoReader:
     several times at once.
 
     Attributes:
-        info: Size, exact number of frames, frames per second.
-        names: File stem of every frame where they are images, else None.
+        info: Size, exact number of frames, frames per second, file stems of images.
     """
 
-    def __init__(self, frames: _Frames, info: VideoInfo, names: tuple[str, ...] | None) -> None:
+    def __init__(self, frames: _Frames, info: VideoInfo) -> None:
         self._frames = frames
         self.info = info
-        self.names = names
 
     def __len__(self) -> int:
         return len(self._frames)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """File stem of every frame where they are images, else None."""
+        return self.info.names
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -99,7 +102,7 @@ class VideoReader:
         for number, frame in zip(wanted, self._frames.read(wanted), strict=True):
             if frame.shape[:2] != (self.info.height, self.info.width):
                 raise InputError(
-                    f"{self.info.path}: frame {self.names[number] if self.names else number} is "
+                    f"{self.info.path}: frame {self.info.name(number) or number} is "
                     f"{frame.shape[1]}x{frame.shape[0]}, the first one "
                     f"{self.info.width}x{self.info.height} (WxH): all must be of one size"
                 )

@@ -1,11 +1,10 @@
-"""Pictures for people: labels drawn over frames, contact sheets, frames side by side.
+"""Pictures for people: labels drawn over frames, contact sheets.
 
 Everything is drawn with numpy and Pillow on copies; sizes follow the resolution of the frame.
 """
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -13,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from pixelkin.types import Labels
-from pixelkin.video.masks import davis_palette
+from pixelkin.types import Labels, MaskLabels, PointLabels
+from pixelkin.video.palette import mask_colours, point_colours
 
 Frame = NDArray[np.uint8]
 
@@ -29,7 +28,6 @@ def overlay(
     *,
     alpha: float = 0.5,
     confidence: NDArray[Any] | Sequence[float] | float | None = None,
-    objects: Sequence[int] | None = None,
     text: Literal["none", "number", "name"] = "none",
 ) -> Frame:
     """Draw labels over a frame.
@@ -41,10 +39,8 @@ def overlay(
         frame: H x W x 3 uint8 RGB.
         labels: Of the frame's size.
         alpha: Opacity of the tint, 0 to 1.
-        confidence: One value in [0, 1] for each of `objects`, or one for the frame; shown as bars
-            in the lower left corner, of many objects the lowest alone.
-        objects: The ids or indices that `confidence` belongs to (`Prediction.objects`); those of
-            the labels if None.
+        confidence: One value in [0, 1] for each of the labels' objects, or one for the frame; shown
+            as bars in the lower left corner, of many objects the lowest alone.
         text: What to write beside keypoints.
 
     Returns:
@@ -52,25 +48,17 @@ def overlay(
     """
     if frame.shape[:2] != tuple(labels.size):
         raise ValueError(f"labels of size {labels.size} on a frame of shape {frame.shape}")
-    objects = labels.objects if objects is None else objects
     values = np.asarray([] if confidence is None else confidence, dtype=float)
-    each = dict(zip(objects, values.tolist(), strict=True)) if values.size and values.ndim else {}
-    if labels.points is not None:
-        each = {i: value for i, value in each.items() if np.isfinite(labels.points[i]).all()}
-        given = labels.palette
-        colours = point_colours(len(labels.points)) if given is None else given
-        canvas = _draw_points(frame, labels, colours, each, text)
-        bright = {i: colours[i] for i in each}
-    else:
-        assert labels.ids is not None
-        colours = _mask_colours(labels)
-        canvas = _tint(frame, labels.ids, colours, alpha)
-        bright = {i: _vivid(colours)[_entry(i)] for i in each}
+    each = {}
+    if values.size and values.ndim:
+        each = dict(zip(labels.objects.ids, values.tolist(), strict=True))
+    canvas, bright = _draw(frame, labels, alpha, each, text)
+    each = {i: value for i, value in each.items() if i in bright}
     if values.size and not values.ndim:
         return _draw_bars(canvas, [float(values)], [INK])
     if len(each) > MAX_BARS:
         return _draw_bars(canvas, [min(each.values())], [INK], "lowest")
-    return _draw_bars(canvas, list(each.values()), list(bright.values())) if each else canvas
+    return _draw_bars(canvas, list(each.values()), [bright[i] for i in each]) if each else canvas
 
 
 def contact_sheet(
@@ -122,24 +110,25 @@ def contact_sheet(
     return np.array(sheet)
 
 
-def side_by_side(*frames: Frame, titles: Sequence[str] | None = None) -> Frame:
-    """Frames in one row, fitted to the shape of the first; a contact sheet of one row."""
-    return contact_sheet(frames, titles, columns=len(frames))
-
-
-def point_colours(count: int) -> NDArray[np.uint8]:
-    """count x 3 uint8 vivid colours; hues a golden angle apart, so that neighbours differ."""
-    hues = (np.arange(count) * 0.618034 + 0.02) % 1
-    values = [colorsys.hsv_to_rgb(hue, 0.75 if i % 2 else 0.95, 1.0) for i, hue in enumerate(hues)]
-    return np.asarray(np.round(255 * np.reshape(values, (-1, 3))), dtype=np.uint8)
-
-
-def _mask_colours(labels: Labels) -> NDArray[np.uint8]:
-    palette = davis_palette()
-    if labels.palette is not None:
-        given = labels.palette[:256]
-        palette[: len(given)] = given
-    return palette
+def _draw(
+    frame: Frame,
+    labels: Labels,
+    alpha: float,
+    confidence: Mapping[int, float],
+    text: Literal["none", "number", "name"],
+) -> tuple[Frame, dict[int, NDArray[np.uint8]]]:
+    """The frame with its labels, and the colour of each object that a bar may stand for."""
+    match labels:
+        case MaskLabels():
+            colours = mask_colours(labels.objects)
+            canvas = _tint(frame, labels.ids, colours, alpha)
+            return canvas, {i: _vivid(colours)[_entry(i)] for i in labels.objects.ids}
+        case PointLabels():
+            own = dict(zip(labels.objects.ids, point_colours(labels.objects), strict=True))
+            return _draw_points(frame, labels, confidence, text), {
+                i: own[i] for i in labels.present
+            }
+    raise TypeError(f"no labels: {labels!r}")
 
 
 def _tint(frame: Frame, ids: NDArray[np.int32], colours: NDArray[np.uint8], alpha: float) -> Frame:
@@ -177,26 +166,25 @@ def _outline(ids: NDArray[np.int32], thickness: int) -> NDArray[np.bool_]:
 
 def _draw_points(
     frame: Frame,
-    labels: Labels,
-    colours: NDArray[np.uint8],
+    labels: PointLabels,
     confidence: Mapping[int, float],
     text: Literal["none", "number", "name"],
 ) -> Frame:
-    assert labels.points is not None
     canvas = frame.astype(np.float32)
+    colours = point_colours(labels.objects)
     radius = max(2.5, min(labels.size) / (110 if len(labels.points) <= 50 else 200))
-    shown = [i for i, point in enumerate(labels.points) if np.isfinite(point).all()]
-    for i in shown:
-        point, doubt = labels.points[i], 1 - confidence.get(i, 1.0)
+    rows = zip(labels.objects, labels.points, colours, strict=True)
+    shown = [(o, point, colour) for o, point, colour in rows if np.isfinite(point).all()]
+    for o, point, colour in shown:
         _draw_disc(canvas, point, 1.35 * radius + 0.5, (0, 0, 0), 0.8)
-        _draw_disc(canvas, point, radius, colours[i], 1.0)
-        _draw_disc(canvas, point, 0.7 * radius, PAPER, doubt)
+        _draw_disc(canvas, point, radius, colour, 1.0)
+        _draw_disc(canvas, point, 0.7 * radius, PAPER, 1 - confidence.get(o.id, 1.0))
     picture = Image.fromarray(canvas.round().astype(np.uint8))
     if text != "none":
         draw, font = ImageDraw.Draw(picture), _font(min(labels.size) / 36)
-        for i in shown:
-            word = labels.names[i] if text == "name" and labels.names is not None else str(i)
-            x, y = (float(v) for v in labels.points[i])
+        for o, point, _ in shown:
+            word = o.name if text == "name" and o.name is not None else str(o.id)
+            x, y = (float(v) for v in point)
             fits = x + 2 * radius + font.getlength(word) < labels.size[1]
             x, anchor = (x + 2 * radius, "lm") if fits else (x - 2 * radius, "rm")
             draw.text((x, y), word, INK, font, anchor, stroke_width=1, stroke_fill=PAPER)

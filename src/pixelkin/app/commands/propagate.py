@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import console, progress
-from pixelkin.types import InputError, Labels
+from pixelkin.types import Annotations, InputError, Objects, VideoInfo
 
 MAX_THREADS = 1024
 
@@ -62,7 +63,7 @@ def propagate(
 
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.protocol import Protocol
-    from pixelkin.propagation.session import propagate_to_folder
+    from pixelkin.propagation.run import propagate_to_folder
     from pixelkin.video.reader import open_video
 
     if threads is not None:
@@ -71,13 +72,13 @@ def propagate(
     if short_side is not None:
         chosen = dataclasses.replace(chosen, short_side=short_side)
     reader = open_video(video)
-    keyframes = read_keyframes(labels, reader.names, (reader.info.height, reader.info.width))
+    annotations = read_labels(labels, reader.info)
     encoder = load_encoder(weights)
     began = time.monotonic()
     with progress("propagating") as show:
         run = propagate_to_folder(
-            video,
-            keyframes,
+            reader,
+            annotations,
             out,
             encoder=encoder,
             protocol=chosen,
@@ -90,7 +91,7 @@ def propagate(
         from pixelkin.app.overlay import write_overlay
 
         with progress("drawing") as show:
-            write_overlay(video, run.folder, progress=show)
+            write_overlay(reader, run.folder, progress=show)
     done = run.frames - run.resumed
     say = console().print
     resumed = f", {run.resumed} were there" if run.resumed else ""
@@ -109,51 +110,40 @@ def check_threads(threads: int) -> int:
     return threads
 
 
-def read_keyframes(
-    files: Sequence[str], names: tuple[str, ...] | None, size: tuple[int, int]
-) -> dict[int, Labels]:
-    """Labels by frame number from FILE or NUMBER=FILE.
+def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:
+    """The labels in FILE or NUMBER=FILE.
 
     Args:
         files: As on the command line.
-        names: File stems of the video's frames, where it is a folder of images.
-        size: (height, width) of the video.
+        video: What they belong to.
 
     Raises:
         InputError: If a file is missing or wrong, or two belong to one frame.
     """
+    from pixelkin.formats.registry import load_annotations
+
     if not files:
         raise InputError("--labels needs at least one file")
-    keyframes: dict[int, Labels] = {}
+    annotations = Annotations(Objects(), {})
     for item in files:
-        number, path = _frame_of(item, names)
-        if number in keyframes:
-            raise InputError(f"{path}: frame {number} has labels already; give NUMBER=FILE")
-        keyframes[number] = _read_labels(path, size, keyframes)
-    return keyframes
+        number, path = _parse(item)
+        found = load_annotations(path, video)
+        try:
+            if number is not None:
+                found = Annotations.of({number: found.only()})
+            annotations = annotations.joined(found)
+            annotations.keyframes()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+    return annotations
 
 
-def _frame_of(item: str, names: tuple[str, ...] | None) -> tuple[int, Path]:
+def _parse(item: str) -> tuple[int | None, Path]:
+    """(frame number, if it is given, file) of FILE or NUMBER=FILE."""
     before, equals, after = item.partition("=")
-    if equals and before.strip().lstrip("-").isdigit() and not Path(item).exists():
+    if equals and re.fullmatch(r"\s*-?[0-9]+\s*", before) and not Path(item).exists():
         return int(before), Path(after)
-    path = Path(item)
-    if names is not None and path.stem in names:
-        return names.index(path.stem), path
-    return 0, path
-
-
-def _read_labels(path: Path, size: tuple[int, int], others: Mapping[int, Labels]) -> Labels:
-    from pixelkin.video.formats.points_json import load_points
-    from pixelkin.video.masks import read_mask
-
-    if not path.exists():
-        raise InputError(f"no such labels file: {path}")
-    labels = load_points(path, size) if path.suffix.lower() == ".json" else read_mask(path, size)
-    for other in others.values():
-        if other.kind != labels.kind:
-            raise InputError(f"{path} has {labels.kind}, another file {other.kind}: give one kind")
-    return labels
+    return None, Path(item)
 
 
 def run(arguments: Sequence[str]) -> None:

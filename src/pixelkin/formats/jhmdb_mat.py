@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.types import InputError
+from pixelkin.types import Annotations, InputError, Labels, VideoInfo
 
 JOINTS = (
     "neck",
@@ -45,6 +45,21 @@ def load_joints(path: str | Path) -> NDArray[np.float32]:
         )
     positions = positions.reshape(2, len(JOINTS), -1)  # MATLAB drops a last axis of length 1
     return np.ascontiguousarray(positions.transpose(2, 1, 0) - 1, dtype=np.float32)
+
+
+def sniff(path: Path) -> bool:
+    """Whether the file is MATLAB's, by its name."""
+    return path.suffix.lower() == ".mat"
+
+
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """The joints of every frame; those of frames that the video lacks are an error."""
+    joints = load_joints(path)
+    if len(joints) != video.frames:
+        raise InputError(f"{path} has {len(joints)} frames, the video {video.frames}")
+    return Annotations.of(
+        {t: Labels.from_points(xy, video.size, names=JOINTS) for t, xy in enumerate(joints)}
+    )
 
 
 def load_puppet(path: str | Path) -> NDArray[np.bool_]:

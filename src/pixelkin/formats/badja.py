@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
-from pixelkin.types import InputError, Labels
+from pixelkin.formats.points_json import read_json
+from pixelkin.types import Annotations, InputError, Labels, PointLabels, VideoInfo
 
 FULL_SIZE = (1080, 1920)  # (height, width) of the frames that the coordinates refer to
 
 
-def load_joints(path: str | Path, size: tuple[int, int]) -> dict[str, Labels]:
+def load_joints(path: str | Path, size: tuple[int, int]) -> dict[str, PointLabels]:
     """Joints by frame stem ("00005"), as keypoints on frames of `size`.
 
     The file states (row, column) on frames of 1080 x 1920 and a visibility; joints that are not
@@ -26,16 +26,35 @@ def load_joints(path: str | Path, size: tuple[int, int]) -> dict[str, Labels]:
     Raises:
         InputError: If the file is missing or not of this form.
     """
+    entries = read_json(path)
     try:
-        entries = json.loads(Path(path).read_text(encoding="utf-8"))
         return {Path(e["image_path"]).stem: _keypoints(e, size) for e in entries}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path} is not a BADJA joint file: {error!r}") from error
 
 
-def _keypoints(entry: dict[str, list[list[float]]], size: tuple[int, int]) -> Labels:
+def sniff(path: Path) -> bool:
+    """Whether the file is a list of frames with joints."""
+    if path.suffix.lower() != ".json":
+        return False
+    content = read_json(path)
+    return isinstance(content, list) and all(isinstance(e, dict) and "joints" in e for e in content)
+
+
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """The joints of every annotated frame; frames are found by their names."""
+    if video.names is None:
+        raise InputError(f"{path} names frames: give the video as the folder of those frames")
+    frames: dict[int, Labels] = {}
+    for stem, labels in load_joints(path, video.size).items():
+        number = video.number(stem)
+        if number is None:
+            raise InputError(f"{path} has joints of frame {stem}, which is not in the video")
+        frames[number] = labels
+    return Annotations.of(frames)
+
+
+def _keypoints(entry: dict[str, list[list[float]]], size: tuple[int, int]) -> PointLabels:
     rows_columns = np.asarray(entry["joints"], dtype=float).reshape(-1, 2)
     scale = np.divide(size, FULL_SIZE)
     points = ((rows_columns + 0.5) * scale - 0.5)[:, ::-1]

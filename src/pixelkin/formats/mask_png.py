@@ -1,21 +1,30 @@
 """Masks as image files: read whatever a labelling tool wrote, write what the benchmarks read.
 
 The rules by which pixels become ids are those of :func:`read_mask`. Files of benchmarks, taken at
-their word, are read by `ids.read_ids` instead.
+their word, are read by `id_png.read_ids` instead.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelkin.types import InputError, Labels
+from pixelkin.types import (
+    Annotations,
+    InputError,
+    Labels,
+    MapKind,
+    MaskLabels,
+    VideoInfo,
+    check_size,
+)
 from pixelkin.video.files import atomic_write
-from pixelkin.video.images import load_image
+from pixelkin.video.images import SUFFIXES, load_image
+from pixelkin.video.palette import davis_palette, mask_colours
 
 MAX_GREY_ID = 63  # a grey level up to here is an id as it stands
 MAX_COLOURS = 255  # more than this is no colour coding
@@ -28,9 +37,9 @@ def read_mask(
     path: str | Path,
     size: tuple[int, int] | None = None,
     *,
-    kind: Literal["mask", "parts"] = "mask",
+    kind: MapKind = "mask",
     allow_empty: bool = False,
-) -> Labels:
+) -> MaskLabels:
     """Read the label map of one frame from an image file.
 
     How pixels become ids (our decision where formats are silent; background is always 0):
@@ -58,7 +67,7 @@ def read_mask(
         allow_empty: Accept a mask without any object.
 
     Returns:
-        Labels with ids H x W int32, and the palette where the file has colours.
+        Labels with ids H x W int32; the objects have the colours of the file, if it has any.
 
     Raises:
         InputError: If the file is unreadable, of another size, a JPEG, smoothed, a photo, partly
@@ -68,11 +77,8 @@ def read_mask(
     image = load_image(path)
     if image.format in ("JPEG", "MPO"):
         raise InputError(f"{path} is a JPEG, whose compression blurs ids: save the mask as PNG")
-    if size is not None and image.size != (size[1], size[0]):
-        raise InputError(
-            f"{path} is {image.width}x{image.height}, its frame {size[1]}x{size[0]} (WxH): "
-            "a mask must have the size of its frame"
-        )
+    if size is not None:
+        check_size((image.height, image.width), size, str(path))
     ids, palette = _to_ids(path, image)
     if not allow_empty and not ids.any():
         raise InputError(f"{path} holds no object: every pixel is background (0, black)")
@@ -88,46 +94,44 @@ def write_mask(path: str | Path, labels: Labels, palette: NDArray[np.uint8] | No
     Args:
         path: Ends in .png; replaced if it exists.
         labels: Of kind mask or parts.
-        palette: N x 3 uint8 colours by id; that of the labels if None, else DAVIS's. The
-            background is always written black.
+        palette: N x 3 uint8 colours by id; those of the labels' objects if None. The background
+            is always written black.
 
     Raises:
         InputError: If an id is above 65534, or the name does not end in .png.
         ValueError: If the labels are points.
     """
-    if labels.ids is None:
-        raise ValueError(f"labels of kind {labels.kind!r} are no map")
+    ids = labels.as_map().ids
     if Path(path).suffix.lower() != ".png":
         raise InputError(f"cannot write the mask {path}: its name must end in .png")
-    highest = int(labels.ids.max(initial=0))
+    highest = int(ids.max(initial=0))
     if highest >= 65535:
         raise InputError(f"cannot write {path}: object id {highest} is above 65534")
     if highest >= VOID:
-        image = Image.fromarray(labels.ids.astype(np.uint16))
+        image = Image.fromarray(ids.astype(np.uint16))
     else:
-        image = Image.fromarray(labels.ids.astype(np.uint8))
-        colours = davis_palette()
-        given = labels.palette if palette is None else palette
-        if given is not None:
-            colours[1 : len(given)] = given[1:256]
+        image = Image.fromarray(ids.astype(np.uint8))
+        colours = mask_colours(labels.objects)
+        if palette is not None:
+            colours[1 : len(palette)] = palette[1:256]
         image.putpalette(colours.tobytes())
     with atomic_write(path) as temporary:
         image.save(temporary, format="PNG")
 
 
-def davis_palette() -> NDArray[np.uint8]:
-    """The 256 x 3 uint8 colours of PASCAL VOC, which DAVIS and YouTube-VOS use.
+def sniff(path: Path) -> bool:
+    """Whether the file is an image, by its name."""
+    return path.suffix.lower() in SUFFIXES
 
-    Id bits 0, 1, 2 are the top bits of red, green, blue; bits 3, 4, 5 the next; and so on.
 
-    Example:
-        >>> davis_palette()[:3].tolist()
-        [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
-    """
-    ids = np.arange(256)[:, None]
-    channel = np.arange(3)
-    bits = [((ids >> (3 * i + channel)) & 1) << (7 - i) for i in range(3)]
-    return np.asarray(sum(bits), dtype=np.uint8)
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """The mask of the frame that has the file's name, else of frame 0; see `read_mask`."""
+    return Annotations.of({video.number(path.stem) or 0: read_mask(path, video.size)})
+
+
+def save(path: Path, annotations: Annotations) -> None:
+    """Write the map of the one frame that has labels."""
+    write_mask(path, annotations.only())
 
 
 def _to_ids(path: Path, image: Image.Image) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError
-from pixelkin.video.ids import read_ids
 
 IDS = np.array([[0, 1, 2], [7, 200, 255]], dtype=np.uint8)
 

@@ -10,8 +10,9 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from PIL import Image
 
-from pixelkin.types import InputError, Labels
-from pixelkin.video.masks import davis_palette, read_mask, write_mask
+from pixelkin.formats.mask_png import read_mask, write_mask
+from pixelkin.types import InputError, Labels, MaskLabels
+from pixelkin.video.palette import davis_palette, mask_colours
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,10 @@ def save(path: Path, pixels: NDArray[np.generic] | Image.Image, **options: objec
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     image.save(path, **options)
     return path
+
+
+def colours(labels: MaskLabels) -> dict[int, tuple[int, int, int] | None]:
+    return {o.id: o.colour for o in labels.objects}
 
 
 def refusal(path: Path, size: tuple[int, int] | None = None) -> str:
@@ -95,11 +100,12 @@ def test_palettes_are_kept(folder: Path) -> None:
     write_mask(folder / "a.png", Labels.from_mask(ids, palette=palette))
     read = read_mask(folder / "a.png")
     np.testing.assert_array_equal(read.ids, ids)
-    assert read.palette is not None
-    assert read.palette[:4].tolist() == [[0, 0, 0], [1, 2, 3], [40, 50, 60], [128, 128, 0]]
+    assert colours(read) == {1: (1, 2, 3), 2: (40, 50, 60)}
+    with Image.open(folder / "a.png") as image:
+        stored = np.reshape(image.getpalette(), (-1, 3))
+    assert stored[:4].tolist() == [[0, 0, 0], [1, 2, 3], [40, 50, 60], [128, 128, 0]]
     write_mask(folder / "b.png", read, palette=davis_palette())
-    again = read_mask(folder / "b.png").palette
-    assert again is not None and again[1].tolist() == [128, 0, 0]
+    assert colours(read_mask(folder / "b.png"))[1] == (128, 0, 0)
 
 
 def test_what_cannot_be_written(folder: Path) -> None:
@@ -137,7 +143,7 @@ def test_grey_masks(folder: Path, levels: tuple[int, ...], ids: tuple[int, ...],
         expected[image == level] = value
     read = read_mask(save(folder / "a.png", Image.fromarray(image).convert(mode)))
     np.testing.assert_array_equal(read.ids, expected)
-    assert read.palette is None
+    assert set(colours(read).values()) == {None}
 
 
 @pytest.mark.parametrize(("levels", "ids"), [((65535,), (1,)), ((300,), (300,)), ((1, 9), (1, 9))])
@@ -184,19 +190,17 @@ def test_reordered_palettes_are_read_by_colour(folder: Path) -> None:
 def test_colours_are_numbered_in_lexicographic_order(folder: Path) -> None:
     image = blobs((255, 0, 1), (0, 200, 0), (255, 0, 0))
     read = read_mask(save(folder / "a.png", image))
-    assert read.palette is not None
-    assert read.palette.tolist() == [[0, 0, 0], [0, 200, 0], [255, 0, 0], [255, 0, 1]]
-    np.testing.assert_array_equal(read.palette[read.ids], image)
-    assert read.objects == (1, 2, 3)
+    assert colours(read) == {1: (0, 200, 0), 2: (255, 0, 0), 3: (255, 0, 1)}
+    np.testing.assert_array_equal(mask_colours(read.objects)[read.ids], image)
+    assert read.present == (1, 2, 3)
 
 
 def test_colours_without_black_are_all_objects(folder: Path) -> None:
     image = np.zeros((8, 8, 3), np.uint8) + np.array([0, 0, 9], np.uint8)
     image[4:] = (9, 0, 0)
     read = read_mask(save(folder / "a.png", image))
-    assert read.ids is not None and read.palette is not None
     assert np.unique(read.ids).tolist() == [1, 2]
-    assert read.palette.tolist() == [[0, 0, 0], [0, 0, 9], [9, 0, 0]]
+    assert colours(read) == {1: (0, 0, 9), 2: (9, 0, 0)}
 
 
 def test_transparent_is_background(folder: Path) -> None:
@@ -223,7 +227,7 @@ def test_other_sizes_are_refused(folder: Path) -> None:
 def test_empty_masks_are_refused_unless_allowed(folder: Path) -> None:
     path = save(folder / "a.png", np.zeros((10, 20), np.uint8))
     assert "no object" in refusal(path)
-    assert read_mask(path, allow_empty=True).objects == ()
+    assert read_mask(path, allow_empty=True).present == ()
 
 
 SMOOTH = {
@@ -241,7 +245,7 @@ SMOOTH = {
 def test_smoothed_edges_are_refused(folder: Path, how: str, values: tuple[object, ...]) -> None:
     scale, method = SMOOTH[how]
     image = Image.fromarray(blobs(*values, size=96))
-    assert len(read_mask(save(folder / "a.png", image)).objects) == len(values)
+    assert len(read_mask(save(folder / "a.png", image)).present) == len(values)
     size = round(96 * scale)
     path = save(folder / "b.png", image.resize((size, size), method))
     pixels = np.asarray(Image.open(path)).reshape(size * size, -1)
@@ -255,7 +259,7 @@ def test_smoothed_lines_without_any_flat_area_are_refused(folder: Path) -> None:
     thin = np.zeros((64, 64), np.uint8)
     thin[np.arange(60), np.arange(60) // 2 + 4] = 255
     image = Image.fromarray(thin)
-    assert read_mask(save(folder / "a.png", image)).objects == (1,)
+    assert read_mask(save(folder / "a.png", image)).present == (1,)
     smooth = image.resize((80, 80), Image.Resampling.BILINEAR)
     assert "anti-aliased" in refusal(save(folder / "b.png", smooth))
 
@@ -264,7 +268,7 @@ def test_thin_objects_in_other_colours_are_no_smoothing(folder: Path) -> None:
     image = blobs((128, 0, 0), (0, 128, 0))
     image[2, :] = (0, 0, 128)
     image[60, 60] = (128, 128, 128)
-    assert read_mask(save(folder / "a.png", image)).objects == (1, 2, 3, 4)
+    assert read_mask(save(folder / "a.png", image)).present == (1, 2, 3, 4)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -307,7 +311,7 @@ def test_benchmark_masks(shared: Path, tmp_path: Path, path: str, objects: tuple
     labels = read_mask(file)
     stored = np.asarray(Image.open(file)).astype(int)
     np.testing.assert_array_equal(labels.ids, np.where(stored == 255, 1, stored))
-    assert labels.objects == objects
+    assert labels.present == objects
     half = Image.fromarray(davis_palette()[labels.ids]).resize((300, 200))
     assert "anti-aliased" in refusal(save(tmp_path / "half.png", half))
 

@@ -1,0 +1,125 @@
+"""One frame's prediction, as a folder of results holds it: a JSON file, and a PNG beside it.
+
+    frames/00012.json
+    {"frame": 12, "name": "00012", "origin": "propagated", "kind": "mask", "size": [480, 854],
+     "objects": [{"id": 1, "name": "dog", "confidence": 0.93}]}
+    masks/00012.png
+
+`size` is (height, width). The pixels of masks and parts are in the PNG alone, so that somebody who
+paints in it corrects the result. Keypoints and points have "x" and "y" in their entries, null where
+absent, and no PNG.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from pixelkin.formats.mask_png import read_mask, write_mask
+from pixelkin.formats.points_json import json_of, point_of, read_json, shortest
+from pixelkin.types import (
+    Annotations,
+    InputError,
+    Labels,
+    MapKind,
+    MaskLabels,
+    Object,
+    Objects,
+    PointLabels,
+    Prediction,
+    VideoInfo,
+    check_size,
+)
+from pixelkin.video.writer import write_json
+
+FRAMES, MASKS = "frames", "masks"  # folders of the two files
+
+
+def files_of(folder: Path, stem: str, kind: str) -> tuple[Path, ...]:
+    """The files of one frame in a folder of results, the JSON, which is written last, first."""
+    entry = folder / FRAMES / f"{stem}.json"
+    return (entry, folder / MASKS / f"{stem}.png") if kind in get_args(MapKind) else (entry,)
+
+
+def save_prediction(folder: str | Path, stem: str, prediction: Prediction) -> None:
+    """Write a prediction, each file atomically; :func:`load_prediction` gives it back."""
+    labels = prediction.labels
+    entry, *mask = files_of(Path(folder), stem, labels.kind)
+    if isinstance(labels, MaskLabels):
+        write_mask(mask[0], labels)
+    write_json(entry, _content(prediction), indent=None)
+
+
+def load_prediction(folder: str | Path, stem: str) -> Prediction:
+    """Read what :func:`save_prediction` wrote.
+
+    Raises:
+        InputError: If a file is missing or not of this form.
+    """
+    return _load(Path(folder) / FRAMES / f"{stem}.json")
+
+
+def sniff(path: Path) -> bool:
+    """Whether the file says that it holds a prediction."""
+    if path.suffix.lower() != ".json":
+        return False
+    content = read_json(path)
+    return isinstance(content, dict) and {"frame", "objects", "origin"} <= content.keys()
+
+
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """A run's own result, of the frame that it names, as labels."""
+    prediction = _load(path)
+    check_size(prediction.labels.size, video.size, str(path))
+    return Annotations.of({prediction.index: prediction.labels})
+
+
+def _content(prediction: Prediction) -> dict[str, Any]:
+    labels = prediction.labels
+    objects = []
+    for n, (o, sure) in enumerate(zip(labels.objects, prediction.confidence, strict=True)):
+        name = {} if o.name is None else {"name": o.name}
+        where = json_of(labels.points[n]) if isinstance(labels, PointLabels) else {}
+        objects.append({"id": o.id, **name, "confidence": shortest(sure), **where})
+    return {
+        "frame": prediction.index,
+        "name": prediction.name,
+        "origin": prediction.origin,
+        "kind": labels.kind,
+        "size": list(labels.size),
+        "objects": objects,
+    }
+
+
+def _load(path: Path) -> Prediction:
+    content = read_json(path)
+    try:
+        kind, entries = content["kind"], content["objects"]
+        height, width = content["size"]
+        objects = Objects(tuple(Object(e["id"], kind, e.get("name")) for e in entries))
+        return Prediction(
+            index=int(content["frame"]),
+            labels=_labels(path, objects, kind, (height, width), entries),
+            confidence=np.array([e["confidence"] for e in entries], dtype=np.float32),
+            origin=content["origin"],
+            name=content["name"],
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
+
+
+def _labels(
+    path: Path, objects: Objects, kind: Any, size: tuple[int, int], entries: list[dict[str, Any]]
+) -> Labels:
+    if kind not in get_args(MapKind):
+        points = np.array([point_of(e) for e in entries], dtype=np.float32).reshape(-1, 2)
+        return PointLabels(kind, objects, points, size)
+    picture = path.parent.parent / MASKS / f"{path.stem}.png"
+    painted = read_mask(picture, size, kind=kind, allow_empty=True)
+    if unknown := [i for i in painted.present if i not in objects]:
+        raise InputError(f"{picture} shows object {unknown[0]}, which this file does not list")
+    return MaskLabels(kind, objects.joined(painted.objects), painted.ids)

@@ -1,0 +1,140 @@
+"""pixelkin's JSON file of the keypoints or points of one frame.
+
+    {"kind": "keypoints", "size": [480, 854],
+     "points": [{"name": "nose", "x": 311.5, "y": 240}, null, {"name": "tail", "x": 80, "y": 95}]}
+
+`size` is (height, width) of the frame, x and y are pixels with (0, 0) at the centre of the top-left
+pixel, null is a point that is not visible. "kind" is "keypoints" (those of one body, named or in a
+fixed order) or "points" (any); "name" is optional, and x and y may be null too, to keep the name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.types import (
+    Annotations,
+    InputError,
+    Labels,
+    PointKind,
+    PointLabels,
+    VideoInfo,
+    check_size,
+)
+from pixelkin.video.writer import write_json
+
+
+def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointLabels:
+    """Keypoints or points of one frame, NaN where null.
+
+    Names are kept if any point has one; points without get their number.
+
+    Args:
+        path: The JSON file.
+        size: (height, width) that the file must be for; None to take any.
+
+    Raises:
+        InputError: If the file is missing, is not of this form, or is for another size.
+    """
+    content = read_json(path)
+    try:
+        kind = content["kind"]
+        height, width = (int(n) for n in content["size"])
+        entries = [entry or {} for entry in content["points"]]
+        points = np.array([point_of(e) for e in entries]).reshape(-1, 2)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f'{path} is not a file of points ({error!r}): it needs "kind", "size": [height, '
+            'width] and "points": [{"x": .., "y": ..}, ...]'
+        ) from error
+    if kind not in get_args(PointKind):
+        raise InputError(f'{path}: "kind" is {kind!r}, must be "keypoints" or "points"')
+    if not np.isfinite(points).all(axis=-1).any():
+        raise InputError(f"{path} holds no visible point")
+    if size is not None:
+        check_size((height, width), size, str(path))
+    names = None
+    if any("name" in e for e in entries):
+        names = tuple(str(e.get("name", i)) for i, e in enumerate(entries))
+    return Labels.from_points(points, (height, width), kind=kind, names=names)
+
+
+def save_points(path: str | Path, labels: Labels) -> None:
+    """Write keypoints or points, atomically; :func:`load_points` gives the same labels back.
+
+    Raises:
+        ValueError: If the labels are a map of ids.
+    """
+    entries: list[dict[str, Any] | None] = []
+    for o, point in zip(labels.objects, labels.as_points().points, strict=True):
+        where = json_of(point)
+        if o.name is not None:
+            entries.append({"name": o.name, **where})
+        else:
+            entries.append(None if where["x"] is None else where)
+    write_json(path, {"kind": labels.kind, "size": labels.size, "points": entries})
+
+
+def json_of(point: NDArray[np.float32]) -> dict[str, float | None]:
+    """A point (x, y) as {"x": .., "y": ..}: the shortest decimals that read back as the same.
+
+    Both are null where it is absent.
+    """
+    there = bool(np.isfinite(point).all())
+    return {axis: shortest(v) if there else None for axis, v in zip("xy", point, strict=True)}
+
+
+def point_of(entry: Mapping[str, Any]) -> list[float]:
+    """(x, y) of an entry, NaN where null or missing; ValueError where it is no coordinate."""
+    return [_number(entry.get(axis)) for axis in "xy"]
+
+
+def shortest(value: np.float32) -> float:
+    """The shortest decimal that reads back as the same float32."""
+    return float(str(np.float32(value)))
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        InputError: If it is missing or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def sniff(path: Path) -> bool:
+    """Whether the file says that it holds points."""
+    if path.suffix.lower() != ".json":
+        return False
+    content = read_json(path)
+    return isinstance(content, dict) and "points" in content
+
+
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """The points of the frame that has the file's name, else of frame 0; see `load_points`."""
+    return Annotations.of({video.number(path.stem) or 0: load_points(path, video.size)})
+
+
+def save(path: Path, annotations: Annotations) -> None:
+    """Write the points of the one frame that has labels."""
+    save_points(path, annotations.only())
+
+
+def _number(value: float | None) -> float:
+    if value is None:
+        return np.nan
+    if isinstance(value, bool) or not isinstance(value, float | int) or not np.isfinite(value):
+        raise ValueError(f"{value!r} is not a coordinate")
+    return value

@@ -1,0 +1,96 @@
+"""The formats of labels: the only list of them, and reading and writing whatever is on it.
+
+    annotations = load_annotations("mask.png", video.info)
+    save_annotations("nose.json", annotations)
+
+A format is a module with `sniff(path) -> bool`, `load(path, video) -> Annotations` and, where it
+can be written, `save(path, annotations)`. It imports types, files, pixels and other formats,
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelkin.formats import badja, frame_json, jhmdb_mat, mask_png, points_json
+from pixelkin.types import Annotations, InputError, VideoInfo
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of labels.
+
+    Attributes:
+        name: What it is called on the command line.
+        about: What a person would call it.
+        sniff: Whether a file looks like it.
+        load: Reads a file, for the video that it belongs to.
+        save: Writes one; None where it can be read only.
+    """
+
+    name: str
+    about: str
+    sniff: Callable[[Path], bool]
+    load: Callable[[Path, VideoInfo], Annotations]
+    save: Callable[[Path, Annotations], None] | None = None
+
+
+FORMATS = (
+    Format("mask_png", "mask of one frame", mask_png.sniff, mask_png.load, mask_png.save),
+    Format("points_json", "points of one frame", points_json.sniff, points_json.load,
+           points_json.save),
+    Format("frame_json", "result of one frame", frame_json.sniff, frame_json.load),
+    Format("badja", "BADJA's joints of a video", badja.sniff, badja.load),
+    Format("jhmdb_mat", "JHMDB's joints of a video", jhmdb_mat.sniff, jhmdb_mat.load),
+)  # fmt: skip
+
+
+def load_annotations(path: str | Path, video: VideoInfo, format: str | None = None) -> Annotations:
+    """Read labels.
+
+    Args:
+        path: The file.
+        video: The video that they belong to: a size that differs is an error, and labels of
+            frames are found by the frames' names.
+        format: Name of the format; None to find out.
+
+    Raises:
+        InputError: If the file is missing, of no known format, damaged, or does not fit the video.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no such labels file: {path}")
+    if format is not None:
+        return _named(format).load(path, video)
+    for one in FORMATS:
+        if one.sniff(path):
+            return one.load(path, video)
+    known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
+    raise InputError(f"{path} is of no known format of labels ({known})")
+
+
+def save_annotations(path: str | Path, annotations: Annotations, format: str | None = None) -> None:
+    """Write labels; the format is the one named, or the first that takes the file's suffix.
+
+    Raises:
+        InputError: If the format cannot be written, or cannot hold these labels.
+    """
+    path = Path(path)
+    name = format or ("points_json" if path.suffix.lower() == ".json" else "mask_png")
+    writer = _named(name).save
+    if writer is None:
+        writable = ", ".join(f.name for f in FORMATS if f.save is not None)
+        raise InputError(f"{path}: {name} can be read only; {writable} can be written")
+    try:
+        writer(path, annotations)
+    except ValueError as error:
+        raise InputError(f"{path}: {name} cannot hold this: {error}") from error
+
+
+def _named(name: str) -> Format:
+    for one in FORMATS:
+        if one.name == name:
+            return one
+    raise InputError(f"no format {name!r}: there are {', '.join(f.name for f in FORMATS)}")

@@ -1,0 +1,191 @@
+"""A whole video: from labels of any frames to labels of all frames.
+
+A pass is what follows from one keyframe in one direction; `plan` covers a video with passes, and
+`stream` computes one. `propagate` is an iterator over a video; see results.py for a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.propagation.codec import codec_for
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.types import Annotations, InputError, Labels, MaskLabels, PointLabels, Prediction
+from pixelkin.video.overlap import ahead
+from pixelkin.video.reader import VideoReader, open_video
+
+Keyframes = Labels | Mapping[int, Labels] | Annotations
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Consecutive frames that one propagator sees, from a keyframe on, in one direction.
+
+    Attributes:
+        keyframe: Frame number of the first frame, whose labels are given.
+        frames: How many frames it has.
+        direction: 1 forwards, -1 backwards.
+        labels: Digest of the keyframe's labels.
+    """
+
+    keyframe: int
+    frames: int
+    direction: int
+    labels: str
+
+    def index(self, number: int) -> int:
+        """Frame number in the video of the pass's `number`-th frame."""
+        return self.keyframe + number * self.direction
+
+    def results(self, done: int) -> range:
+        """Frame numbers of the results that the first `done` frames give.
+
+        Backwards the keyframe itself is none: it is the result of a pass forwards.
+        """
+        first = 0 if self.direction > 0 else 1
+        return range(self.index(first), self.index(max(done, first)), self.direction)
+
+    def read(self, reader: VideoReader, done: int = 0) -> Iterator[NDArray[np.uint8]]:
+        """Its frames of a video, from the `done`-th on."""
+        if done >= self.frames:
+            return iter(())
+        stop = self.index(self.frames)
+        return reader.frames(self.index(done), None if stop < 0 else stop, self.direction)
+
+
+def digest(labels: Labels) -> str:
+    """What labels say, in one word: who, where and in which colours."""
+    content = hashlib.sha256(f"{labels.kind} {labels.size} {labels.objects.table}".encode())
+    match labels:
+        case MaskLabels(ids=array) | PointLabels(points=array):
+            content.update(np.ascontiguousarray(array).tobytes())
+    return content.hexdigest()
+
+
+def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
+    """The passes that cover a video: from each keyframe to the next, and backwards to frame 0.
+
+    Raises:
+        InputError: If there is no keyframe, or one lies outside the video.
+    """
+    if not keyframes:
+        raise InputError("no labels given: at least one frame must be labelled")
+    for index in keyframes:
+        if not 0 <= index < frames:
+            raise InputError(
+                f"labels for frame {index}, but the video has frames 0 to {frames - 1}"
+            )
+    starts = sorted(keyframes)
+    ends = [*starts[1:], frames]
+    passes = [
+        Pass(start, end - start, 1, digest(keyframes[start]))
+        for start, end in zip(starts, ends, strict=True)
+    ]
+    first = starts[0]
+    if first > 0:
+        passes.append(Pass(first, first + 1, -1, digest(keyframes[first])))
+    return passes
+
+
+def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[int, Labels]:
+    """Keyframes by number, found to fit the video and each other before any work is done.
+
+    Raises:
+        InputError: If they are of another size than the video, of several kinds, or mark nothing.
+    """
+    if isinstance(labels, Labels):
+        labels = {0: labels}
+    annotations = labels if isinstance(labels, Annotations) else Annotations.of(labels)
+    keyframes = annotations.keyframes()
+    for index, one in keyframes.items():
+        codec_for(one, reader.info.size, protocol, f"labels of frame {index}")
+    return keyframes
+
+
+def stream(
+    frames: Iterable[NDArray[np.uint8]],
+    propagator: Propagator,
+    given: Callable[[int], Labels | None],
+    *,
+    merge: bool = False,
+    first: int = 0,
+) -> Generator[Prediction, None, None]:
+    """The predictions of consecutive frames; the next frames are encoded meanwhile.
+
+    Args:
+        frames: H x W x 3 uint8 RGB each.
+        propagator: At frame `first`.
+        given: The labels of the frame of a number, if it is a keyframe.
+        merge: As in `Propagator.step`.
+        first: Number of the first of the frames.
+    """
+    encode = ((frame, propagator.features(frame)) for frame in frames)
+    with closing(ahead(encode)) as encoded:
+        for number, (frame, features) in enumerate(encoded, start=first):
+            yield propagator.step(frame, given(number), merge=merge, features=features)
+
+
+def run_pass(
+    reader: VideoReader,
+    propagator: Propagator,
+    part: Pass,
+    labels: Labels,
+    done: int = 0,
+) -> Iterator[tuple[int, Prediction]]:
+    """One pass: (frames of it done, prediction), from its `done`-th frame on."""
+
+    def given(number: int) -> Labels | None:
+        return labels if number == 0 else None
+
+    predictions = stream(part.read(reader, done), propagator, given, first=done)
+    with closing(predictions):
+        for number, prediction in enumerate(predictions, start=done):
+            index = part.index(number)
+            if part.direction > 0 or number > 0:
+                yield number + 1, prediction.renumbered(index, reader.info.name(index))
+
+
+def propagate(
+    video: str | Path | VideoReader,
+    labels: Keyframes,
+    *,
+    encoder: Encoder | str = "default",
+    protocol: Protocol | str = "davis",
+) -> Iterator[Prediction]:
+    """Carry labels through a video.
+
+    Args:
+        video: A file, a folder of frames, a glob pattern, or an open reader.
+        labels: Labels of frame 0, a mapping from frame number to labels, or annotations. Frames
+            take their labels from the keyframe before them, those before the first from it.
+        encoder: An `Encoder`, or what `load_encoder` takes.
+        protocol: A `Protocol`, or the name of one.
+
+    Returns:
+        An iterator of one `Prediction` for each frame: from the first keyframe to the end, then,
+        where that is not frame 0, from the frame before it back to 0.
+
+    Raises:
+        InputError: If the video cannot be read or the labels do not fit it.
+    """
+    reader = video if isinstance(video, VideoReader) else open_video(video)
+    protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
+    keyframes = checked(labels, reader, protocol)
+    encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    passes = plan(len(reader), keyframes)
+    return (
+        prediction
+        for part in passes
+        for _, prediction in run_pass(
+            reader, Propagator(encoder, protocol), part, keyframes[part.keyframe]
+        )
+    )

@@ -1,0 +1,154 @@
+"""The rule of the memory-augmented tracker MAST: YouTube-VOS (Lai et al., arXiv:2002.07793)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pixelkin.ops.cells import Cells
+from pixelkin.ops.tiles import tiles
+from pixelkin.ops.windows import MovedWindows, Windows, padded
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.propagation.rules.base import Reference, Rule, check_references
+
+MAST_LONG_GAP = 15
+MAST_LOCALISATION_RADIUS = 12
+MAST_MAX_DILATION = 4
+
+
+def mast(
+    query: Tensor,
+    keys: Tensor,
+    labels: Tensor,
+    *,
+    radius: int,
+    gaps: Sequence[int],
+    temperature: float = 1.0,
+    own_offsets: bool = False,
+) -> Tensor:
+    """One soft-max over the local windows of all references; distant ones are localised first.
+
+    A reference at most 15 frames away is compared in a square window around the target cell. In
+    one further away, the window's centre is first moved by the soft-arg-max over 25 x 25
+    displacements, 2 to 4 cells apart, and features and labels are read between the cells. Positions
+    outside the frame count with logit 0 and label 0.
+
+    Args:
+        query: C x h x w, compared by raw dot product.
+        keys: T x C x h x w.
+        labels: T x L x h x w, one-hot (sub-sampled hard maps).
+        radius: The window has (2 * radius + 1)^2 positions.
+        gaps: Distance in frames of each reference from the target.
+        temperature: Logits are dot product / temperature; the published code has none.
+        own_offsets: Whether labels of each distant reference are read at its own offsets, as the
+            paper says. The published code reads all of them at the last one's, and the published
+            numbers come from that.
+
+    Returns:
+        L x h x w; classes sum to less than 1 near borders.
+    """
+    check_references(len(keys), keys.shape[2:], labels, gaps=list(gaps))
+    query = query / temperature
+    _, h, w = query.shape
+    offsets = [
+        _localise(query, key, _dilation(gap)) if gap > MAST_LONG_GAP else None
+        for key, gap in zip(keys, gaps, strict=True)
+    ]
+    last = next((o for o in reversed(offsets) if o is not None), None)
+    label_offsets = [o if o is None or own_offsets else last for o in offsets]
+    key_grids = [padded(key, radius) for key in keys]
+    label_grids = [padded(label, radius) for label in labels]
+    cells = query.permute(1, 2, 0).contiguous()
+    out = labels.new_empty(h, w, labels.shape[1])
+    for rows, columns in tiles(h, w):
+        plain = Windows(rows, columns, radius)
+
+        def moved(offset: Tensor | None, plain: Windows = plain) -> Windows | MovedWindows:
+            return plain if offset is None else MovedWindows(plain, offset)
+
+        tile = cells[rows, columns].flatten(0, 1)
+        logits = [
+            moved(offset).products(tile, grid)
+            for grid, offset in zip(key_grids, offsets, strict=True)
+        ]
+        weights = _softmax(torch.cat(logits, dim=1)).to(labels.dtype).chunk(len(keys), dim=1)
+        total = sum(
+            moved(offset).sums(weight.contiguous(), grid)
+            for weight, grid, offset in zip(weights, label_grids, label_offsets, strict=True)
+        )
+        assert isinstance(total, Tensor)
+        out[rows, columns] = total.view(*out[rows, columns].shape)
+    return out.permute(2, 0, 1).contiguous()
+
+
+class MastRule(Rule):
+    """One soft-max over windows in the long-term frames and every second of the recent ones."""
+
+    def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:
+        """Long-term frames, later keyframes, and recent frames two apart."""
+        anchors = {f for f in (*protocol.long_term, *later) if f <= t - 1}
+        recent = {t - 1 - 2 * i for i in range(protocol.context)}
+        return [Reference(f) for f in sorted(anchors | {f for f in recent if f > 0})]
+
+    def reach(self, protocol: Protocol) -> int:
+        """Recent frames are two apart."""
+        return 2 * protocol.context - 1
+
+    def step(
+        self,
+        protocol: Protocol,
+        t: int,
+        query: Cells,
+        keys: Cells,
+        slots: list[int],
+        labels: Tensor,
+        references: Sequence[Reference],
+    ) -> Tensor:
+        """See `mast`."""
+        return mast(
+            query.features([0])[0],
+            keys.features(slots),
+            labels,
+            radius=protocol.window,
+            gaps=[t - r.frame for r in references],
+            temperature=protocol.temperature,
+            own_offsets=protocol.own_offsets,
+        )
+
+
+def _softmax(logits: Tensor) -> Tensor:
+    """Soft-max over the last dimension, summed in the order of the published code.
+
+    It normalises thousands of float32 terms one after the other, which is visible at 1e-5.
+    """
+    return logits.T.contiguous().softmax(dim=0).T
+
+
+def _dilation(gap: int) -> int:
+    return min(MAST_MAX_DILATION, gap // MAST_LONG_GAP + 1)
+
+
+def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
+    """Soft-arg-max displacement (x, y) of every target cell in a distant reference: h x w x 2.
+
+    Cells of one residue class modulo the dilation only meet cells of the same class, so the
+    dilated window is a plain window on each of the dilation^2 interleaved grids.
+    """
+    _, h, w = query.shape
+    radius = MAST_LOCALISATION_RADIUS
+    steps = torch.arange(-radius, radius + 1).to(query) * dilation
+    offsets = query.new_empty(h, w, 2)
+    for y in range(min(dilation, h)):
+        for x in range(min(dilation, w)):
+            cells = query[:, y::dilation, x::dilation].permute(1, 2, 0).contiguous()
+            grid = padded(key[:, y::dilation, x::dilation], radius)
+            part = offsets[y::dilation, x::dilation]
+            for rows, columns in tiles(*cells.shape[:2]):
+                tile = cells[rows, columns].flatten(0, 1)
+                logits = Windows(rows, columns, radius).products(tile, grid)
+                p = _softmax(logits).view(-1, len(steps), len(steps))
+                found = torch.stack([p.sum(1) @ steps, p.sum(2) @ steps], dim=-1)
+                part[rows, columns] = found.view(*cells[rows, columns].shape[:2], 2)
+    return offsets
