@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 
 @pytest.fixture(params=["plain", "log", "plain in PyTorch", "log in PyTorch"])
-def log_domain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Each form of Sinkhorn's algorithm in turn: what to pass to `sinkhorn`."""
-    if "PyTorch" not in request.param:
+def how(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each form of Sinkhorn's algorithm in each domain in turn: what to pass to `sinkhorn`."""
+    form = "torch" if "PyTorch" in request.param else "numba"
+    if form == "numba":
         pytest.importorskip("numba")
-    else:
-        monkeypatch.setattr("pixelkin.ops.transport._compiled", lambda dtype: None)
-    return "log" in request.param
+    return {"form": form, "log_domain": "log" in request.param}

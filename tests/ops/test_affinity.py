@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelkin.ops import affinity
 from pixelkin.ops.affinity import dense_topk, windowed_topk
 from pixelkin.ops.cells import Cells
 
@@ -126,24 +123,23 @@ def test_without_the_margin_for_rounding_some_sources_are_missed(
     assert float((values - expected).abs().max()) > 2e-6
 
 
-def test_what_stays_uncertain_is_searched_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stays_uncertain_is_searched_in_float32() -> None:
     query, keys, expected = crowded()
-    searched = []
-    exact = affinity._Search._exact
-
-    def spy(self: affinity._Search, tile: torch.Tensor, *sources: Any) -> Any:
-        searched.append(len(tile))
-        return exact(self, tile, *sources)
-
-    monkeypatch.setattr(affinity._Search, "_exact", spy)
-    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
-    assert 0 < sum(searched) <= 400
+    restricted = [False] * 7
+    values, _ = windowed_topk(query, keys, 16, None, restricted)
     torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
-    monkeypatch.setattr(affinity, "WIDER", 10**6)  # all sources are candidates
-    searched.clear()
-    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
-    assert not searched
-    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
+    # A source that only the float32 search can find: the farthest of all in its rounded form, but
+    # in float32 the closest to each target. It is the last one in the place of the first.
+    assert keys.rounded is not None
+    far = -query.exact.mean((0, 1, 2))
+    lone = Cells.of(F.normalize(far, dim=0)[None, :, None, None], rounded=True)
+    assert lone.rounded is not None
+    keys.rounded[0, 0, 0], keys.exact[0, 0, 0] = lone.rounded[0, 0, 0], -9 * far
+    decoyed, _ = windowed_topk(query, keys, 16, None, restricted)
+    searched = decoyed[:, 0] > 2
+    assert 0 < int(searched.sum()) < 400
+    values, _ = windowed_topk(query, keys, 16, None, restricted, wider=80)  # 2,560 of 2,800
+    assert float(values.max()) < 2
 
 
 def test_bfloat16_features_are_compared_as_they_are() -> None:

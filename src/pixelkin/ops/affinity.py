@@ -86,10 +86,11 @@ class _Search:
         radius: float | None,
         k: int,
         verify: bool,
+        wider: int,
     ) -> None:
         self.target, self.keys, self.slots, self.near = target, keys, slots, near
         self.far = [t for t in range(len(slots)) if t not in near]
-        self.radius, self.k, self.verify = radius, k, verify
+        self.radius, self.k, self.verify, self.wider = radius, k, verify, wider
         self.margin = max(int(-(-(radius or 0) // 1)) - 1, 0)
         _, h, w, _ = target.exact.shape
         self.position = torch.arange(h * w, device=target.exact.device).view(h, w)
@@ -181,14 +182,14 @@ class _Search:
             tile: As in `_rounded`.
             eta: As in `_rounded`.
             products: With its sources.
-            rows: None, or which of the n cells: with `WIDER` times as many candidates.
+            rows: None, or which of the n cells: with `wider` times as many candidates.
 
         Returns:
             (values n x k, ids n x k, n bool).
         """
         times = 1
         if rows is not None:
-            tile, eta, times = tile[rows], eta[rows], WIDER
+            tile, eta, times = tile[rows], eta[rows], self.wider
         count, columns = (times * max(c, 2 * self.k) for c in (CANDIDATES, COLUMNS))
         distances, candidates, bound = joined(
             [p.best(count, columns, rows) for p in products], count
@@ -240,6 +241,7 @@ def windowed_topk(
     slots: Sequence[int] | None = None,
     *,
     verify: bool = True,
+    wider: int = WIDER,
 ) -> tuple[Tensor, Tensor]:
     """The k most similar source cells of every target cell, over several reference frames.
 
@@ -253,6 +255,8 @@ def windowed_topk(
         slots: Which of the S frames each reference is; None: they are the references.
         verify: Whether what rounded features find is compared in float32. Without it, similarities
             are those of rounded features and sources close to the k-th may be missed.
+        wider: How many times as many candidates rounded features give where they are not enough,
+            before the search is made in float32. What is found is the same.
 
     Returns:
         (values, ids): hw x k similarities (dot products), descending, and the sources as
@@ -265,7 +269,7 @@ def windowed_topk(
     if not slots or k < 1:
         raise ValueError(f"{k = } must be at least 1, and so must the {len(slots)} references")
     k = min(k, len(slots) * target.exact.shape[1] * target.exact.shape[2])
-    return _Search(target, keys, slots, near, radius, k, verify).run()
+    return _Search(target, keys, slots, near, radius, k, verify, wider).run()
 
 
 def dense_topk(

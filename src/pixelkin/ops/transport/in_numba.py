@@ -1,7 +1,7 @@
-"""Sinkhorn's algorithm for the kernel of one pair, compiled for the processor by numba.
+"""Sinkhorn's iterations for the kernel of one pair, compiled for the processor by numba.
 
-What `transport._solve` does in PyTorch, with one pass over the kernel where PyTorch needs two (an
-iteration is bound by memory) and no cost of calling operators:
+What `in_torch` does, by the same `policy`, with one pass over the kernel where PyTorch needs two
+(an iteration is bound by memory) and no cost of calling operators:
 
        v (M)                    four rows at a time, which stay in the first cache:
     +--------+
@@ -27,14 +27,16 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.ops import transport
+from pixelkin.ops.transport.policy import Absorb, Policy, Settings, coarse_start, next_wait
 
 Array = NDArray[Any]
 
 # Sums may be reordered, which lets the compiler use vector instructions; NaN and infinity count.
+# What is compiled is kept, until *this* file changes: after a change of `next_wait`, touch it.
 _jit = njit(
     fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True
 )
+_next_wait = _jit(next_wait)
 
 
 def solve(
@@ -42,35 +44,23 @@ def solve(
     rows: Tensor,
     columns: Tensor,
     mass: float,
-    settings: transport.Settings,
+    settings: Settings,
     *,
     coarse: bool,
-    absorb: transport.Absorb | None = None,
+    absorb: Absorb | None = None,
 ) -> list[float]:
-    """Turn the kernel of one pair into its plan, in place; iterations on one thread.
-
-    Args:
-        kernel: 1 x N x M, positive, contiguous; float32 or float64.
-        rows: N, marginal of the plan's rows; of the kernel's dtype, as are all vectors.
-        columns: M, that of its columns.
-        mass: What the plan is multiplied with in the end.
-        settings: See `transport.sinkhorn`.
-        coarse: Start from the solution of a quarter of the problem. For uniform marginals.
-        absorb: What absorbs scalings u and v into a kernel of the log domain.
-
-    Returns:
-        The residual alone: the share of the mass by which the plan's columns miss their marginal.
-    """
+    """See `policy.Solve`; B is 1, and iterations take one thread."""
     (k,), r, c = kernel.numpy(), rows.numpy(), columns.numpy()
-    widest = settings.reach / 2 if absorb else math.inf
     with _subnormals_are_zero():
-        v = _coarse_start(k, settings) if coarse else np.ones_like(c)
-        v, residual, left = _scale(k, r, c, v, settings, widest)
+        v = np.ones_like(c)
+        if coarse:
+            v = coarse_start(kernel, settings, _coarse_kernel, _coarse_scale).numpy()[0, 0]
+        v, residual, left = _scale(k, r, c, v, settings)
         while absorb and left:
             u = r / (k @ v)
             absorb(torch.from_numpy(u)[None, None], torch.from_numpy(v)[None, None])
             settings = settings._replace(max_iterations=left)
-            v, residual, left = _scale(k, r, c, np.ones_like(c), settings, widest)
+            v, residual, left = _scale(k, r, c, np.ones_like(c), settings)
         _finish(k, (rows * mass).numpy(), v)
     return [residual]
 
@@ -78,9 +68,9 @@ def solve(
 def prepare(dtype: torch.dtype) -> None:
     """Compile for a dtype, which takes seconds once on a machine; raises what is in the way."""
     kernel = torch.ones(1, 2, 2, dtype=dtype)
-    _halve(kernel[0].numpy())
+    policy = Policy(history=1, period=1, coarsest=1)  # all that there is to compile is called
     ones = torch.ones(2, dtype=dtype)
-    solve(kernel, ones, ones, 1.0, transport.Settings(1.0, 2, 1, 1, 1.0), coarse=True)
+    solve(kernel, ones, ones, 1.0, Settings(1.0, 2, math.inf, 1.0, policy), coarse=True)
 
 
 @contextmanager
@@ -94,23 +84,16 @@ def _subnormals_are_zero() -> Iterator[None]:
         torch.set_flush_denormal(were_zero)
 
 
-def _coarse_start(kernel: Array, settings: transport.Settings) -> Array:
-    """v of every second row and of columns in pairs, which in turn starts from its own.
+def _coarse_kernel(kernel: Tensor) -> Tensor:
+    return torch.from_numpy(_halve(kernel[0].numpy()))[None]
 
-    Pixels come row by row, so that neighbours in the matrix are mostly alike. Where they are not,
-    this gains nothing and costs little: an iteration takes a quarter of the work.
-    """
-    n, m = kernel.shape[0] // 2, kernel.shape[1] // 2
-    v = np.ones(kernel.shape[1], kernel.dtype)
-    if min(n, m) >= transport.COARSEST and settings.history:
-        coarse = _halve(kernel)
-        rows, columns = np.ones(n, kernel.dtype), np.full(m, n / m, kernel.dtype)
-        start = _coarse_start(coarse, settings)
-        settings = settings._replace(tolerance=transport.COARSE)
-        found, _, _ = _scale(coarse, rows, columns, start, settings, math.inf)
-        v[: 2 * m] = np.repeat(found, 2)
-        v[2 * m :] = found[-1]
-    return v
+
+def _coarse_scale(
+    kernel: Tensor, rows: Tensor, columns: Tensor, v: Tensor, settings: Settings
+) -> Tensor:
+    k, start = kernel[0].numpy(), v[0, 0].numpy()
+    found, _, _ = _scale(k, rows.numpy(), columns.numpy(), start, settings)
+    return torch.from_numpy(found)[None, None]
 
 
 @_jit
@@ -127,19 +110,15 @@ def _halve(kernel: Array) -> Array:
 
 @_jit
 def _scale(
-    kernel: Array,
-    rows: Array,
-    columns: Array,
-    v: Array,
-    settings: transport.Settings,
-    widest: float,
+    kernel: Array, rows: Array, columns: Array, v: Array, settings: Settings
 ) -> tuple[Array, float, int]:
-    """The scaling v of the kernel's columns, beginning with v, its residual, and 0.
+    """The scaling v of the kernel's columns, beginning with v (and in it), its residual, and 0.
 
-    Or, where log v comes to span more than `widest`, that v, infinity, and the number of iterations
-    left.
+    Or, where log v comes to span more than `settings.widest`, that v, infinity, and the number of
+    iterations left.
     """
-    size, m = settings.history + 1, len(v)
+    policy = settings.policy
+    size, m = policy.history + 1, len(v)
     sums, x = np.empty_like(v), np.empty_like(v)
     total = 0.0
     for j in range(m):
@@ -148,10 +127,10 @@ def _scale(
     # The last updates of log v and by how much each differs from what it follows, in turns.
     updates, steps = np.empty((size, m), v.dtype), np.empty((size, m), v.dtype)
     best, least, before = np.ones_like(v), np.inf, np.inf
-    period, since = settings.period, 0
+    wait, since = policy.period, 0
     step = np.zeros_like(v)
     for iteration in range(settings.max_iterations):
-        if _span(x) > widest:
+        if _span(x) > settings.widest:
             return v, np.inf, settings.max_iterations - iteration
         backwards = iteration % 2 == 1  # what was read last is still in the cache
         residual = _sweep(kernel, rows, columns, v, sums, backwards) / total
@@ -168,17 +147,12 @@ def _scale(
             updates[at, j], steps[at, j] = update, update - x[j]
             x[j] = update
         since += 1
-        if since == period:
-            x = _extrapolate(updates, steps, at, min(iteration + 1, size), settings.reach / 8)
+        if since == wait:
+            count = min(iteration + 1, size)
+            x = _extrapolate(updates, steps, at, count, settings.furthest, policy.ridge)
             for j in range(m):
                 v[j] = math.exp(x[j])
-            # Extrapolations can leap to and fro for ever, plain iterations cannot: after one that
-            # the step has turned against, the next waits twice as long.
-            turned = _dot(step, steps[at]) < 0
-            if least < 0.9 * before:
-                period = settings.period
-            elif turned:
-                period *= 2
+            wait = _next_wait(wait, policy, least, before, _dot(step, steps[at]) < 0)
             for j in range(m):
                 step[j] = steps[at, j]
             before, since = least, 0
@@ -221,8 +195,10 @@ def _sweep(
 
 
 @_jit
-def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: float) -> Array:
-    """Anderson acceleration: the log v that follows, largest entry 0; see `transport`."""
+def _extrapolate(
+    updates: Array, steps: Array, last: int, count: int, furthest: float, ridge: float
+) -> Array:
+    """The log v that follows the last of `count` updates."""
     size, m = updates.shape
     k = count - 1
     of_updates, of_steps = np.empty((k, m), updates.dtype), np.empty((k, m), updates.dtype)
@@ -237,7 +213,7 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
         weights[q] = _dot(of_steps[q], steps[last])
         for r in range(q + 1):
             gram[q, r] = gram[r, q] = _dot(of_steps[q], of_steps[r])
-        gram[q, q] = gram[q, q] * (1 + 1e-6) + 1e-300
+        gram[q, q] = gram[q, q] * (1 + ridge) + 1e-300
     for q in range(k):  # Gauss-Jordan elimination
         for r in range(k):
             if r != q:
@@ -256,7 +232,7 @@ def _extrapolate(updates: Array, steps: Array, last: int, count: int, furthest: 
     mean, far = change.dtype.type(mean), change.dtype.type(furthest)
     for j in range(m):
         change[j] -= mean
-    if _dot(change, steps[last]) > 0:  # see `transport._extrapolate`
+    if _dot(change, steps[last]) > 0:
         for j in range(m):
             change[j] = 0
     top = change.dtype.type(-np.inf)
