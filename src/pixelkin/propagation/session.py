@@ -189,13 +189,28 @@ def propagate_to_folder(
     """
     reader = open_video(video)
     keyframes = _checked(labels, reader)
-    passes = plan(len(reader), keyframes)
+    plan(len(reader), keyframes)  # complains now
     encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
     protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
-    folder = ResultsFolder(Path(out))
     settings = fingerprint(reader, keyframes, encoder, protocol)
-    if folder.open(settings, overwrite=overwrite, reuse=reuse):
-        return Run(Path(out), len(reader), len(reader), folder.lowest_confidence())
+    with ResultsFolder(Path(out)) as folder:
+        resumed = len(reader)
+        if not folder.open(settings, overwrite=overwrite, reuse=reuse):
+            resumed = _write_all(folder, reader, keyframes, encoder, protocol, progress)
+            folder.close()
+        return Run(Path(out), len(reader), resumed, folder.lowest_confidence(reader))
+
+
+def _write_all(
+    folder: ResultsFolder,
+    reader: VideoReader,
+    keyframes: Mapping[int, Labels],
+    encoder: Encoder,
+    protocol: Protocol,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Write what the folder lacks; how many frames it had."""
+    passes = plan(len(reader), keyframes)
     current, done, state = folder.load_state()
     finished = sum(p.results(p.frames) for p in passes[:current])
     resumed = finished + passes[current].results(done)
@@ -220,5 +235,4 @@ def propagate_to_folder(
                     progress(finished + part.results(now), len(reader))
             finished += part.results(part.frames)
             done, state = 0, {}
-    folder.close()
-    return Run(Path(out), len(reader), resumed, folder.lowest_confidence())
+    return resumed

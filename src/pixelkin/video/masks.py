@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelkin.files import atomic_write
 from pixelkin.types import InputError, Labels
-from pixelkin.video.files import atomic_write
 from pixelkin.video.images import load_image
 
 MAX_GREY_ID = 63  # a grey level up to here is an id as it stands

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.files import write_json
 from pixelkin.types import InputError, Labels, Prediction
-from pixelkin.video.writer import write_json
 
 
 def save_prediction(path: str | Path, prediction: Prediction) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from pixelkin.files import write_json
 from pixelkin.types import InputError, Labels
-from pixelkin.video.writer import write_json
 
 
 def load_points(path: str | Path, size: tuple[int, int] | None = None) -> Labels:
