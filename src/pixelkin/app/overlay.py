@@ -35,14 +35,17 @@ def write_overlay(
         Path of overlay.mp4, written atomically into `folder`.
     """
     reader = video if isinstance(video, VideoReader) else open_video(video)
-    path = Path(folder) / "overlay.mp4"
-    predictions = ResultsFolder(Path(folder)).predictions(reader)
-    pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
-    with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
-        for done, picture in enumerate(ahead(pictures), start=1):
-            writer.write(picture)
-            if progress is not None:
-                progress(done, len(reader))
+    with ResultsFolder(Path(folder)) as results:
+        results.lock()
+        path = results.file("overlay.mp4")
+        pictures = itertools.starmap(
+            _draw, zip(reader.frames(), results.predictions(reader), strict=True)
+        )
+        with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
+            for done, picture in enumerate(ahead(pictures), start=1):
+                writer.write(picture)
+                if progress is not None:
+                    progress(done, len(reader))
     return path
 
 

@@ -75,6 +75,11 @@ class DavisVideo(Video):
         """
         return self.truth(0) if index == 0 and self.objects else None
 
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The annotation of frame 0."""
+        return self.annotations[:1]
+
     def truth(self, index: int) -> Labels | None:
         """The true labels of a frame, where it is annotated."""
         known = index < len(self.annotations)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import Statistics, davis_statistics
-from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
+from pixelkin.files import check_writable, write_text
 
 Group = Literal["seen", "unseen"]  # categories that training has seen, and others
 
@@ -145,12 +144,9 @@ class Score:
         """
         tables = self.csv_tables(split)
         paths = [Path(folder) / name for name in tables]
-        for path in paths:
-            if path.exists() and not overwrite:
-                raise InputError(f"{path} exists; ask to overwrite it, or choose another folder")
+        check_writable(*paths, overwrite=overwrite)
         for path, text in zip(paths, tables.values(), strict=True):
-            with atomic_write(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
+            write_text(path, text)
         return paths[0], paths[1]
 
     def csv_tables(self, split: str = "val") -> dict[str, str]:

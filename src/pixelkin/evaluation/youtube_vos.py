@@ -29,9 +29,9 @@ from pixelkin.evaluation.folders import choose, files, find, fit_map, listing
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.scores import JF, Group, GroupScore
 from pixelkin.evaluation.videos import Video
+from pixelkin.files import atomic_write
 from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
-from pixelkin.video.files import atomic_write
 
 Rate = Literal["fifth", "all"]
 Split = Literal["valid", "test", "train"]
@@ -77,6 +77,11 @@ class YoutubeVosVideo(Video):
             return None
         ids = self.annotation(index)
         return Labels.from_mask(np.where(np.isin(ids, new), ids, 0))
+
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The annotations of the frames in which objects begin."""
+        return tuple(self.annotations[self.names[i]] for i in sorted(set(self.starts.values())))
 
     def truth(self, index: int) -> Labels | None:
         """All objects, in frames that are annotated."""

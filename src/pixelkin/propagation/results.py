@@ -5,13 +5,14 @@ OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
 OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
 OUT/.state.npz         soft labels in memory, while a run is under way
 OUT/overlay.mp4        where one was asked for; drawn by others, removed with the rest
+
+Who may write to it, and what --overwrite removes, is `run_folder`'s.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -21,15 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.formats.frame_json import load_prediction, save_prediction
+from pixelkin.files import atomic_write, stamp
+from pixelkin.formats.frame_json import files_of, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.passes import Pass
 from pixelkin.propagation.protocol import Protocol
+from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.types import InputError, Prediction
-from pixelkin.video.files import atomic_write
 from pixelkin.video.reader import VideoReader
-from pixelkin.video.writer import write_json
 
+STATE = ".state.npz"
 State = dict[str, NDArray[Any]]
 
 
@@ -46,14 +48,9 @@ def fingerprint(
     reader: VideoReader, passes: Sequence[Pass], encoder: Encoder, protocol: Protocol
 ) -> dict[str, Any]:
     """Everything that decides a run's results, as run.json keeps it."""
-    files = hashlib.sha256()
-    for path in reader.paths:
-        status = path.stat()
-        files.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
     info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
     described = {
-        "kind": "propagation",
-        "video": {**asdict(info), "files": files.hexdigest()},
+        "video": {**asdict(info), "files": stamp(reader.paths)},
         "keyframes": sorted({p.keyframe for p in passes}),
         "passes": [asdict(p) for p in passes],
         "encoder": describe_encoder(encoder),
@@ -63,37 +60,11 @@ def fingerprint(
     return plain
 
 
-def read_run(path: Path, kind: str, *, overwrite: bool) -> dict[str, Any] | None:
-    """What a folder's run.json holds; None if there is none, or it is damaged but may be replaced.
-
-    Raises:
-        InputError: If it is damaged or of another kind of run.
-    """
-    if not path.is_file():
-        return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        if overwrite:
-            return None
-        raise InputError(f"{path} is damaged ({error}): --overwrite replaces the run") from error
-    if not isinstance(content, dict) or content.get("kind") != kind:
-        raise InputError(f"{path} is not of {kind} by pixelkin: choose another folder")
-    return content
-
-
-class ResultsFolder:
+class ResultsFolder(RunFolder):
     """Writes one run's results; knows whether they are complete and how to go on."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._settings: dict[str, Any] = {}
-        self._begun = False
-        self._replaces = False
-
-    @property
-    def _state(self) -> Path:
-        return self.folder / ".state.npz"
+        super().__init__(folder, "propagation")
 
     def open(self, settings: dict[str, Any], *, overwrite: bool, reuse: bool = False) -> bool:
         """Start, or go on with, a run of these settings.
@@ -109,52 +80,29 @@ class ResultsFolder:
             Whether the run is finished already.
 
         Raises:
-            InputError: If the folder holds something else and `overwrite` is not set.
+            InputError: If the folder is in use, or holds something else and `overwrite` is not set.
         """
-        self._settings = settings
-        run = self.folder / "run.json"
-        known = read_run(run, "propagation", overwrite=overwrite)
-        if overwrite and run.is_file():
-            self._replaces = True
-        elif known is not None:
-            if known.pop("complete", False):
-                if reuse and known == settings:
-                    return True
-                raise InputError(f"{self.folder} holds a finished run: --overwrite replaces it")
-            if known != settings:
-                changed = [k for k in settings if known.get(k) != settings[k]]
-                raise InputError(
-                    f"{self.folder} holds an unfinished run with another {', '.join(changed)}: "
-                    "--overwrite replaces it"
-                )
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise InputError(f"{self.folder} exists and is not a run's folder: choose another")
-        return False
-
-    def _begin(self) -> None:
-        """Make room for the first result."""
-        if self._replaces:
-            for old in (self.folder / "masks", self.folder / "frames"):
-                shutil.rmtree(old, ignore_errors=True)
-            for file in (self._state, self.folder / "overlay.mp4"):
-                file.unlink(missing_ok=True)
-        write_json(self.folder / "run.json", {**self._settings, "complete": False})
-        self._begun = True
+        standing = self.claim(settings, overwrite=overwrite)
+        if standing is Standing.COMPLETE and not reuse:
+            raise InputError(f"{self.folder} holds a finished run: --overwrite replaces it")
+        return standing is Standing.COMPLETE
 
     def close(self) -> None:
         """Mark the run as complete."""
-        write_json(self.folder / "run.json", {**self._settings, "complete": True})
-        self._state.unlink(missing_ok=True)
+        self.remove(STATE)
+        self.finish()
 
     def write(self, prediction: Prediction) -> None:
         """Write one frame's results under its name, or its number in five digits."""
-        if not self._begun:
-            self._begin()
-        save_prediction(self.folder, _stem(prediction.index, prediction.name), prediction)
+        self.begin()
+        stem = _stem(prediction.index, prediction.name)
+        for path in files_of(self.folder, stem, prediction.labels.kind):
+            self.file(path.relative_to(self.folder).as_posix())
+        save_prediction(self.folder, stem, prediction)
 
     def save_state(self, part: int, done: int, state: State) -> None:
         """Keep what is needed to go on after `done` frames of the `part`-th pass."""
-        with atomic_write(self._state) as temporary:
+        with atomic_write(self.file(STATE)) as temporary:
             np.savez(temporary, part=part, done=done, **state)  # type: ignore[arg-type]
 
     def load_state(self) -> tuple[int, int, State]:
@@ -162,10 +110,11 @@ class ResultsFolder:
 
         It starts again where the state is damaged, as a power failure may leave it.
         """
-        if self._replaces or not self._state.is_file():
+        path = self.folder / STATE
+        if self.standing is Standing.NEW or not path.is_file():
             return 0, 0, {}
         try:
-            with np.load(self._state) as arrays:
+            with np.load(path) as arrays:
                 state = {k: arrays[k] for k in arrays}
             return int(state.pop("part")), int(state.pop("done")), state
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
@@ -175,15 +124,14 @@ class ResultsFolder:
         """Whether a frame has its results."""
         return (self.folder / "frames" / f"{_stem(index, name)}.json").is_file()
 
-    def lowest_confidence(self) -> tuple[int, float]:
+    def lowest_confidence(self, reader: VideoReader) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame.
 
         Points that no keyframe has are not followed, so they do not count.
         """
         frames: dict[int, dict[int, float]] = {}
         followed: set[int] = set()
-        for file in (self.folder / "frames").glob("*.json"):
-            p = load_prediction(self.folder, file.stem)
+        for p in self.predictions(reader):
             frames[p.index] = dict(zip(p.objects, p.confidence.tolist(), strict=True))
             if p.origin == "given":
                 followed |= {i for i, value in frames[p.index].items() if value > 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pixelkin.propagation.passes import Keyframes, Pass, checked, plan, run_pass
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, fingerprint
+from pixelkin.types import Labels
 from pixelkin.video.overlap import Behind
 from pixelkin.video.reader import VideoReader, open_video
 
@@ -75,10 +76,25 @@ def propagate_to_folder(
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes)
     encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    folder = ResultsFolder(Path(out))
     settings = fingerprint(reader, passes, encoder, protocol)
-    if folder.open(settings, overwrite=overwrite, reuse=reuse):
-        return Run(Path(out), len(reader), len(reader), folder.lowest_confidence())
+    with ResultsFolder(Path(out)) as folder:
+        resumed = len(reader)
+        if not folder.open(settings, overwrite=overwrite, reuse=reuse):
+            resumed = _write_all(folder, reader, keyframes, encoder, protocol, progress)
+            folder.close()
+        return Run(Path(out), len(reader), resumed, folder.lowest_confidence(reader))
+
+
+def _write_all(
+    folder: ResultsFolder,
+    reader: VideoReader,
+    keyframes: Mapping[int, Labels],
+    encoder: Encoder,
+    protocol: Protocol,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Write what the folder lacks; how many frames it had."""
+    passes = plan(len(reader), keyframes)
     current, done, state = folder.load_state()
     before = [i for p in passes[:current] for i in p.results(p.frames)]
     before += passes[current].results(done)
@@ -100,8 +116,7 @@ def propagate_to_folder(
                 if progress is not None:
                     progress(finished, len(reader))
             done, state = 0, {}
-    folder.close()
-    return Run(Path(out), len(reader), resumed, folder.lowest_confidence())
+    return resumed
 
 
 def _frame(reader: VideoReader, part: Pass, number: int) -> NDArray[np.uint8]:
