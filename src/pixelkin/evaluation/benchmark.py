@@ -8,7 +8,7 @@
 What happens with them is in pipeline.py. Each benchmark is one file with a subclass of `Benchmark`
 and one of `Video` (videos.py), and a line in registry.py.
 
-    OUT/run.json                       what was run; another run does not mix with it
+    OUT/run.json                       what was run; another does not mix with it, see run_folder.py
     OUT/predictions/SEQUENCE/NAME.png  palette PNGs, as evaluation servers and codes read them
     OUT/records/SEQUENCE.json          confidences, and the positions of keypoints
     OUT/videos/SEQUENCE.mp4            truth, prediction and confidence, where asked for
@@ -17,7 +17,6 @@ and one of `Video` (videos.py), and a line in registry.py.
 from __future__ import annotations
 
 import json
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,21 +27,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.videos import Video
+from pixelkin.files import write_json
 from pixelkin.formats.id_png import read_ids
+from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import json_of, point_of
+from pixelkin.run_folder import RunFolder
 from pixelkin.types import (
     InputError,
     LabelKind,
     Labels,
+    MaskLabels,
     Object,
     Objects,
     PointLabels,
     Prediction,
 )
-from pixelkin.video.writer import write_json
 
 
-class Store:
+class Store(RunFolder):
     """The folder of a run.
 
     Attributes:
@@ -51,20 +53,32 @@ class Store:
     """
 
     def __init__(self, folder: Path, predictions: Path | None = None) -> None:
-        self.folder = folder
+        super().__init__(folder, "evaluation")
         self.predictions = predictions or folder / "predictions"
 
     def holds(self, video: Video) -> bool:
-        """Whether a video's predictions are all there."""
+        """Whether a video's predictions are all there, and made from what is there now."""
         if not self._record(video).is_file():
             return False
-        if self.record(video)["kind"] == "keypoints":
+        record = self.record(video)
+        if record.get("source") != video.source:
+            return False
+        if record["kind"] == "keypoints":
             return True
         return all(video.map_in(self.predictions, i).is_file() for i in video.kept)
 
     def video(self, video: Video) -> Path:
         """Where the video that shows the predictions belongs."""
         return self.folder / "videos" / f"{video.name}.mp4"
+
+    def discard(self, video: Video) -> None:
+        """Forget that a video is done, and what was drawn of it."""
+        self.remove(f"records/{video.name}.json")
+        self.remove(f"videos/{video.name}.mp4")
+
+    def write_map(self, video: Video, index: int, labels: MaskLabels) -> None:
+        """Write the map of one frame."""
+        write_mask(self.file(f"predictions/{video.name}/{video.names[index]}.png"), labels)
 
     def write(self, video: Video, kind: LabelKind, frames: dict[str, Any]) -> None:
         """Write a record, which says that a video is done; its maps have been written before.
@@ -74,7 +88,8 @@ class Store:
             kind: Of its labels.
             frames: By frame name, what `entry` gives.
         """
-        write_json(self._record(video), {"kind": kind, "frames": frames}, indent=None)
+        content = {"kind": kind, "source": video.source, "frames": frames}
+        write_json(self.file(f"records/{video.name}.json"), content, indent=None)
 
     @staticmethod
     def entry(prediction: Prediction) -> dict[str, Any]:

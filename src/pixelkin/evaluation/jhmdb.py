@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,4 +182,6 @@ def _find_video(root: Path, name: str) -> JhmdbVideo:
         raise InputError(f"{folder}: {len(images)} frames, but joints of {len(joints)}")
     puppet = root / "puppet_mask" / name / "puppet_mask.mat"
     names = tuple(p.stem for p in images)
-    return JhmdbVideo(name, names, images, joints, puppet if puppet.is_file() else None, joints_file)
+    return JhmdbVideo(
+        name, names, images, joints, puppet if puppet.is_file() else None, joints_file
+    )

@@ -1,212 +1,33 @@
-"""What happens in an evaluation: predict, score, keep.
+"""Predict the videos of a benchmark into the folder of a run.
 
-<<<<<<< HEAD
-    result = evaluate("davis", "DAVIS", "default", year=2016, split="val")
-    print(result.score.summary.jf)
-
-Predictions go to files and are scored from these, as anyone's are. A record is written last, so a
-video that has one is done and is not computed again; one that was interrupted starts again. Several
-processes divide the videos among them (see ranks.py); the files do not depend on how. What a
-=======
-    OUT/run.json                       what was run; another does not mix with it, see run_folder.py
-    OUT/predictions/SEQUENCE/NAME.png  palette PNGs, as evaluation servers and codes read them
-    OUT/records/SEQUENCE.json          confidences, and the positions of keypoints
-    OUT/videos/SEQUENCE.mp4            truth, prediction and confidence, where asked for
-
-A record is written last, so a sequence that has one is done and is not computed again, unless its
+A record is written last, so a video that has one is done and is not computed again, unless its
 frames or given labels have changed since; one that was interrupted starts again. Several processes
-divide the sequences among them (see processes.py); the files do not depend on how. What a
->>>>>>> grounds
-benchmark's folders look like, and how it is scored, is left to the benchmark.
+divide the videos among them (see processes.py); the files do not depend on how. What is predicted
+and how it is scored is left to run.py and to the benchmarks.
 """
 
 from __future__ import annotations
 
-import json
-<<<<<<< HEAD
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-=======
-import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, closing
->>>>>>> grounds
+from contextlib import (
+    ExitStack,
+    closing,
+)
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-<<<<<<< HEAD
-from pixelkin.evaluation.benchmark import Benchmark, Result, Store
-from pixelkin.evaluation.qualitative import draw_video
-from pixelkin.evaluation.ranks import Ranks, shares
-from pixelkin.evaluation.registry import make_benchmark
+from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.videos import Video
-from pixelkin.formats.mask_png import write_mask
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder
+from pixelkin.processes import Processes, shares
 from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import describe_encoder
-from pixelkin.types import InputError, MaskLabels, Prediction
+from pixelkin.types import MaskLabels, Prediction
 from pixelkin.video.images import read_image
 from pixelkin.video.overlap import Behind
-from pixelkin.video.writer import write_json
-
-Bar = Callable[[str, str], AbstractContextManager[Callable[[int, int], None] | None]]
-=======
-import numpy as np
-from numpy.typing import NDArray
-
-from pixelkin.evaluation.maps import map_path
-from pixelkin.files import stamp, write_json
-from pixelkin.models.encoder import Encoder
-from pixelkin.processes import Processes, shares
-from pixelkin.propagation.propagator import Propagator
-from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import describe_encoder
-from pixelkin.run_folder import RunFolder
-from pixelkin.types import InputError, LabelKind, Labels, Prediction
-from pixelkin.video.ids import read_ids
-from pixelkin.video.images import read_image
-from pixelkin.video.masks import write_mask
-from pixelkin.video.overlap import Behind, ahead
-
-
-@dataclass(frozen=True)
-class Video(ABC):
-    """One video of a benchmark: where its frames are, what is given, what is known.
-
-    Attributes:
-        name: The sequence's name, e.g. "dogs-jump"; with slashes where it lies in subfolders.
-        names: File stem of each frame, in order.
-        frames: Path of each RGB frame; empty if loaded without frames.
-    """
-
-    name: str
-    names: tuple[str, ...]
-    frames: tuple[Path, ...]
-
-    fps = 24.0  # of the videos that are drawn
-
-    @abstractmethod
-    def given(self, index: int) -> Labels | None:
-        """The labels that the benchmark gives for frame `index`, if any; of frame 0 always."""
-
-    @abstractmethod
-    def truth(self, index: int) -> Labels | None:
-        """The true labels of frame `index`, where they are known, to look at."""
-
-    def region(self, index: int) -> Labels | None:  # noqa: ARG002
-        """A mask to show beneath true keypoints, where there is one."""
-        return None
-
-    @property
-    def kept(self) -> Collection[int]:
-        """Indices of the frames whose predictions are stored: all, unless a benchmark says."""
-        return range(len(self.names))
-
-    @property
-    def given_files(self) -> Collection[Path]:
-        """The files from which the given labels come."""
-        return ()
-
-    @cached_property
-    def source(self) -> str:
-        """Digest of what decides the predictions: the frames, and the labels that are given."""
-        return stamp([*self.frames, *self.given_files])
-
-    @cached_property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the frames."""
-        height, width = read_image(self.frames[0]).shape[:2]
-        return height, width
-
-
-class Store(RunFolder):
-    """The folder of a run.
-
-    Attributes:
-        folder: The folder.
-        predictions: Where the maps are, <sequence>/<frame>.png; below `folder` unless said.
-    """
-
-    def __init__(self, folder: Path, predictions: Path | None = None) -> None:
-        super().__init__(folder, "evaluation")
-        self.predictions = predictions or folder / "predictions"
-
-    def holds(self, video: Video) -> bool:
-        """Whether a video's predictions are all there, and made from what is there now."""
-        if not self._record(video).is_file():
-            return False
-        record = self.record(video)
-        if record.get("source") != video.source:
-            return False
-        if record["kind"] == "keypoints":
-            return True
-        return all(map_path(self.predictions, video, i).is_file() for i in video.kept)
-
-    def video(self, video: Video) -> Path:
-        """Where the video that shows the predictions belongs."""
-        return self.folder / "videos" / f"{video.name}.mp4"
-
-    def discard(self, video: Video) -> None:
-        """Forget that a video is done, and what was drawn of it."""
-        self.remove(f"records/{video.name}.json")
-        self.remove(f"videos/{video.name}.mp4")
-
-    def write_map(self, video: Video, index: int, labels: Labels) -> None:
-        """Write the map of one frame."""
-        write_mask(self.file(f"predictions/{video.name}/{video.names[index]}.png"), labels)
-
-    def write(self, video: Video, kind: LabelKind, frames: dict[str, Any]) -> None:
-        """Write a record, which says that a video is done; its maps have been written before.
-
-        Args:
-            video: What was predicted.
-            kind: Of its labels.
-            frames: By frame name, what `_entry` gives.
-        """
-        content = {"kind": kind, "source": video.source, "frames": frames}
-        write_json(self.file(f"records/{video.name}.json"), content, indent=None)
-
-    def record(self, video: Video) -> dict[str, Any]:
-        """What `write` wrote."""
-        path = self._record(video)
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} is missing or damaged: remove it to start again") from error
-        return content
-
-    def points(self, video: Video) -> NDArray[np.float32]:
-        """Predicted keypoints of a video, F x P x 2 (x, y) pixels, NaN where lost."""
-        frames = self.record(video)["frames"].values()
-        return np.stack([_points(frame) for frame in frames])
-
-    def prediction(self, video: Video, index: int, record: dict[str, Any]) -> Prediction:
-        """What is stored of one frame; `record` as `record` gives it."""
-        kind: LabelKind = record["kind"]
-        frame = record["frames"][video.names[index]]
-        if kind == "keypoints":
-            labels = Labels.from_points(_points(frame), video.size)
-        else:
-            ids = read_ids(map_path(self.predictions, video, index))
-            labels = Labels.from_mask(ids, kind="parts" if kind == "parts" else "mask")
-        confidence = frame["confidence"]
-        return Prediction(
-            index,
-            labels,
-            tuple(int(i) for i in confidence),
-            np.array(list(confidence.values()), dtype=np.float32),
-            name=video.names[index],
-        )
-
-    def _record(self, video: Video) -> Path:
-        return self.folder / "records" / f"{video.name}.json"
->>>>>>> grounds
 
 
 @dataclass
@@ -215,200 +36,6 @@ class Speed:
 
     frames: int = 0
     seconds: float = 0.0
-
-
-def evaluate(
-    name: str,
-    root: str | Path,
-    encoder: Encoder | str | Path = "default",
-    *,
-    protocol: Protocol | str | None = None,
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    **options: Any,
-) -> Result:
-    """Run a benchmark: predict all its videos, and score them.
-
-    Args:
-        name: davis, youtube_vos, vip or jhmdb.
-        root: The data set's folder.
-        encoder: An `Encoder`, or what `load_encoder` takes.
-        protocol: Decides the propagation; the benchmark's own if None.
-        out: Keeps predictions, figures and table, and goes on with what is missing; nothing is
-            kept if None.
-        overwrite: Whether another run's results in `out` may be replaced.
-        progress: Called with (frames done, frames in all).
-        **options: The benchmark's own, as its command has them: `year=2016`, `split="val"`,
-            `every=2`, `sequences=["dog"]` of davis, for example.
-
-    Returns:
-        The result; `result.figures` is what the command writes as JSON, `result.score` the score in
-        the benchmark's own form.
-
-    Raises:
-        InputError: If an option is wrong, the data set is incomplete, or `out` holds another run.
-
-    Example:
-        >>> import pixelkin
-        >>> result = pixelkin.evaluate("davis", "DAVIS", year=2017)  # doctest: +SKIP
-        >>> result.figures["J&F"], result.score.summary.j.mean  # doctest: +SKIP
-    """
-    result = run_benchmark(
-        make_benchmark(name, root, **options),
-        encoder,
-        protocol=Protocol.named(protocol) if isinstance(protocol, str) else protocol,
-        out=None if out is None else Path(out),
-        overwrite=overwrite,
-        bar=lambda title, _: nullcontext(progress if title == PREDICTING else None),
-    )
-    assert result is not None  # there is one process
-    return result
-
-
-PREDICTING = "predicting"
-
-
-def no_bar(title: str, unit: str) -> AbstractContextManager[None]:  # noqa: ARG001
-    """Show no progress."""
-    return nullcontext()
-
-
-def run_benchmark(
-    benchmark: Benchmark[Any],
-    encoder: Encoder | str | Path,
-    *,
-    protocol: Protocol | None = None,
-    out: Path | None = None,
-    overwrite: bool = False,
-    draw: bool = False,
-    ranks: Ranks | None = None,
-    bar: Bar = no_bar,
-) -> Result | None:
-    """Predict what is missing, score it, and keep the figures.
-
-    Args:
-        benchmark: What to run.
-        encoder: An `Encoder`, or what `load_encoder` takes.
-        protocol: Decides the propagation; the benchmark's own if None.
-        out: Folder for predictions, result.json, table.md and what the benchmark adds; nothing is
-            kept if None.
-        overwrite: Whether another run's results may be replaced.
-        draw: Whether videos of truth, prediction and confidence are drawn too.
-        ranks: The processes that share the work; a single one if None.
-        bar: Gives the progress function of a stage, from its title and its unit.
-
-    Returns:
-        The result in the process of rank 0, None in others.
-
-    Raises:
-        InputError: If something of the data set is wrong, or `out` holds another run.
-    """
-    ranks, protocol = ranks or Ranks(), protocol or Protocol.named(benchmark.PROTOCOL)
-    if benchmark.unscored is not None and out is None:
-        raise InputError(f"{benchmark.unscored}: --out keeps what it takes")
-    videos = benchmark.load()
-    weights = "given" if isinstance(encoder, Encoder) else str(encoder)
-    network = encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
-    with _folder(out, draw, ranks) as folder:
-        store = Store(folder)
-        share = f" (1 of {ranks.count} processes)" if ranks.count > 1 else ""
-        with bar(f"{PREDICTING}{share}", "frames") as progress:
-            speed = predict_all(
-                videos,
-                network,
-                protocol,
-                store,
-                settings=benchmark.settings,
-                overwrite=overwrite,
-                ranks=ranks,
-                draw=draw_video if draw else None,
-                progress=None if ranks.rank else progress,
-            )
-        if ranks.rank:
-            return None
-        title = f"{benchmark.title(videos)}, {_describe(weights, protocol)}"
-        figures = {**benchmark.settings, "weights": weights, "protocol": asdict(protocol)}
-        if speed.frames:
-            rate = speed.seconds / speed.frames
-            title += f", {rate:.2f} s a frame"
-            figures["seconds_per_frame"] = rate
-        result = _score(benchmark, videos, store, title, figures, bar)
-        return result if out is None else _keep(benchmark, videos, store, result)
-
-
-def score_maps(
-    benchmark: Benchmark[Any], folder: Path, *, resize: bool = False, bar: Bar = no_bar
-) -> Result:
-    """Score maps that are there, ours or anyone's.
-
-    Args:
-        benchmark: What they are predictions of.
-        folder: Holds <sequence>/<frame>.png.
-        resize: Resample maps of another size than the truth, by nearest neighbour.
-        bar: Gives the progress function, from a title and a unit.
-
-    Raises:
-        InputError: If a map is missing or does not fit, or the truth is not at hand.
-    """
-    videos = benchmark.load(frames=False)
-    title = benchmark.title(videos)
-    if benchmark.unscored is not None:
-        raise InputError(f"{title}: the truth is not at hand, so it cannot be scored here")
-    store, settings = Store(folder, folder), benchmark.settings
-    return _score(benchmark, videos, store, f"{title}, {folder}", settings, bar, resize=resize)
-
-
-def _score(
-    benchmark: Benchmark[Any],
-    videos: Sequence[Video],
-    store: Store,
-    title: str,
-    settings: dict[str, Any],
-    bar: Bar,
-    *,
-    resize: bool = False,
-) -> Result:
-    if benchmark.unscored is not None:
-        return Result(title, settings, None, {})
-    with bar("scoring", "sequences") as progress:
-        score = benchmark.score(videos, store, resize=resize, progress=progress)
-    return Result(title, {**settings, **score.to_json()}, score, benchmark.tables(score))
-
-
-def _keep(
-    benchmark: Benchmark[Any], videos: Sequence[Video], store: Store, result: Result
-) -> Result:
-    """Write the files of a result into the folder of the run."""
-    write_json(store.file("result.json"), result.figures)
-    if result.score is not None:
-        write_text(store.file("table.md"), result.markdown())
-    for name, text in result.tables.items():
-        write_text(store.file(name), text)
-    return replace(result, note=benchmark.submit(videos, store))
-
-
-def _describe(weights: str, protocol: Protocol) -> str:
-    """How it was predicted, in the words of the command."""
-    named = Protocol.named(protocol.name)
-    text = f"weights {weights}, protocol {protocol.name}"
-    text += f", stride {protocol.stride}" if protocol.stride != 8 else ""
-    other = protocol.short_side != named.short_side
-    text += f", short side {protocol.short_side}" if other else ""
-    return text + (", fast" if protocol.fast else "")
-
-
-@contextmanager
-def _folder(out: Path | None, draw: bool, ranks: Ranks) -> Iterator[Path]:
-    """The folder of the run: that of `out`, or one that is removed in the end."""
-    if out is not None:
-        yield out
-        return
-    if draw or ranks.count > 1:
-        what = "--videos" if draw else f"{ranks.count} processes"
-        raise InputError(f"{what} need --out, a folder to write to")
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / "run"
 
 
 def predict_all(
@@ -423,9 +50,6 @@ def predict_all(
     draw: Callable[[Store, Video], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Speed:
-<<<<<<< HEAD
-    pass
-=======
     """Predict what the folder lacks; with several processes, this one's share of it.
 
     Args:
@@ -437,7 +61,7 @@ def predict_all(
         overwrite: Whether another run's results may be replaced.
         processes: Those that share the work; a single one if None.
         draw: Draws a video's predictions into `store.video(...)`; where None, none are drawn.
-        on_frame: Called with (frames done, frames in all) of this process's share.
+        progress: Called with (frames done, frames in all) of this process's share.
 
     Raises:
         InputError: If the folder holds another run, or a frame or its labels are wrong.
@@ -473,8 +97,8 @@ def predict_all(
             for video in share:
                 if not store.holds(video):
                     for _ in _predict(video, Propagator(encoder, protocol), store, speed):
-                        if on_frame is not None:
-                            on_frame(next(done), total)
+                        if progress is not None:
+                            progress(next(done), total)
                 if draw is not None:
                     draw(store, video)
 
@@ -490,35 +114,16 @@ def _predict(
     entries: dict[str, Any] = {}
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
-    pairs = ((frame, propagator.features(frame)) for frame in frames)
-    with closing(ahead(pairs)) as encoded, Behind() as behind:
+    predictions = stream(frames, propagator, video.given, merge=True)
+    with closing(predictions), Behind() as behind:
         began = time.monotonic()
-        for index, (frame, features) in enumerate(encoded):
-            prediction = propagator.step(frame, video.given(index), merge=True, features=features)
+        for index, prediction in enumerate(predictions):
             speed.seconds += time.monotonic() - began
             speed.frames += 1
             if index in wanted:
-                if prediction.labels.is_map:
+                if isinstance(prediction.labels, MaskLabels):
                     behind(store.write_map, video, index, prediction.labels)
-                entries[video.names[index]] = _entry(prediction)
+                entries[video.names[index]] = store.entry(prediction)
             yield prediction
             began = time.monotonic()
     store.write(video, prediction.labels.kind, entries)
-
-
-def _entry(prediction: Prediction) -> dict[str, Any]:
-    """What a record keeps of a frame: confidence by object, and points."""
-    values = zip(prediction.objects, prediction.confidence, strict=True)
-    entry: dict[str, Any] = {"confidence": {str(i): round(float(c), 4) for i, c in values}}
-    points = prediction.labels.points
-    if points is not None:  # the shortest decimals that read back as the same float32
-        entry["points"] = [
-            None if np.isnan(p).any() else [float(str(v)) for v in p] for p in points
-        ]
-    return entry
-
-
-def _points(entry: dict[str, Any]) -> NDArray[np.float32]:
-    """The points of an entry, P x 2, NaN where lost."""
-    return np.array([xy or (np.nan, np.nan) for xy in entry["points"]], dtype=np.float32)
->>>>>>> grounds

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.folders import check_name
+from pixelkin.files import stamp
 from pixelkin.formats.id_png import decode_ids, read_content
 from pixelkin.types import InputError, Labels
 from pixelkin.video.images import read_image
@@ -60,6 +61,16 @@ class Video(ABC):
     def kept(self) -> Collection[int]:
         """Indices of the frames whose predictions are stored: all, unless a benchmark says."""
         return range(len(self.names))
+
+    @property
+    def given_files(self) -> Collection[Path]:
+        """The files from which the given labels come."""
+        return ()
+
+    @cached_property
+    def source(self) -> str:
+        """Digest of what decides the predictions: the frames, and the labels that are given."""
+        return stamp([*self.frames, *self.given_files])
 
     @cached_property
     def size(self) -> tuple[int, int]:

@@ -117,7 +117,9 @@ def load_split(
     root = Path(root)
     path = find(root, f"lists/{split}_videos.txt", "VIP_Fine")
     listed = list(dict.fromkeys(line.rstrip("/").split("/")[-1] for line in read_lines(path)))
-    return [_find_video(root, name, frames) for name in choose(sequences, listed, f"VIP_Fine {split}")]
+    return [
+        _find_video(root, name, frames) for name in choose(sequences, listed, f"VIP_Fine {split}")
+    ]
 
 
 def score_results(

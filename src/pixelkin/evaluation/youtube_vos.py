@@ -1,7 +1,7 @@
 """YouTube-VOS 2018: read the data set, write what its server takes, score hold-out splits.
 
     videos = load_split("YouTube-VOS", split="valid")
-    write_submission(videos, "out/predictions", "out/submission.zip")
+    write_submission(videos, "out/predictions", "out/submission.zip")    # see submission.py
 
     videos = load_split("YouTube-VOS", split="train", sequences=held_out)
     print(score_results(videos, "out/predictions", unseen={"parrot"}).overall)
@@ -14,7 +14,6 @@ split is annotated, so that parts of it can be held out and scored here.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,8 +27,8 @@ from pixelkin.evaluation.benchmark import Benchmark, Store
 from pixelkin.evaluation.folders import choose, files, find, fit_map, listing
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.scores import JF, Group, GroupScore
+from pixelkin.evaluation.submission import write_submission
 from pixelkin.evaluation.videos import Video
-from pixelkin.files import atomic_write
 from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
 
@@ -105,15 +104,7 @@ def load_split(
     *,
     frames: bool = True,
 ) -> list[YoutubeVosVideo]:
-    """The videos of a split, checked to be complete: `YoutubeVos.load` with these options.
-
-    Args:
-        root: The data set's folder.
-        split: "valid", "test" or "train".
-        rate: Which frames are predicted; the wanted ones are the same.
-        sequences: Names to choose, in this order; None for all.
-        frames: Whether the RGB frames are needed; scoring stored results needs none.
-    """
+    """The videos of a split, or those named `sequences`: `YoutubeVos.load` with these options."""
     benchmark = YoutubeVos(root=Path(root), split=split, frames=rate, sequences=sequences)
     return benchmark.load(frames=frames)
 
@@ -168,31 +159,6 @@ def check_annotated(video: YoutubeVosVideo) -> None:
             f"{video.name}: no annotation of frame {lacking[0]}; only the training split is "
             "annotated throughout, the others are scored by the server"
         )
-
-
-def write_submission(videos: Iterable[YoutubeVosVideo], folder: str | Path, path: str | Path) -> None:
-    """Write the zip for the evaluation server: Annotations/<video>/<frame>.png.
-
-    It holds the wanted frames alone, and the same bytes for the same predictions.
-
-    Args:
-        videos: All videos of the split.
-        folder: Of predictions, <video>/<frame>.png.
-        path: Of the zip; replaced if it exists.
-
-    Raises:
-        InputError: If a wanted frame has no prediction.
-    """
-    folder, videos = Path(folder), list(videos)
-    for video in videos:
-        video.check_maps(folder, video.kept)
-    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for video in videos:
-            for index in video.kept:
-                source = video.map_in(folder, index)
-                entry = zipfile.ZipInfo(f"Annotations/{video.name}/{source.name}")
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, source.read_bytes())
 
 
 def _score_video(video: YoutubeVosVideo, folder: Path, resize: bool) -> dict[int, JF]:
@@ -293,7 +259,7 @@ Example:
         """Write submission.zip."""
         if self.unscored is None:
             return None
-        path = store.folder / "submission.zip"
+        path = store.file("submission.zip")
         write_submission(videos, store.predictions, path)
         partly = "" if self.sequences is None else f", of {len(videos)} videos only"
         return f"for the evaluation server: {path}{partly}"
@@ -308,7 +274,7 @@ def _read_meta(root: Path, split: str) -> dict[str, _Objects]:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
         return {
             name: {
-                int(i): (entry.get("category"), sorted(entry["frames"]))
+                int(i): (entry.get("category"), sorted(map(str, entry["frames"])))
                 for i, entry in video["objects"].items()
             }
             for name, video in videos.items()

@@ -17,6 +17,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from pixelkin.files import write_json
 from pixelkin.formats.mask_png import read_mask, write_mask
 from pixelkin.formats.points_json import json_of, point_of, read_json, shortest
 from pixelkin.types import (
@@ -32,7 +33,6 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.writer import write_json
 
 FRAMES, MASKS = "frames", "masks"  # folders of the two files
 
