@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from pixelkin.video.ids import read_ids
 
 from pixelkin.app.cli import main
 from pixelkin.files import temporary_of
+from pixelkin.formats.id_png import read_ids
 from pixelkin.run_folder import LIST
 from pixelkin.video.writer import write_image
 from stopped import content, hidden, killed_at, waiting_at

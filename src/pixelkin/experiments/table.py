@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
     def mean(self, name: str) -> float:
         """Mean of J ("j") or F ("f") in percent."""
-        return 100 * spread([getattr(r, name) for r in self.results.values()]).mean
+        return 100 * spread([getattr(r.mean, name) for r in self.results.values()]).mean
 
 
 def seeds_of(row: Row, seeds: Sequence[int]) -> tuple[int, ...]:
