@@ -35,8 +35,8 @@ from pixelkin.data.clips import ClipDataset, collate
 from pixelkin.data.index import Source, index_videos
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
+from pixelkin.processes import Processes
 from pixelkin.training.config import Objective, Recipe, Stage, load_recipe
-from pixelkin.training.distributed import Processes
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.plan import Plan

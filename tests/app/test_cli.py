@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,7 +124,8 @@ def test_labels_find_their_frame(work: Path) -> None:
     assert propagate("frames", "--labels", "masks/00002.png", "--out", "a") == 0
     assert propagate("video.mp4", "--labels", "2=masks/00002.png", "--out", "b") == 0
     for out in "ab":
-        assert json.loads((work / out / "run.json").read_text())["keyframes"] == [2]
+        passes = json.loads((work / out / "run.json").read_text())["progress"]["passes"]
+        assert {p["keyframe"] for p in passes} == {2}
         assert np.array_equal(read_ids(work / out / "masks/00002.png"), ids)
 
 
@@ -210,6 +212,48 @@ def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
     assert propagate(*command, "--overlay") == 2
     assert propagate(*command, "--overwrite") == 0
     assert not (work / "out/overlay.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "mark", ["", "{ 'not': json }", '{"kind": "propagation", "complete": true}']
+)
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_the_users_own_files_are_never_removed(
+    work: Path, mark: str, overwrite: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run.json of somebody's lies beside folders of the names that results have."""
+    davis = davis_root(work / "DAVIS", work)
+    for name in ("frames", "masks", "predictions", "records", "videos"):
+        (work / "mine" / name).mkdir(parents=True)
+        (work / "mine" / name / "00000.json").write_text("precious")
+    (work / "mine/run.json").write_text(mark)
+    before = {p: p.read_bytes() for p in (work / "mine").rglob("*") if p.is_file()}
+    assert propagate("frames", "--labels", "mask.png", "--out", "mine", *overwrite) == 2
+    command = ["evaluate", "davis", "--root", str(davis), "--year", "2016", "--weights", "lab"]
+    assert main([*command, "--out", "mine", *overwrite]) == 2
+    assert {p: p.read_bytes() for p in (work / "mine").rglob("*") if p.is_file()} == before
+    errors = capsys.readouterr().err.splitlines()
+    assert len([x for x in errors if x.startswith("pixelkin: error: ")]) == 2
+
+
+def test_overwriting_does_not_follow_a_link_out_of_the_folder(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("frames", "--labels", "mask.png", "--out", "out")
+    assert propagate(*command) == 0
+    shutil.move("out/masks", "elsewhere")
+    Path("out/masks").symlink_to(work / "elsewhere")
+    before = {p.name: p.read_bytes() for p in Path("elsewhere").iterdir()}
+    assert propagate(*command, "--overwrite") == 2
+    assert "leads out of out" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in Path("elsewhere").iterdir()} == before
+
+
+def test_a_folder_with_what_desktops_leave_counts_as_empty(work: Path) -> None:
+    Path("out").mkdir()
+    for name in (".DS_Store", "Thumbs.db"):
+        Path("out", name).touch()
+    assert propagate("frames", "--labels", "mask.png", "--out", "out") == 0
 
 
 def davis_root(root: Path, work: Path) -> Path:

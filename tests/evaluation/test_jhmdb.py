@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,13 @@ def test_the_layout_is_read(root: Path) -> None:
     assert region is not None and street.region(2) is None
     np.testing.assert_array_equal(region.ids, Scene(5).ids(2))
     assert [c.name for c in load_split(root, 2)] == ["walk/train_1"]
+
+
+def test_replaced_joints_change_the_source(root: Path) -> None:
+    before = [clip.source for clip in load_split(root)]
+    os.utime(root / "joint_positions/walk/street_0/joint_positions.mat", ns=(1, 1))
+    after = [clip.source for clip in load_split(root)]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [True, False]
 
 
 def test_figures_are_the_published_scripts(shared: Path) -> None:

@@ -6,9 +6,11 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pixelkin.evaluation import pipeline
 from pixelkin.evaluation.davis import Sequence, load_split, score_results
@@ -72,6 +74,35 @@ def test_what_is_there_is_not_computed_again(
     assert predict_all(two, lab, DAVIS, store).frames == 0
 
 
+@pytest.mark.parametrize(
+    "kind", ["JPEGImages/480p/video1/00003.jpg", "Annotations/480p/video1/00000.png"]
+)
+def test_a_video_whose_files_changed_is_predicted_again(
+    davis_root: Path, lab: Encoder, tmp_path: Path, kind: str
+) -> None:
+    """And only that one; its picture is drawn anew, and the scores are those of a fresh run."""
+
+    def predict(out: str, **options: Any) -> int:
+        videos = load_split(davis_root, sequences=["video1", "video2"])
+        return predict_all(videos, lab, DAVIS, Store(tmp_path / out), **options).frames
+
+    def score(out: str) -> float:
+        videos = load_split(davis_root, sequences=["video1", "video2"])
+        return score_results(videos, tmp_path / out / "predictions").summary.jf
+
+    assert predict("out", draw=draw_video) == 5 + 6
+    before = score("out")
+    path = davis_root / kind
+    picture = Image.open(path)
+    flipped = picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    flipped.save(path)
+    assert predict("out") == 5
+    assert not Store(tmp_path / "out").video(load_split(davis_root)[1]).exists()
+    predict("fresh")
+    assert score("out") == score("fresh") != before
+    assert predict("out", draw=draw_video) == 0
+
+
 def test_an_exception_that_is_kept_keeps_no_thread(
     two: list[Sequence], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +125,7 @@ def test_another_run_does_not_mix(two: list[Sequence], lab: Encoder, tmp_path: P
     store = Store(tmp_path / "out")
     predict_all(two, lab, DAVIS, store, settings={"split": "val"})
     other = replace(DAVIS, context=3)
-    with pytest.raises(InputError, match=r"holds a run with another protocol, split: --overwrite"):
+    with pytest.raises(InputError, match=r"unfinished run with another protocol, split: --overw"):
         predict_all(two, lab, other, store, settings={"split": "train"})
     assert store.holds(two[0])
     predict_all(two[:1], lab, other, store, overwrite=True)

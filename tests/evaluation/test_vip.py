@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,18 @@ def root(tmp_path: Path) -> Path:
                 save(maps / f"{1 + 25 * t:012d}.png", ids)
     save_text(root / "lists/val_videos.txt", "VIP_Fine/Images/videos1\nvideos2\n")
     return root
+
+
+def test_a_replaced_annotation_changes_the_source(root: Path) -> None:
+    def sources() -> list[str]:
+        return [video.source for video in load_split(root)]
+
+    before = sources()
+    assert sources() == before
+    os.utime(root / "Annotations/Category_ids/videos2/000000000026.png", ns=(1, 1))
+    assert sources() == before  # not given, only scored with
+    os.utime(root / "Annotations/Category_ids/videos2/000000000001.png", ns=(1, 1))
+    assert [a == b for a, b in zip(sources(), before, strict=True)] == [True, False]
 
 
 def brute(pairs: list[tuple[np.ndarray, np.ndarray]]) -> dict[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_objects_are_given_where_they_begin(root: Path, split: str, frames, step
         "00015": (2,),
     }
     np.testing.assert_array_equal(given["00015"].ids == 2, scene("aa").ids(15) == 2)
+
+
+def test_a_replaced_annotation_changes_the_source(tmp_path: Path) -> None:
+    write_split(tmp_path, "train", annotated=True)
+    before = [video.source for video in load_split(tmp_path, "train")]
+    os.utime(tmp_path / "train/Annotations/aa/00010.png", ns=(1, 1))  # no object begins there
+    assert [video.source for video in load_split(tmp_path, "train")] == before
+    os.utime(tmp_path / "train/Annotations/aa/00015.png", ns=(1, 1))  # the second object does
+    after = [video.source for video in load_split(tmp_path, "train")]
+    assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True, True]
 
 
 def test_the_zip_is_what_the_server_takes(root: Path, tmp_path: Path) -> None:

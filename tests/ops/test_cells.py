@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from pixelkin.ops.affinity import SLACK
-from pixelkin.ops.cells import ABOVE, Cells, half_squared
+from pixelkin.ops.cells import ABOVE, Cells, fast_bfloat16, half_squared
 
 
 def test_rounded_rows_multiply_to_minus_half_the_squared_distance() -> None:
@@ -65,3 +65,12 @@ def test_frames_are_stored_in_slots() -> None:
     assert torch.equal(bank.rounded[2], second.rounded[0])
     bank.put(1, Cells.of(2 * features[:1], rounded=True))
     assert bank.rounded is None  # one frame that cannot be searched so ends it for all
+
+
+def test_fast_bfloat16_is_what_the_processor_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu = torch.device("cpu")
+    for says, fast in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, False), ({}, False)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda says=says: says, raising=False)
+        assert fast_bfloat16(cpu) is fast_bfloat16() is fast
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert fast_bfloat16(cpu) is False

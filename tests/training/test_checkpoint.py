@@ -5,12 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pixelkin.training.checkpoint import (
-    check_same,
-    load_checkpoint,
-    remove_leftovers,
-    save_checkpoint,
-)
+from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.types import InputError
 
 
@@ -47,22 +42,3 @@ def test_damaged_and_foreign_files_are_input_errors(tmp_path: Path) -> None:
             load_checkpoint(tmp_path / name)
     with pytest.raises(InputError, match="format 99, this version reads 1"):
         load_checkpoint(tmp_path / "newer.pt")
-
-
-def test_other_settings_are_named(tmp_path: Path) -> None:
-    saved = {"recipe": {"batch": 8, "stages": [{"share": 1.0}]}, "data": "abc"}
-    check_same(tmp_path, saved, saved)
-    given = {"recipe": {"batch": 16, "stages": [{"share": 0.5}, {"share": 0.5}]}, "data": "abc"}
-    with pytest.raises(InputError, match=r"recipe.batch \(8 -> 16\)") as error:
-        check_same(tmp_path, saved, given)
-    assert "recipe.stages.0.share (1.0 -> 0.5)" in str(error.value)
-    assert "recipe.stages.1.share (None -> 0.5)" in str(error.value)
-    assert "data" not in str(error.value)
-
-
-def test_leftovers_go(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, {})
-    (tmp_path / ".checkpoint.0a1b2c3d.pt").write_bytes(b"half")
-    remove_leftovers(path)
-    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -9,10 +9,8 @@ import pytest
 import torch
 
 from pixelkin.training.checkpoint import load_checkpoint
-from pixelkin.training.distributed import fast_bfloat16, start_processes
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
-from pixelkin.types import InputError
 
 
 def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
@@ -41,31 +39,3 @@ def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path:
         torch.testing.assert_close(a["average"][name], b["average"][name], atol=2e-3, rtol=0)
     start = Path(two / "encoder" / "config.json").read_text()
     assert '"step": 10' in start
-
-
-def test_a_single_process_needs_no_set_up() -> None:
-    with start_processes("cpu") as processes:
-        assert (processes.rank, processes.count, processes.is_main) == (0, 1, True)
-        assert processes.gather(5) == [5]
-        assert processes.mean({"a": 2.0}) == {"a": 2.0}
-        network = torch.nn.Linear(2, 2)
-        assert processes.wrap(network) is network
-    assert not torch.distributed.is_initialized()
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_asking_for_a_missing_gpu_is_an_input_error() -> None:
-    with (
-        pytest.raises(InputError, match=r"run.device: cuda, but there are 0 GPUs"),
-        start_processes("cuda"),
-    ):
-        pass
-
-
-def test_fast_bfloat16_is_what_the_processor_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    for says, fast in (({"amx_bf16": True}, True), ({"avx512_bf16": True}, False), ({}, False)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda says=says: says, raising=False)
-        assert fast_bfloat16(cpu) is fast
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert fast_bfloat16(cpu) is False

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import torch
 
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.training.__main__ import main
-from pixelkin.training.checkpoint import load_checkpoint
+from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.types import InputError
@@ -203,6 +204,28 @@ def test_another_training_is_not_overwritten(
     (out / "checkpoint.pt").unlink()
     with pytest.raises(InputError, match=r"already holds an encoder"):
         train(recipe_file, [frames], out, overrides={"steps": 2})
+
+
+def test_a_clip_that_was_replaced_is_noticed(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    """By another one of the same name, size and length; a copy of the data is not another one."""
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(frames, data)
+    train(recipe_file, [data], out, overrides={"run.limit_minutes": 1e-6})
+    shutil.copytree(frames, tmp_path / "copy" / "data")
+    for path in (tmp_path / "copy" / "data").rglob("*.png"):
+        path.touch()
+    assert train(recipe_file, [tmp_path / "copy" / "data"], out).complete
+    shutil.rmtree(data / "video3")
+    shutil.copytree(data / "video4", data / "video3")
+    with pytest.raises(InputError, match="some of these 6 have been replaced since"):
+        train(recipe_file, [data], out)
+    # Checkpoints of version 0.1 do not know the files: they are taken up.
+    old = load_checkpoint(out / "checkpoint.pt")
+    del old["files"]
+    save_checkpoint(out / "checkpoint.pt", old)
+    assert train(recipe_file, [data], out).complete
 
 
 def test_divergence_is_an_input_error(frames: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pixelkin.files import write_json
 from pixelkin.types import InputError
 from pixelkin.video.reader import open_video
-from pixelkin.video.writer import VideoWriter, write_image, write_json
+from pixelkin.video.writer import VideoWriter, write_image
 
 
 def names(folder: Path) -> list[str]:

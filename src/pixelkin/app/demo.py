@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.app.console import progress
+from pixelkin.files import remove_leftovers, write_json
+from pixelkin.locks import Lock
 from pixelkin.types import InputError, Labels
 
 Show = Callable[[int, int], None]
@@ -135,11 +137,8 @@ def run_demo(
         InputError: If an argument is out of range, or `out` holds results already.
     """
     from pixelkin.data.synthetic import SyntheticScene
-    from pixelkin.formats.mask_png import write_mask
-    from pixelkin.formats.points_json import save_points
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.protocol import Protocol
-    from pixelkin.video.writer import write_json
 
     folder = Path(out)
     if frames < 2:
@@ -151,7 +150,26 @@ def run_demo(
         raise InputError(f"{folder} holds {taken[0]} already: choose another folder, or overwrite")
     scene = SyntheticScene(seed, size, frames, objects)
     encoder, rules = load_encoder(weights), Protocol.named(protocol)
-    (folder / "scores.json").unlink(missing_ok=True)  # its presence says that all is complete
+    settings = {
+        "weights": weights,
+        "protocol": asdict(rules),
+        "scene": {"seed": seed, "size": list(size), "frames": frames, "objects": objects},
+    }
+    with Lock(folder / ".lock"):
+        remove_leftovers(folder / name for name in OUTPUTS)
+        (folder / "scores.json").unlink(missing_ok=True)  # its presence says that all is complete
+        predicted, static = _run(scene, folder, encoder, rules)
+        result = DemoResult(folder, settings, predicted, static)
+        write_json(folder / "scores.json", result.to_json())
+    return result
+
+
+def _run(
+    scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol
+) -> tuple[Scores, Scores]:
+    """Write everything but the scores, which are returned: of propagated and of static labels."""
+    from pixelkin.formats.mask_png import write_mask
+    from pixelkin.formats.points_json import save_points
 
     first = scene[0]
     write_mask(folder / "mask.png", first.mask_labels)
@@ -159,15 +177,7 @@ def run_demo(
     with progress("rendering") as show:
         _write_video(scene, folder / "video.mp4", show)
     with progress("propagating") as show:
-        predicted, static = _propagate_and_score(scene, folder, encoder, rules, show)
-    settings = {
-        "weights": weights,
-        "protocol": asdict(rules),
-        "scene": {"seed": seed, "size": list(size), "frames": frames, "objects": objects},
-    }
-    result = DemoResult(folder, settings, predicted, static)
-    write_json(folder / "scores.json", result.to_json())
-    return result
+        return _propagate_and_score(scene, folder, encoder, protocol, show)
 
 
 class Tally:

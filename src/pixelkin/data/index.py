@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelkin.files import write_text
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
 from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
 from pixelkin.video.reader import open_video
 
@@ -103,6 +103,15 @@ def digest(sources: Sequence[Source]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def digest_of_files(sources: Sequence[Source]) -> str:
+    """A hash that also changes when files are replaced by others of the same shape.
+
+    It knows their sizes in bytes, not their times, which a copy of the data does not keep.
+    """
+    facts = [(s.name, s.stamp.rsplit("-", 1)[0]) for s in sources]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
 def cache_folder() -> Path:
     """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
     if own := os.environ.get("PIXELKIN_CACHE"):
@@ -173,5 +182,4 @@ def _read_cache(cache: Path) -> dict[str, dict[str, object]]:
 
 
 def _write_cache(cache: Path, videos: dict[str, dict[str, object]]) -> None:
-    with atomic_write(cache) as temporary:
-        temporary.write_text(json.dumps({"version": _VERSION, "videos": videos}), encoding="utf-8")
+    write_text(cache, json.dumps({"version": _VERSION, "videos": videos}))

@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pixelkin.data.index import Source
+from pixelkin.files import atomic_write
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
 from pixelkin.video.reader import open_video
 
 _STALE_SECONDS = 3600

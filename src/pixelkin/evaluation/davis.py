@@ -69,6 +69,11 @@ class Sequence(Video):
         """The labels of frame 0."""
         return self.labels() if index == 0 else None
 
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The annotation of frame 0."""
+        return self.annotations[:1]
+
     def truth(self, index: int) -> Labels | None:
         """The true labels of a frame, where it is annotated."""
         known = index < len(self.annotations)

@@ -36,14 +36,21 @@ class Clip(Video):
         frames: Path of each frame.
         joints: T x 15 x 2 (x, y) pixels from 0; joints may lie outside the frame.
         puppet_file: puppet_mask.mat, the person's mask in each frame, where it is there.
+        joints_file: Where the joints come from.
     """
 
     joints: NDArray[np.float32]
     puppet_file: Path | None
+    joints_file: Path | None = None
 
     def given(self, index: int) -> Labels | None:
         """The joints of frame 0."""
         return self.truth(0) if index == 0 else None
+
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The file of the joints."""
+        return () if self.joints_file is None else (self.joints_file,)
 
     def truth(self, index: int) -> Labels:
         """The joints of a frame."""
@@ -111,11 +118,12 @@ def score_records(clips: Iterable[Clip], store: Store) -> KeypointScore:
 
 def _find_clip(root: Path, name: str) -> Clip:
     """A clip; frames beyond the annotated ones, which some clips have, are left out."""
-    joints = load_joints(root / "joint_positions" / name / "joint_positions.mat")
+    joints_file = root / "joint_positions" / name / "joint_positions.mat"
+    joints = load_joints(joints_file)
     folder = root / "Rename_Images" / name
     images = files(folder, "png")[: len(joints)]
     if len(images) < len(joints):
         raise InputError(f"{folder}: {len(images)} frames, but joints of {len(joints)}")
     puppet = root / "puppet_mask" / name / "puppet_mask.mat"
     names = tuple(p.stem for p in images)
-    return Clip(name, names, images, joints, puppet if puppet.is_file() else None)
+    return Clip(name, names, images, joints, puppet if puppet.is_file() else None, joints_file)

@@ -1,24 +1,23 @@
 """The pipeline that all benchmarks share: sequences in, stored predictions out.
 
-    OUT/run.json                       what was run; another run does not mix with it
+    OUT/run.json                       what was run; another does not mix with it, see run_folder.py
     OUT/predictions/SEQUENCE/NAME.png  palette PNGs, as evaluation servers and codes read them
     OUT/records/SEQUENCE.json          confidences, and the positions of keypoints
     OUT/videos/SEQUENCE.mp4            truth, prediction and confidence, where asked for
 
-A record is written last, so a sequence that has one is done and is not computed again; one that was
-interrupted starts again. Several processes divide the sequences among them (see ranks.py); the
-files do not depend on how. What a benchmark's folders look like, and how it is scored, is left to
-the benchmark.
+A record is written last, so a sequence that has one is done and is not computed again, unless its
+frames or given labels have changed since; one that was interrupted starts again. Several processes
+divide the sequences among them (see processes.py); the files do not depend on how. What a
+benchmark's folders look like, and how it is scored, is left to the benchmark.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,15 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.maps import map_path
-from pixelkin.evaluation.ranks import Ranks, shares
+from pixelkin.files import stamp, write_json
 from pixelkin.formats.id_png import read_ids
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import json_of, point_of
-from pixelkin.models.encoder import Encoder
+from pixelkin.models.encoder import Encoder, describe_encoder
+from pixelkin.processes import Processes, shares
 from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import describe_encoder, read_run
+from pixelkin.run_folder import RunFolder
 from pixelkin.types import (
     InputError,
     LabelKind,
@@ -49,7 +49,6 @@ from pixelkin.types import (
 )
 from pixelkin.video.images import read_image
 from pixelkin.video.overlap import Behind
-from pixelkin.video.writer import write_json
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,16 @@ class Video(ABC):
         """Indices of the frames whose predictions are stored: all, unless a benchmark says."""
         return range(len(self.names))
 
+    @property
+    def given_files(self) -> Collection[Path]:
+        """The files from which the given labels come."""
+        return ()
+
+    @cached_property
+    def source(self) -> str:
+        """Digest of what decides the predictions: the frames, and the labels that are given."""
+        return stamp([*self.frames, *self.given_files])
+
     @cached_property
     def size(self) -> tuple[int, int]:
         """(height, width) of the frames."""
@@ -92,7 +101,7 @@ class Video(ABC):
         return height, width
 
 
-class Store:
+class Store(RunFolder):
     """The folder of a run.
 
     Attributes:
@@ -101,46 +110,32 @@ class Store:
     """
 
     def __init__(self, folder: Path, predictions: Path | None = None) -> None:
-        self.folder = folder
+        super().__init__(folder, "evaluation")
         self.predictions = predictions or folder / "predictions"
 
-    def claim(self, settings: dict[str, Any], *, overwrite: bool) -> None:
-        """Make the folder this run's own, or go on with it.
-
-        Args:
-            settings: Everything that decides the predictions, ready for JSON.
-            overwrite: Whether another run's results may be replaced.
-
-        Raises:
-            InputError: If the folder holds another run, or something else.
-        """
-        run = self.folder / "run.json"
-        known = read_run(run, "evaluation", overwrite=overwrite)
-        if known == settings and not overwrite:
-            return
-        if known is not None and not overwrite:
-            changed = ", ".join(k for k in settings if known.get(k) != settings[k])
-            raise InputError(
-                f"{self.folder} holds a run with another {changed}: --overwrite replaces it"
-            )
-        if run.is_file():
-            for old in ("predictions", "records", "videos"):
-                shutil.rmtree(self.folder / old, ignore_errors=True)
-        elif self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise InputError(f"{self.folder} exists and is not a run's folder: choose another")
-        write_json(run, settings)
-
     def holds(self, video: Video) -> bool:
-        """Whether a video's predictions are all there."""
+        """Whether a video's predictions are all there, and made from what is there now."""
         if not self._record(video).is_file():
             return False
-        if self.record(video)["kind"] == "keypoints":
+        record = self.record(video)
+        if record.get("source") != video.source:
+            return False
+        if record["kind"] == "keypoints":
             return True
         return all(map_path(self.predictions, video, i).is_file() for i in video.kept)
 
     def video(self, video: Video) -> Path:
         """Where the video that shows the predictions belongs."""
         return self.folder / "videos" / f"{video.name}.mp4"
+
+    def discard(self, video: Video) -> None:
+        """Forget that a video is done, and what was drawn of it."""
+        self.remove(f"records/{video.name}.json")
+        self.remove(f"videos/{video.name}.mp4")
+
+    def write_map(self, video: Video, index: int, labels: Labels) -> None:
+        """Write the map of one frame."""
+        write_mask(self.file(f"predictions/{video.name}/{video.names[index]}.png"), labels)
 
     def write(self, video: Video, kind: LabelKind, frames: dict[str, Any]) -> None:
         """Write a record, which says that a video is done; its maps have been written before.
@@ -150,7 +145,8 @@ class Store:
             kind: Of its labels.
             frames: By frame name, what `_entry` gives.
         """
-        write_json(self._record(video), {"kind": kind, "frames": frames}, indent=None)
+        content = {"kind": kind, "source": video.source, "frames": frames}
+        write_json(self.file(f"records/{video.name}.json"), content, indent=None)
 
     def record(self, video: Video) -> dict[str, Any]:
         """What `write` wrote."""
@@ -205,7 +201,7 @@ def predict_all(
     *,
     settings: dict[str, Any] | None = None,
     overwrite: bool = False,
-    ranks: Ranks | None = None,
+    processes: Processes | None = None,
     draw: Callable[[Store, Video], None] | None = None,
     on_frame: Callable[[int, int], None] | None = None,
 ) -> Speed:
@@ -218,46 +214,50 @@ def predict_all(
         store: Where predictions are kept.
         settings: What else decides the predictions, for run.json.
         overwrite: Whether another run's results may be replaced.
-        ranks: The processes; a single one if None.
+        processes: Those that share the work; a single one if None.
         draw: Draws a video's predictions into `store.video(...)`; where None, none are drawn.
         on_frame: Called with (frames done, frames in all) of this process's share.
 
     Raises:
         InputError: If the folder holds another run, or a frame or its labels are wrong.
     """
-    ranks = ranks or Ranks()
+    processes = processes or Processes()
     described = {
-        "kind": "evaluation",
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
         **(settings or {}),
     }
 
     def plan() -> list[list[int]]:
-        store.claim(json.loads(json.dumps(described)), overwrite=overwrite)
+        store.claim(described, overwrite=overwrite)
+        store.begin()
         lacking = [
             i
             for i, video in enumerate(videos)
             if not store.holds(video) or (draw and not store.video(video).is_file())
         ]
-        divided = shares([len(videos[i].names) for i in lacking], ranks.count)
+        divided = shares([len(videos[i].names) for i in lacking], processes.count)
         return [[lacking[i] for i in share] for share in divided]
 
-    share = [videos[i] for i in ranks.agree(plan)[ranks.rank]]
-    total, speed = sum(len(video.names) for video in share), Speed()
-
-    def work() -> None:
-        done = iter(range(1, total + 1))
-        for video in share:
-            if not store.holds(video):
-                for _ in _predict(video, Propagator(encoder, protocol), store, speed):
-                    if on_frame is not None:
-                        on_frame(next(done), total)
-            if draw is not None:
-                draw(store, video)
-
     encoder = encoder.with_stride(protocol.stride)
-    ranks.finish(work)
+    speed = Speed()
+    with ExitStack() as stack:
+        if not store.held:
+            stack.callback(store.release)
+        share = [videos[i] for i in processes.agree(plan)[processes.rank]]
+        total = sum(len(video.names) for video in share)
+
+        def work() -> None:
+            done = iter(range(1, total + 1))
+            for video in share:
+                if not store.holds(video):
+                    for _ in _predict(video, Propagator(encoder, protocol), store, speed):
+                        if on_frame is not None:
+                            on_frame(next(done), total)
+                if draw is not None:
+                    draw(store, video)
+
+        processes.finish(work)
     return speed
 
 
@@ -265,6 +265,7 @@ def _predict(
     video: Video, propagator: Propagator, store: Store, speed: Speed
 ) -> Iterator[Prediction]:
     """Predict and write one video, a frame at a time."""
+    store.discard(video)
     entries: dict[str, Any] = {}
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
@@ -276,7 +277,7 @@ def _predict(
             speed.frames += 1
             if index in wanted:
                 if isinstance(prediction.labels, MaskLabels):
-                    behind(write_mask, map_path(store.predictions, video, index), prediction.labels)
+                    behind(store.write_map, video, index, prediction.labels)
                 entries[video.names[index]] = _entry(prediction)
             yield prediction
             began = time.monotonic()

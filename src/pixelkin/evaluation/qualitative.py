@@ -27,7 +27,7 @@ def draw_video(store: Store, video: Video) -> None:
     """
     pictures = _pictures(store, video)
     first = next(pictures)
-    with VideoWriter(store.video(video), video.fps, first.shape[:2]) as writer:
+    with VideoWriter(store.file(f"videos/{video.name}.mp4"), video.fps, first.shape[:2]) as writer:
         writer.write(first)
         for picture in pictures:
             writer.write(picture)

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import Statistics, davis_statistics
-from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
+from pixelkin.files import check_writable, write_text
 
 Group = Literal["seen", "unseen"]  # categories that training has seen, and others
 
@@ -126,6 +125,15 @@ class Score:
         Raises:
             InputError: If one of them exists and `overwrite` is false.
         """
+        tables = self.csv_tables(split)
+        paths = [Path(folder) / name for name in tables]
+        check_writable(*paths, overwrite=overwrite)
+        for path, text in zip(paths, tables.values(), strict=True):
+            write_text(path, text)
+        return paths[0], paths[1]
+
+    def csv_tables(self, split: str = "val") -> dict[str, str]:
+        """The content of the official code's two tables, by file name."""
         measures = [f"{m}-{s}" for m in "JF" for s in ("Mean", "Recall", "Decay")]
         total = self.summary
         figures = [f"{value:.3f}" for value in (total.jf, *total.j, *total.f)]
@@ -138,14 +146,7 @@ class Score:
             f"global_results-{split}.csv": [",".join(["J&F-Mean", *measures]), ",".join(figures)],
             f"per-sequence_results-{split}.csv": ["Sequence,J-Mean,F-Mean", *lines],
         }
-        paths = [Path(folder) / name for name in tables]
-        for path in paths:
-            if path.exists() and not overwrite:
-                raise InputError(f"{path} exists; ask to overwrite it, or choose another folder")
-        for path, table in zip(paths, tables.values(), strict=True):
-            with atomic_write(path) as temporary:
-                temporary.write_text("\n".join(table) + "\n", encoding="utf-8")
-        return paths[0], paths[1]
+        return {name: "\n".join(table) + "\n" for name, table in tables.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,11 @@ class PartsVideo(Video):
         """The parts of frame 0; ids that are no class become background."""
         return self.truth(0) if index == 0 else None
 
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The annotation of frame 0."""
+        return self.annotations[:1]
+
     def truth(self, index: int) -> Labels:
         """The parts of a frame; ids that are no class become background."""
         ids = read_ids(self.annotations[index])

@@ -29,9 +29,9 @@ from pixelkin.evaluation.maps import check_maps, fit_map, map_path
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.pipeline import Video
 from pixelkin.evaluation.scores import Group, GroupScore
+from pixelkin.files import atomic_write
 from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
-from pixelkin.video.files import atomic_write
 
 Frames = Literal["fifth", "all"]
 
@@ -75,6 +75,11 @@ class ObjectsVideo(Video):
             return None
         ids = self.annotation(index)
         return Labels.from_mask(np.where(np.isin(ids, new), ids, 0))
+
+    @property
+    def given_files(self) -> tuple[Path, ...]:
+        """The annotations of the frames in which objects begin."""
+        return tuple(self.annotations[self.names[i]] for i in sorted(set(self.starts.values())))
 
     def truth(self, index: int) -> Labels | None:
         """All objects, in frames that are annotated."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from pixelkin.experiments.statistics import Spread
 from pixelkin.experiments.table import Line
+from pixelkin.files import atomic_write
 from pixelkin.training.report import new_figure
-from pixelkin.video.files import atomic_write
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000", "#999999")
 

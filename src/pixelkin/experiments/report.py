@@ -13,8 +13,8 @@ from pixelkin.experiments.plots import plot_curves, plot_rows
 from pixelkin.experiments.runs import Runs
 from pixelkin.experiments.statistics import Spread, difference
 from pixelkin.experiments.table import Line, collect, curve, percent, points_of, seeds_of, write_csv
+from pixelkin.files import write_text
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
 
 
 def write_report(
@@ -54,8 +54,7 @@ def write_report(
     sections += ["## What it shows\n\n" + markdown(_claims(experiment, lines)) + "\n\n" + READING]
     sections += [*extra, "## Sequences\n\n" + markdown(_sequences(runs, lines))]
     path = folder / "report.md"
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    write_text(path, "\n\n".join(sections) + "\n")
     return path
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from pixelkin.experiments.runs import Runs, Tell
 from pixelkin.experiments.runtime import times_section
 from pixelkin.experiments.scale import Scale, load_scale, merge
 from pixelkin.experiments.table import points_of, seeds_of
-from pixelkin.training.checkpoint import check_same
+from pixelkin.files import remove_leftovers, write_json
+from pixelkin.locks import Lock
+from pixelkin.run_folder import FORMAT, check_empty, check_same
 from pixelkin.types import InputError
-from pixelkin.video.writer import write_json
 
 DRAW_EVERY = 60.0  # seconds at least between two drawings of the plot
 
@@ -66,8 +68,8 @@ def run_experiment(
         Path of the report.
 
     Raises:
-        InputError: If there is no such experiment or scale, data are missing, or `out` was begun
-            with other settings.
+        InputError: If there is no such experiment or scale, data are missing, `out` was begun with
+            other settings, or another process is at this experiment in it.
     """
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
@@ -85,7 +87,9 @@ def run_experiment(
     videos = load_split(davis, 2016, "val", list(sequences) or None)
     runs = Runs(out, size, [Path(d) for d in data], videos, tell)
     _claim(out, size, {"data": runs.digest, "davis": str(Path(davis).absolute())})
-    return _Run(experiment, runs, command, minutes).go(report_only)
+    with Lock(out / name / ".lock"):
+        remove_leftovers(out / name / file for file in ("report.md", "results.csv", "plot.png"))
+        return _Run(experiment, runs, command, minutes).go(report_only)
 
 
 class _Run:
@@ -159,13 +163,17 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
     """
     path = out / "experiment.json"
     settings = json.loads(json.dumps({"scale": scale.identity(), **facts}))
-    if path.is_file():
-        try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path} is damaged: choose another folder") from error
-        check_same(out, known, settings)
-    elif out.exists() and {p.name for p in out.iterdir()} - {"made_up", "runtime"}:
-        raise InputError(f"{out} holds something else: choose another folder")
-    else:
-        write_json(path, settings)
+    head = {"kind": "experiment", "format": FORMAT}
+    lock = Lock(out / ".lock")
+    with closing(lock):
+        lock.acquire(wait=True)  # others of these settings may begin now, too
+        remove_leftovers([path])
+        if path.is_file():
+            try:
+                known = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InputError(f"{path} is damaged: choose another folder") from error
+            check_same(out, known, {k: v for k, v in head.items() if k in known} | settings)
+        else:
+            check_empty(out, (path.name, "made_up", "runtime"))
+            write_json(path, head | settings)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ from pixelkin.evaluation.davis import Sequence as Video
 from pixelkin.evaluation.predict import every_nth, score_encoder
 from pixelkin.experiments.catalogue import Row
 from pixelkin.experiments.scale import Scale, Scoring
+from pixelkin.files import remove_leftovers, write_json
+from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.training.config import Recipe
@@ -38,7 +40,6 @@ from pixelkin.training.schema import build
 from pixelkin.training.state import initial_encoder
 from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
-from pixelkin.video.writer import write_json
 
 END = "end"
 Tell = Callable[[str], None]
@@ -242,15 +243,11 @@ class Runs:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Only one process at a time is inside for a folder; others wait (not on Windows)."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process, however that ends
+    """Only one process at a time is inside for a folder; others wait."""
+    lock = Lock(folder.parent / f".{folder.name}.lock")  # that in it is its training's own
+    with closing(lock):
+        lock.acquire(wait=True)
+        remove_leftovers([folder / "scores.json"])
         yield
 
 

@@ -21,6 +21,8 @@ from pixelkin.experiments.plots import plot_times
 from pixelkin.experiments.report import markdown
 from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale, load_scale
+from pixelkin.files import remove_leftovers, write_json, write_text
+from pixelkin.locks import Lock
 from pixelkin.mining.confidence import (
     WindowSchedule,
     entries,
@@ -34,8 +36,6 @@ from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.geometry import cell_centres
 from pixelkin.training.process import cpu_threads
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
-from pixelkin.video.writer import write_json
 
 GAP = 8
 LEAST_SIDE = 8  # cells: made-up videos are not smaller
@@ -130,7 +130,15 @@ def run_runtime(
         Path of the report.
     """
     size, folder = load_scale(scale), Path(out) / "runtime"
-    found = [_measured(Path(out), side, size.repeats, tell) for side in size.cells]
+    with Lock(folder / ".lock"):
+        files = ("report.md", "results.csv", "plot.png", *(f"{n}x{n}.json" for n in size.cells))
+        remove_leftovers(folder / name for name in files)
+        return _report(folder, size, command, tell)
+
+
+def _report(folder: Path, size: Scale, command: str, tell: Tell) -> Path:
+    """Measure what has not been measured yet, and write the files."""
+    found = [_measured(folder, side, size.repeats, tell) for side in size.cells]
     names = list(found[0])
     lines = [",".join(names), *(",".join(f"{x[n]:.6g}" for n in names) for x in found)]
     _write(folder / "results.csv", "\n".join(lines) + "\n")
@@ -153,7 +161,7 @@ def run_runtime(
 def times_section(out: Path, scale: Scale) -> list[str]:
     """Times of the variances at the scale's own grid, for the report on the curriculum's signal."""
     side = max(LEAST_SIDE, int(scale.recipe.get("size", 128)) // 8)
-    found = _measured(out, side, scale.repeats, lambda _: None)
+    found = _measured(out / "runtime", side, scale.repeats, lambda _: None)
     rows = [["signal", "ms a pair", "the paper's ms"]]
     for key, name in (("var_q", "var(Q)"), ("var_t", "var(T)"), ("var_c_sparse", "var(C)")):
         rows.append([name, f"{found[f'{key}_ms']:.3f}", f"{PAPER[name]}"])
@@ -165,8 +173,8 @@ def times_section(out: Path, scale: Scale) -> list[str]:
     ]
 
 
-def _measured(out: Path, side: int, repeats: int, tell: Tell) -> dict[str, float]:
-    path = out / "runtime" / f"{side}x{side}.json"
+def _measured(folder: Path, side: int, repeats: int, tell: Tell) -> dict[str, float]:
+    path = folder / f"{side}x{side}.json"
     if not path.is_file():
         tell(f"measuring {side} x {side} cells")
         write_json(path, measure(side, repeats))
@@ -197,5 +205,4 @@ def _found(found: list[dict[str, Any]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)

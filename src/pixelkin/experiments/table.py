@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pixelkin.experiments.catalogue import Experiment, Row
 from pixelkin.experiments.runs import Result, Runs
 from pixelkin.experiments.statistics import Difference, Spread, difference, spread
-from pixelkin.video.files import atomic_write
+from pixelkin.files import write_text
 
 NO_SEED = -1
 
@@ -118,8 +118,7 @@ def write_csv(path: Path, experiment: Experiment, runs: Runs) -> None:
                 figures = [f"{x:.6f}" for x in (result.jf, result.j, result.f)]
                 shown = ["" if seed == NO_SEED else seed, at if row.parts else ""]
                 out.writerow([row.name, row.label, *shown, *figures, *each])
-    with atomic_write(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    write_text(path, text.getvalue())
 
 
 def percent(value: float) -> str:

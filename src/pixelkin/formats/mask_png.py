@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelkin.files import atomic_write
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -22,7 +23,6 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.files import atomic_write
 from pixelkin.video.images import SUFFIXES, load_image
 from pixelkin.video.palette import davis_palette, mask_colours
 

@@ -18,6 +18,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.files import write_json
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -27,7 +28,6 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.writer import write_json
 
 
 def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointLabels:

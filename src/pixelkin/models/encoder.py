@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
-import os
-import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pixelkin.files import atomic_write
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
 from pixelkin.types import InputError
@@ -259,15 +259,20 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
     from safetensors.torch import save
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {
         k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu()
         for k, v in encoder.state_dict().items()
     }
     config = json.dumps(dataclasses.asdict(encoder.config), indent=2) + "\n"
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
-        fd, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-        with os.fdopen(fd, "wb") as f:
-            f.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(folder / name)
+        with atomic_write(folder / name) as temporary:
+            temporary.write_bytes(data)
+
+
+def describe_encoder(encoder: Encoder) -> dict[str, Any]:
+    """An encoder's settings and a digest of its weights, ready for JSON."""
+    weights = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        weights.update(name.encode() + value.cpu().numpy().tobytes())
+    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
+    return {**settings, "weights": weights.hexdigest()}

@@ -15,8 +15,10 @@ UNIT = 2e-6  # by how much squared lengths may differ from 1
 ABOVE = 2.0**-12  # added to half the squared distances, so that none is rounded to below zero
 
 
-def fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 matrices many times faster than float32."""
+def fast_bfloat16(device: torch.device | None = None) -> bool:
+    """Whether a device, or this processor, multiplies bfloat16 matrices faster than float32."""
+    if device is not None and device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     return capabilities is not None and bool(capabilities().get("amx_bf16", False))
 

@@ -19,10 +19,10 @@ import yaml
 
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
+from pixelkin.files import write_text
 from pixelkin.models.encoder import Encoder, EncoderConfig
 from pixelkin.training.schema import build, plain, read_yaml, replace_at
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
 
 OBJECTIVES = {
     "known_geometry": "KnownGeometry",
@@ -276,8 +276,7 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
 
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe with all defaults filled in; `load_recipe` gives the same one back."""
-    with atomic_write(path) as temporary:
-        temporary.write_text(yaml.safe_dump(plain(recipe), sort_keys=False), encoding="utf-8")
+    write_text(path, yaml.safe_dump(plain(recipe), sort_keys=False))
 
 
 def _check(

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from pixelkin.video.files import atomic_write
+from pixelkin.files import write_text
 
 _PLAIN_SECONDS = 30.0
 _PLAIN_STEPS = 100
@@ -108,8 +108,7 @@ class MetricsLog:
     def __init__(self, folder: Path, step: int) -> None:
         path = folder / "metrics.jsonl"
         kept = [line for line in read_metrics(path) if line["step"] < step]
-        with atomic_write(path) as temporary:
-            temporary.write_text("".join(json.dumps(x) + "\n" for x in kept), encoding="utf-8")
+        write_text(path, "".join(json.dumps(x) + "\n" for x in kept))
         self._file: TextIO = path.open("a", encoding="utf-8")
         self._board = _tensorboard(folder / "tensorboard", step)
 

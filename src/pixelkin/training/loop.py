@@ -22,16 +22,14 @@ from numpy.typing import NDArray
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import Source, cache_folder, digest, index_videos
+from pixelkin.data.index import Source, cache_folder, digest, digest_of_files, index_videos
+from pixelkin.files import remove_leftovers
+from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, save_encoder
-from pixelkin.training.checkpoint import (
-    check_same,
-    load_checkpoint,
-    remove_leftovers,
-    save_checkpoint,
-)
+from pixelkin.processes import Processes, join_processes
+from pixelkin.run_folder import check_same
+from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
-from pixelkin.training.distributed import Processes, start_processes
 from pixelkin.training.log import Count, TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.process import available_cores, cpu_threads, interrupts, kept_memory
@@ -42,6 +40,17 @@ from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
 
 Validate = Callable[[Encoder], dict[str, float]]
+# What a training writes and may be killed at writing.
+FILES = (
+    "recipe.yaml",
+    "metrics.jsonl",
+    "checkpoint.pt",
+    "report.png",
+    "encoder/config.json",
+    "encoder/weights.safetensors",
+    "encoder_raw/config.json",
+    "encoder_raw/weights.safetensors",
+)
 _FEWER_FRAMES = 16  # for the batch-norm statistics of an encoder that is soon thrown away
 
 
@@ -100,8 +109,10 @@ def train(
     elif overrides:
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
     threads = cpu_threads(recipe.run.threads)
-    with start_processes(recipe.run.device) as processes, threads, kept_memory():
+    lock = Lock(Path(out) / ".lock")
+    with join_processes(recipe.run.device) as processes, threads, kept_memory(), closing(lock):
         recipe.check_processes(processes.count)
+        processes.agree(lock.acquire)
         return _Training(recipe, data, Path(out), resume, processes, validate).run()
 
 
@@ -142,6 +153,7 @@ class _Training:
         self.identity = {
             "recipe": recipe.fingerprint(),
             "data": digest(self.sources),
+            "files": digest_of_files(self.sources),
             "precision": self.state.precision,
         }
         self._frames: list[NDArray[np.uint8]] | None = None
@@ -198,12 +210,18 @@ class _Training:
                     f"{self.out} was started on other videos than these {len(self.sources)}: give "
                     "the same folders, or choose another output folder"
                 )
-            check_same(self.out, {k: saved[k] for k in self.identity}, self.identity)
+            if saved.get("files", self.identity["files"]) != self.identity["files"]:
+                raise InputError(
+                    f"{self.out} was started on other videos: some of these {len(self.sources)} "
+                    "have been replaced since; restore them, or choose another output folder"
+                )
+            keys = ("recipe", "precision")
+            check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
             self.state.load_state_dict(saved)
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
         if self.processes.is_main:
-            remove_leftovers(self.checkpoint)
+            remove_leftovers(self.out / name for name in FILES)
             save_recipe(self.recipe, self.out / "recipe.yaml")
 
     def _log(self) -> TrainingLog:

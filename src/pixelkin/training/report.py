@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.files import atomic_write
 from pixelkin.mining.confidence import (
     Matches,
     WindowSchedule,
@@ -27,7 +28,6 @@ from pixelkin.models.encoder import Encoder
 from pixelkin.ops.geometry import cell_centres
 from pixelkin.training.log import read_metrics
 from pixelkin.types import InputError
-from pixelkin.video.files import atomic_write
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8], int]
 # Panel title -> last part of the names of the figures that it shows.

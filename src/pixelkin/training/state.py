@@ -21,8 +21,9 @@ from torch.nn.parallel import DistributedDataParallel
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.distillation import Distillation
+from pixelkin.ops.cells import fast_bfloat16
+from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
-from pixelkin.training.distributed import Processes, fast_bfloat16
 from pixelkin.training.plan import Pass, Plan
 from pixelkin.training.weights import parameter_groups, update_average
 from pixelkin.types import InputError

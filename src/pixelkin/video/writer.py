@@ -1,11 +1,10 @@
-"""Writing videos, images and JSON; every file appears complete or not at all.
+"""Writing videos and images; every file appears complete or not at all.
 
 Existing files are replaced: callers that must not overwrite check first.
 """
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +19,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
+from pixelkin.files import atomic_write
 from pixelkin.types import InputError
 from pixelkin.video.container import ACCURATE
-from pixelkin.video.files import atomic_write
 
 BT709 = 1  # AVCOL_PRI_BT709 and AVCOL_TRC_BT709
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -138,16 +137,3 @@ def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
     options: dict[str, Any] = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
     with atomic_write(path) as temporary:
         Image.fromarray(image).save(temporary, format=kind, **options)
-
-
-def write_json(path: str | Path, content: Any, *, indent: int | None = 2) -> None:
-    """Write JSON, atomically; numpy numbers and arrays become numbers and lists.
-
-    With `indent` None all is on one line.
-
-    Raises:
-        ValueError: If `content` holds NaN or infinity, which JSON has no word for.
-    """
-    text = json.dumps(content, indent=indent, allow_nan=False, default=lambda array: array.tolist())
-    with atomic_write(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")

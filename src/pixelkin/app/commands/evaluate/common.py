@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pixelkin.app.commands.propagate import check_threads
 from pixelkin.app.console import console, progress
+from pixelkin.files import check_writable, write_json, write_text
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
     from pixelkin.evaluation.pipeline import Speed, Store, Video
-    from pixelkin.evaluation.ranks import Ranks
+    from pixelkin.processes import Processes
     from pixelkin.propagation.protocol import Protocol as Rules
 
 Show = Callable[[int, int], None]  # (done, in all)
@@ -115,20 +116,23 @@ def run_task(task: Task, options: Options) -> Result | None:
         InputError: If an option or a file is wrong.
     """
     from pixelkin.evaluation.pipeline import Store
-    from pixelkin.evaluation.ranks import join_ranks
+    from pixelkin.processes import join_processes
     from pixelkin.propagation.protocol import Protocol as Rules
-    from pixelkin.video.writer import write_json
 
-    check_writable(options.json, options.overwrite)
+    check_writable(options.json, overwrite=options.overwrite)
     if isinstance(options, MaskOptions) and options.results is not None:
         return _score_stored(task, options, options.results)
     rules = dataclasses.replace(Rules.named(options.protocol or task.protocol), fast=options.fast)
     if options.short_side is not None:
         rules = dataclasses.replace(rules, short_side=options.short_side)
-    with join_ranks() as ranks, _folder(options, ranks) as folder:
-        store = Store(folder)
-        speed = _predict(task, options, rules, store, ranks)
-        if ranks.rank:
+    with (
+        join_processes() as processes,
+        output_folder(options, processes.count) as folder,
+        Store(folder) as store,
+    ):
+        processes.agree(store.lock)
+        speed = _predict(task, options, rules, store, processes)
+        if not processes.is_main:
             return None
         title = f"{task.title}, weights {options.weights}, protocol {rules.name}"
         title += f", stride {rules.stride}" if rules.stride != 8 else ""
@@ -147,11 +151,12 @@ def run_task(task: Task, options: Options) -> Result | None:
         if result is not None:
             figures |= result.to_json()
         if options.out is not None:
-            write_json(folder / "result.json", figures)
+            write_json(store.file("result.json"), figures)
             if result is not None:
-                write_markdown(folder / "table.md", title, result.COLUMNS, result.rows())
+                write_markdown(store.file("table.md"), title, result.COLUMNS, result.rows())
             if task.finish is not None:
                 task.finish(store, result)
+            store.finish()
     if options.json is not None:
         write_json(options.json, figures)
     return result
@@ -159,7 +164,6 @@ def run_task(task: Task, options: Options) -> Result | None:
 
 def _score_stored(task: Task, options: Options, results: Path) -> Result:
     from pixelkin.evaluation.pipeline import Store
-    from pixelkin.video.writer import write_json
 
     if options.out is not None or options.videos:
         raise InputError("--results scores masks that are there: --out and --videos do not apply")
@@ -182,7 +186,9 @@ def _score(task: Task, store: Store, title: str) -> Result | None:
     return result
 
 
-def _predict(task: Task, options: Options, rules: Rules, store: Store, ranks: Ranks) -> Speed:
+def _predict(
+    task: Task, options: Options, rules: Rules, store: Store, processes: Processes
+) -> Speed:
     import torch
 
     from pixelkin.evaluation.pipeline import predict_all
@@ -191,7 +197,7 @@ def _predict(task: Task, options: Options, rules: Rules, store: Store, ranks: Ra
 
     if options.threads is not None:
         torch.set_num_threads(check_threads(options.threads))
-    share = f" (1 of {ranks.count} processes)" if ranks.count > 1 else ""
+    share = f" (1 of {processes.count} processes)" if processes.count > 1 else ""
     with progress(f"predicting{share}") as show:
         return predict_all(
             task.videos,
@@ -200,32 +206,23 @@ def _predict(task: Task, options: Options, rules: Rules, store: Store, ranks: Ra
             store,
             settings=task.settings,
             overwrite=options.overwrite,
-            ranks=ranks,
+            processes=processes,
             draw=draw_video if options.videos else None,
-            on_frame=None if ranks.rank else show,
+            on_frame=show if processes.is_main else None,
         )
 
 
 @contextmanager
-def _folder(options: Options, ranks: Ranks) -> Iterator[Path]:
+def output_folder(options: Options, processes: int = 1) -> Iterator[Path]:
     """The folder of the run: that of --out, or one that is removed in the end."""
     if options.out is not None:
         yield options.out
         return
-    if options.videos or ranks.count > 1:
-        what = "--videos" if options.videos else f"{ranks.count} processes"
+    if options.videos or processes > 1:
+        what = "--videos" if options.videos else f"{processes} processes"
         raise InputError(f"{what} need --out, a folder to write to")
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / "run"
-
-
-def check_writable(file: Path | None, overwrite: bool) -> None:
-    """Find out before hours of work whether a file can be written in the end."""
-    if file is None:
-        return
-    if file.exists() and not overwrite:
-        raise InputError(f"{file} exists: --overwrite replaces it")
-    file.parent.mkdir(parents=True, exist_ok=True)
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -248,9 +245,6 @@ def write_markdown(
     path: Path, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     """Write a table as Markdown, atomically."""
-    from pixelkin.video.files import atomic_write
-
     lines = [columns, ["---"] * len(columns), *rows]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    with atomic_write(path) as temporary:
-        temporary.write_text(f"{title}\n\n{text}\n", encoding="utf-8")
+    write_text(path, f"{title}\n\n{text}\n")

@@ -52,6 +52,7 @@ def evaluate(
     """
     from pixelkin.evaluation.davis import load_split, score_results
     from pixelkin.evaluation.predict import every_nth
+    from pixelkin.files import write_text
 
     found = load_split(root, year, split, run.chosen, frames=run.results is None)
     found = [every_nth(s, every) for s in found]
@@ -62,7 +63,8 @@ def evaluate(
         return score_results(found, store.predictions, resize=run.resize, on_score=show)
 
     def finish(store: Store, result: Result | None) -> None:
-        cast("Score", result).write_csv(store.folder, split=split, overwrite=True)
+        for name, text in cast("Score", result).csv_tables(split).items():
+            write_text(store.file(name), text)
 
     title = f"DAVIS-{year} {split}" + (f", every {every}. frame" if every > 1 else "")
     settings = {

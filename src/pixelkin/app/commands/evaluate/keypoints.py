@@ -7,9 +7,10 @@ from pathlib import Path
 
 import tyro
 
-from pixelkin.app.commands.evaluate.common import check_writable, show_table
+from pixelkin.app.commands.evaluate.common import show_table
 from pixelkin.app.commands.propagate import check_threads
 from pixelkin.app.console import progress
+from pixelkin.files import check_writable, write_json
 
 DESCRIPTION = """
 Carry the joints of a video's first annotated frame forwards and count those that are right (PCK):
@@ -48,9 +49,8 @@ def evaluate(
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.protocol import Protocol
     from pixelkin.video.reader import open_video
-    from pixelkin.video.writer import write_json
 
-    check_writable(json, overwrite)
+    check_writable(json, overwrite=overwrite)
     if threads is not None:
         torch.set_num_threads(check_threads(threads))
     rules = Protocol.named(protocol)

@@ -81,7 +81,7 @@ def evaluate(
         )
 
     def submit(store: Store, _: Result | None) -> None:
-        path = store.folder / "submission.zip"
+        path = store.file("submission.zip")
         benchmark.write_submission(found, store.predictions, path)
         partly = "" if chosen is None else f", of {len(found)} videos only"
         console().print(f"for the evaluation server: {path}{partly}", highlight=False)

@@ -1,4 +1,4 @@
-"""Sharing of work, and two processes that do what one does."""
+"""Two processes that do what one does."""
 
 from __future__ import annotations
 
@@ -10,29 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pixelkin.app.cli import main
-from pixelkin.evaluation.ranks import Ranks, join_ranks, shares
 from pixelkin.models.encoder import Encoder, EncoderConfig, save_encoder
 from pixelkin.types import InputError
-
-
-@given(st.lists(st.integers(1, 100), max_size=30), st.integers(1, 5))
-def test_shares_are_a_partition_and_about_even(sizes: list[int], count: int) -> None:
-    own = shares(sizes, count)
-    assert len(own) == count
-    assert sorted(i for share in own for i in share) == list(range(len(sizes)))
-    loads = [sum(sizes[i] for i in share) for share in own]
-    assert max(loads) - min(loads) <= max(sizes, default=0)
-
-
-def test_one_process_needs_no_others() -> None:
-    with join_ranks() as ranks:
-        assert ranks == Ranks(0, 1)
-        assert ranks.agree(lambda: 5) == 5
-        ranks.finish(lambda: None)
 
 
 def run_two(arguments: list[str]) -> list[tuple[int, str]]:
@@ -97,7 +78,7 @@ def test_two_processes_give_the_files_of_one(davis_root: Path, tmp_path: Path) -
 
 
 def test_several_processes_need_a_folder() -> None:
-    from pixelkin.app.commands.evaluate.common import Options, _folder
+    from pixelkin.app.commands.evaluate.common import Options, output_folder
 
-    with pytest.raises(InputError, match="2 processes need --out"), _folder(Options(), Ranks(0, 2)):
+    with pytest.raises(InputError, match="2 processes need --out"), output_folder(Options(), 2):
         pass

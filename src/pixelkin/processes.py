@@ -1,0 +1,167 @@
+"""The processes of one command: a single one, or those that torchrun started.
+
+    torchrun --nproc-per-node 2 --no-python pixelkin evaluate davis --root DAVIS --out out/davis
+
+Backend gloo on the CPU, nccl on GPUs. Where a process dies, torchrun ends the others, and the same
+command goes on with what is missing; on several machines the folders must be shared ones.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from pixelkin.types import InputError
+
+T = TypeVar("T")
+_CPU = torch.device("cpu")
+_PATIENCE = timedelta(days=7)  # the others wait while one validates, or finishes its share
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those of the command.
+
+    Attributes:
+        device: What it computes on.
+        rank: Its number; 0 writes the files that are there once, and talks to the user.
+        count: How many there are.
+    """
+
+    device: torch.device = _CPU
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the process that writes files and talks to the user."""
+        return self.rank == 0
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in the order of their ranks."""
+        if self.count == 1:
+            return [value]
+        values: list[Any] = [None] * self.count
+        dist.all_gather_object(values, value)
+        return values
+
+    def mean(self, figures: Mapping[str, float]) -> dict[str, float]:
+        """Means over the processes that have the figure."""
+        values: dict[str, list[float]] = {}
+        for own in self.gather(dict(figures)):
+            for name, value in own.items():
+                values.setdefault(name, []).append(value)
+        return {name: sum(v) / len(v) for name, v in values.items()}
+
+    def agree(self, make: Callable[[], T]) -> T:
+        """What `make` gives in the main process, in all; an InputError is raised in all."""
+        if self.count == 1:
+            return make()
+        box: list[Any] = [None, None]
+        if self.is_main:
+            try:
+                box[0] = make()
+            except InputError as error:
+                box[1] = error
+        dist.broadcast_object_list(box)
+        value: T = box[0]
+        _raise_first(box[1:])
+        return value
+
+    def finish(self, work: Callable[[], object]) -> None:
+        """Do this process's `work` and wait for the others; an InputError of one is raised in all.
+
+        Those that can, finish their work first, so that it is not lost.
+        """
+        problem = None
+        try:
+            work()
+        except InputError as error:
+            problem = error
+        _raise_first(self.gather(problem))
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The block runs in the main process before it runs in the others."""
+        if self.count > 1 and not self.is_main:
+            dist.barrier()
+        yield
+        if self.count > 1 and self.is_main:
+            dist.barrier()
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network with gradients averaged over the processes; itself if there is one.
+
+        On GPUs batch-norm sees the micro-batches of all processes together; on the CPU, for which
+        torch has no synchronised batch-norm, every process its own, as with `accumulate` in one.
+        """
+        if self.count == 1:
+            return network
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return nn.parallel.DistributedDataParallel(
+            network, device_ids=[self.device] if on_gpu else None
+        )
+
+
+def _raise_first(problems: Sequence[InputError | None]) -> None:
+    for problem in problems:
+        if problem is not None:
+            raise problem
+
+
+@contextmanager
+def join_processes(device: str = "cpu") -> Iterator[Processes]:
+    """Join the processes that torchrun started, or be the only one.
+
+    Args:
+        device: "cpu", "cuda", or "auto" for a GPU if there is one.
+
+    Raises:
+        InputError: If there is no GPU for this process although one is asked for.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, local = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
+    gpus = torch.cuda.device_count() if device != "cpu" and torch.cuda.is_available() else 0
+    if device == "cuda" and gpus <= local:
+        raise InputError(f"run.device: cuda, but there are {gpus} GPUs for process {local}")
+    on_gpu = gpus > local
+    where = torch.device("cuda", local) if on_gpu else _CPU
+    if on_gpu:
+        torch.cuda.set_device(where)
+    if count == 1:
+        yield Processes(where)
+        return
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(where, rank, count)
+    finally:
+        dist.destroy_process_group()
+
+
+def shares(sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Indices of work of different sizes, divided among `count` processes, about evenly.
+
+    The largest comes first and goes to whoever has least, so that the result does not depend on
+    anything but the sizes. Within a share the order is that of `sizes`.
+
+    Example:
+        >>> shares([3, 9, 5, 2], 2)
+        [[1], [0, 2, 3]]
+    """
+    own: list[list[int]] = [[] for _ in range(count)]
+    load = [0] * count
+    for index in sorted(range(len(sizes)), key=lambda i: (-sizes[i], i)):
+        least = load.index(min(load))
+        own[least].append(index)
+        load[least] += sizes[index]
+    return [sorted(share) for share in own]
