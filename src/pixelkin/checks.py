@@ -55,8 +55,8 @@ def check_number(
     """
     bounds = (
         ("at least", least, value >= least),
-        ("at most", most, value <= most),
         ("above", above, value > above),
+        ("at most", most, value <= most),
         ("below", below, value < below),
     )
     given = [f"{text} {bound:g}" for text, bound, _ in bounds if math.isfinite(bound)]

@@ -145,9 +145,9 @@ def mine_pair(encoder: Encoder, pair: Pair, mining: Mining, m2: float) -> MinedP
         m2: Greatest hardness of a negative.
     """
     frame, later, gap = pair
-    features = [encoder.encode(f).cpu() for f in (frame, later)]
-    first, second = (unit_cells(f) for f in features)
-    grid = (features[0].shape[1], features[0].shape[2])
+    features = torch.stack([encoder.encode(f).cpu() for f in (frame, later)])
+    first, second = unit_cells(features).unbind()
+    grid = (features.shape[2], features.shape[3])
     centres = cell_centres(*grid, encoder.stride)
     size = torch.tensor([frame.shape[:2]])
     where = Geometry(centres[None], centres[None], torch.tensor([gap]), size)
