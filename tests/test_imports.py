@@ -14,6 +14,7 @@ ROOT = Path(pixelkin.__file__).parent
 # Lower layers first; packages of one layer do not import each other.
 LAYERS = [
     {"types"},
+    {"checks"},
     {"ops"},
     {"files", "locks"},
     {"run_folder", "processes"},
