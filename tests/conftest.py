@@ -9,6 +9,7 @@ import torch
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+NO_VIDEOS = "shared/data with real videos is not beside this checkout"
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +22,18 @@ def golden() -> Path:
 def shared() -> Path:
     """Folder with real videos (data/), which no package may carry; absent on most machines."""
     if not (SHARED / "data").is_dir():
-        pytest.skip("shared/data with real videos is not beside this checkout")
+        pytest.skip(NO_VIDEOS)
     return SHARED
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were left out for want of real videos."""
+    skipped = terminalreporter.getreports("skipped")
+    count = sum(NO_VIDEOS in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"{count} tests skipped: {NO_VIDEOS}")
