@@ -5,7 +5,7 @@
 CPU seconds of a frame in the steady state, each protocol in a process of its own, beside
 
 * the published codes (CPU seconds of a frame on one thread of a processor like the one of
-  docs/performance.md; their features are those of their own networks);
+  docs/internals/performance.md; their features are those of their own networks);
 * a dense form of the DAVIS protocol written for the purpose: every source of every target cell,
   the same features, results compared;
 * the limit of the DAVIS protocol: the convolutions as torch runs them one by one, plus the

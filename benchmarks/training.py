@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from common import arguments, cpu_seconds, show, write_json
 
-import pixelkin.objectives.mined_contrast as mined_contrast
+import pixelkin.objectives.mined_contrast as mined_contrast_module
 import pixelkin.training.state as state_module
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, collate
@@ -36,7 +36,7 @@ from pixelkin.data.index import Source, index_videos
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
 from pixelkin.processes import Processes
-from pixelkin.training.config import Objective, Recipe, Stage, load_recipe
+from pixelkin.training.config import ObjectiveShare, Recipe, Stage, load_recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.plan import Plan
@@ -84,7 +84,7 @@ def make_videos(folder: Path, count: int = 12) -> Path:
     return folder
 
 
-def last_stage(recipe: Recipe, objective: Objective | None, **changes: Any) -> Recipe:
+def last_stage(recipe: Recipe, objective: ObjectiveShare | None, **changes: Any) -> Recipe:
     """The recipe's last stage alone, begun from the weights in the package."""
     stage = replace(recipe.stages[-1], share=1.0)
     if objective is not None:
@@ -127,7 +127,7 @@ def step_seconds(recipe: Recipe, batches: list[ClipBatch], runs: int) -> dict[st
     bare = bare_network(state, views)
     with (
         kept_memory(),
-        watch.timing(mined_contrast, "mine_positives", "negatives_in_band", title="mining"),
+        watch.timing(mined_contrast_module, "mine", "mine_negatives", title="mining"),
         watch.timing(state_module, "update_average", title="optimiser"),
         watch.timing(state.optimiser, "step", title="optimiser"),
         watch.timing(torch.Tensor, "backward", title="backward"),
@@ -174,12 +174,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     recipe = load_recipe(options.recipe)
-    common = {"cross_video": 4096, "max_pairs": 1024}
-    sharp = common | {"epsilon": 0.02, "max_iterations": 60}
+    mining = {"negatives": {"cross_video": 4096}}
+    sharp = mining | {"transport": {"epsilon": 0.02, "max_iterations": 60}}
+
+    def mined(mining: dict[str, Any]) -> ObjectiveShare:
+        return ObjectiveShare("mined_contrast", settings={"max_pairs": 1024, "mining": mining})
+
     trainings = {
         "recipe": None,
-        "mined, epsilon 0.05": Objective("mined_contrast", settings=common),
-        "mined, epsilon 0.02": Objective("mined_contrast", settings=sharp),
+        "mined, epsilon 0.05": mined(mining),
+        "mined, epsilon 0.02": mined(sharp),
     }
     results: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:

@@ -7,17 +7,33 @@ from pathlib import Path
 import pytest
 import torch
 
+GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+NO_VIDEOS = "shared/data with real videos is not beside this checkout"
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """Folder with inputs and outputs of the published codes; see its README.md."""
+    return GOLDEN
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """Folder with real videos (data/) and golden arrays (golden/); absent on most machines."""
-    if not (SHARED / "data").is_dir() or not (SHARED / "golden").is_dir():
-        pytest.skip(f"{SHARED.name}/ with real data and golden arrays is not beside this checkout")
+    """Folder with real videos (data/), which no package may carry; absent on most machines."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(NO_VIDEOS)
     return SHARED
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were left out for want of real videos."""
+    skipped = terminalreporter.getreports("skipped")
+    count = sum(NO_VIDEOS in str(report.longrepr) for report in skipped)
+    if count:
+        terminalreporter.write_line(f"{count} tests skipped: {NO_VIDEOS}")

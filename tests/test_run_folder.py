@@ -41,7 +41,7 @@ def test_a_run_is_begun_continued_and_finished(tmp_path: Path) -> None:
         own.begin()
         write_text(own.file("x/1.txt"), "one")
     assert json.loads((folder / "run.json").read_text()) == {
-        "kind": "test", "format": 1, "a": 1, "complete": False}  # fmt: skip
+        "kind": "test", "format": 1, "a": 1, "progress": {}, "complete": False}  # fmt: skip
     assert not (folder / ".lock").exists()
     with RunFolder(folder, "test") as own:
         assert own.claim({"a": 1}) is Standing.UNFINISHED

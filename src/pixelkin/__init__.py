@@ -4,7 +4,12 @@ Example:
     >>> import pixelkin
     >>> labels = pixelkin.read_mask("first_frame.png")
     >>> for prediction in pixelkin.propagate("video.mp4", labels):
-    ...     prediction.labels.ids, prediction.confidence  # H x W int32, one value for each object
+    ...     ids = prediction.labels.ids  # H x W int32
+    ...     confidence = prediction.confidence  # one value in [0, 1] for each object
+
+The method is that of Sangryul Jeon, Dongbo Min, Seungryong Kim and Kwanghoon Sohn, "Mining Better
+Samples for Contrastive Learning of Temporal Correspondence", CVPR 2021, pp. 1034-1044;
+docs/method/index.md says where each part of it is, and what [S], [A], [B], [R], [L] and [D] mean.
 """
 
 from __future__ import annotations

@@ -96,6 +96,7 @@ class RunFolder:
         kind: As given.
         standing: How far the claimed run has come; None before `claim`, and in processes that write
             into a folder that another one of theirs has claimed.
+        progress: What the mark says beside the settings; `note` keeps it.
     """
 
     def __init__(self, folder: Path, kind: str) -> None:
@@ -106,6 +107,7 @@ class RunFolder:
         self._lock = Lock(folder / ".lock")
         self._settings: dict[str, Any] = {}
         self.standing: Standing | None = None
+        self.progress: dict[str, Any] = {}
         self._names: set[str] | None = None
 
     def __enter__(self) -> Self:
@@ -143,6 +145,8 @@ class RunFolder:
         self._look(overwrite)  # before anything is touched
         self.lock()
         self.standing = self._look(overwrite)  # it may have changed
+        if self.standing is Standing.NEW:
+            self.progress = {}
         return self.standing
 
     def lock(self) -> None:
@@ -175,6 +179,11 @@ class RunFolder:
         self._write_list(())
         self._write_mark(complete=False)
         self.standing = Standing.UNFINISHED
+
+    def note(self, progress: Mapping[str, Any]) -> None:
+        """Keep in the mark how far the run has come; it decides nothing here."""
+        self.progress = dict(progress)
+        self._write_mark(complete=False)
 
     def finish(self) -> None:
         """Mark the run as complete."""
@@ -220,7 +229,7 @@ class RunFolder:
         known = self._read_mark(overwrite)
         if known is None:
             return Standing.NEW
-        complete = known.pop("complete", False)
+        complete, self.progress = known.pop("complete", False), known.pop("progress", {})
         if known == self._settings and not (complete and overwrite):
             return Standing.COMPLETE if complete else Standing.UNFINISHED
         if overwrite:
@@ -260,7 +269,8 @@ class RunFolder:
 
     def _write_mark(self, *, complete: bool) -> None:
         head = {"kind": self.kind, "format": FORMAT}
-        write_json(self._mark, {**head, **self._settings, "complete": complete})
+        mark = {**head, **self._settings, "progress": self.progress, "complete": complete}
+        write_json(self._mark, mark)
 
     def _known(self) -> set[str]:
         """The names in the list, which is read once."""

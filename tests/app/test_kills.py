@@ -64,6 +64,7 @@ EXPERIMENT = ["experiment", "criteria", "--scale", "smoke", "--seeds", "0", "--m
         ("00011.json", 1),
         (".pixelkin-files", 2),
         ("run.json", 2),
+        ("run.json", 3),
         ("overlay.mp4", 1),
     ],
 )

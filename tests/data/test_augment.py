@@ -191,7 +191,6 @@ def test_same_generator_same_view() -> None:
         {"hue": 0.7},
         {"rotation": -1.0},
         {"shift": math.nan},
-        {"blur_sigma": (0.0, 1.0)},
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:

@@ -69,14 +69,14 @@ def test_replaced_joints_change_the_source(root: Path) -> None:
     assert [a == b for a, b in zip(after, before, strict=True)] == [True, False]
 
 
-def test_figures_are_the_published_scripts(shared: Path) -> None:
-    with np.load(shared / "golden/metrics/jhmdb_pck.npz") as golden:
+def test_figures_are_the_published_scripts(golden: Path) -> None:
+    with np.load(golden / "metrics/jhmdb_pck.npz") as arrays:
         truth, guess = {}, {}
-        for v, (height, width) in enumerate(golden["sizes"]):
-            truth[str(v)] = golden[f"gt{v}"].transpose(2, 1, 0) - 1
-            cells = golden[f"pred{v}"].transpose(2, 1, 0)
-            guess[str(v)] = cells / float(golden["feat_res"]) * (width, height)
-        expected, first = golden["pck"], golden["per_joint_01"]
+        for v, (height, width) in enumerate(arrays["sizes"]):
+            truth[str(v)] = arrays[f"gt{v}"].transpose(2, 1, 0) - 1
+            cells = arrays[f"pred{v}"].transpose(2, 1, 0)
+            guess[str(v)] = cells / float(arrays["feat_res"]) * (width, height)
+        expected, first = arrays["pck"], arrays["per_joint_01"]
     score = score_joints(truth, guess, JOINTS)
     np.testing.assert_allclose(score.official.mean, expected, atol=1e-10)
     figures = score.to_json()

@@ -111,23 +111,23 @@ def test_batches_are_scored_frame_by_frame() -> None:
             score(gt, pred[:1])
 
 
-def test_boundary_map_golden(shared: Path) -> None:
-    with np.load(shared / "golden/metrics/boundary_map.npz") as golden:
-        np.testing.assert_array_equal(boundary_map(golden["mask"]), golden["bmap"])
-        np.testing.assert_array_equal(boundary_map(golden["edge_mask"]), golden["edge_bmap"])
+def test_boundary_map_golden(golden: Path) -> None:
+    with np.load(golden / "metrics/boundary_map.npz") as arrays:
+        np.testing.assert_array_equal(boundary_map(arrays["mask"]), arrays["bmap"])
+        np.testing.assert_array_equal(boundary_map(arrays["edge_mask"]), arrays["edge_bmap"])
 
 
-def test_davis_golden(shared: Path) -> None:
-    with np.load(shared / "golden/metrics/davis_j1_120x213.npz") as golden:
-        gt, pred = ([golden[name][1:-1] == k for k in (1, 2)] for name in ("gt", "pred"))
+def test_davis_golden(golden: Path) -> None:
+    with np.load(golden / "metrics/davis_j1_120x213.npz") as arrays:
+        gt, pred = ([arrays[name][1:-1] == k for k in (1, 2)] for name in ("gt", "pred"))
         j, f = region_similarity(gt, pred), boundary_f(gt, pred)
-        np.testing.assert_array_equal(j, golden["J"])
-        np.testing.assert_array_equal(f, golden["F"])
+        np.testing.assert_array_equal(j, arrays["J"])
+        np.testing.assert_array_equal(f, arrays["F"])
         stats = [[davis_statistics(j[k]), davis_statistics(f[k])] for k in (0, 1)]
-        np.testing.assert_allclose(stats, golden["stats"], rtol=0, atol=1e-15)
+        np.testing.assert_allclose(stats, arrays["stats"], rtol=0, atol=1e-15)
         np.testing.assert_allclose(
             [j.mean(), f.mean(), (j.mean() + f.mean()) / 2],
-            [golden[f"{name}_mean"] for name in ("J", "F", "JF")],
+            [arrays[f"{name}_mean"] for name in ("J", "F", "JF")],
             rtol=0,
             atol=1e-15,
         )
@@ -162,15 +162,15 @@ def test_official_decay_wraps_around() -> None:
     assert davis_statistics(ramp[:300], official=False).decay == pytest.approx(-224 / 1100)
 
 
-def test_mean_iou_golden(shared: Path) -> None:
-    with np.load(shared / "golden/metrics/vip_miou.npz") as golden:
-        hist, iou, miou = mean_iou(golden["gt"], golden["pred"])
-        np.testing.assert_array_equal(hist, golden["hist"])
-        np.testing.assert_allclose(iou, golden["iou"], rtol=0, atol=1e-15)
-        assert miou == pytest.approx(golden["miou"], abs=1e-15)
-        hist, _, miou = mean_iou(golden["gt_ignore255"], golden["pred"])
-        np.testing.assert_array_equal(hist, golden["hist_ignore"])
-        assert miou == pytest.approx(golden["miou_ignore"], abs=1e-15)
+def test_mean_iou_golden(golden: Path) -> None:
+    with np.load(golden / "metrics/vip_miou.npz") as arrays:
+        hist, iou, miou = mean_iou(arrays["gt"], arrays["pred"])
+        np.testing.assert_array_equal(hist, arrays["hist"])
+        np.testing.assert_allclose(iou, arrays["iou"], rtol=0, atol=1e-15)
+        assert miou == pytest.approx(arrays["miou"], abs=1e-15)
+        hist, _, miou = mean_iou(arrays["gt_ignore255"], arrays["pred"])
+        np.testing.assert_array_equal(hist, arrays["hist_ignore"])
+        assert miou == pytest.approx(arrays["miou_ignore"], abs=1e-15)
 
 
 def test_mean_iou_by_hand() -> None:
@@ -189,17 +189,17 @@ def test_mean_iou_by_hand() -> None:
         mean_iou([0, 1], [0], classes=3)
 
 
-def test_pck_golden(shared: Path) -> None:
-    with np.load(shared / "golden/metrics/jhmdb_pck.npz") as golden:
-        gt = [golden[f"gt{v}"].transpose(2, 1, 0) - 1 for v in range(3)]
-        cells = [golden[f"pred{v}"].transpose(2, 1, 0) for v in range(3)]
-        scale = golden["sizes"][:, ::-1] / golden["feat_res"]  # (height, width) -> (x, y)
+def test_pck_golden(golden: Path) -> None:
+    with np.load(golden / "metrics/jhmdb_pck.npz") as arrays:
+        gt = [arrays[f"gt{v}"].transpose(2, 1, 0) - 1 for v in range(3)]
+        cells = [arrays[f"pred{v}"].transpose(2, 1, 0) for v in range(3)]
+        scale = arrays["sizes"][:, ::-1] / arrays["feat_res"]  # (height, width) -> (x, y)
         pred = [c * s for c, s in zip(cells, scale, strict=True)]
         assert any((p[..., 0] < 0).any() for p in pred)  # the golden videos lose joints
-        mean, joints = pck(gt, pred, golden["alphas"])
-        np.testing.assert_allclose(mean, golden["pck"], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(joints[0], golden["per_joint_01"], rtol=0, atol=1e-12)
-        np.testing.assert_allclose(joints[1], golden["per_joint_02"], rtol=0, atol=1e-12)
+        mean, joints = pck(gt, pred, arrays["alphas"])
+        np.testing.assert_allclose(mean, arrays["pck"], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(joints[0], arrays["per_joint_01"], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(joints[1], arrays["per_joint_02"], rtol=0, atol=1e-12)
 
 
 def test_lost_joints_official_and_strict() -> None:

@@ -110,6 +110,23 @@ def test_curriculum_signal_measures_its_variances(out: Path) -> None:
     assert verdicts == {"one seed: nothing can be said"}
 
 
+def test_options_train_every_row(out: Path) -> None:
+    assert experiment("options", out, "--seeds", "0") == 0
+    found = scores(out, "options")
+    rows = [row.name for row in EXPERIMENTS["options"].rows]
+    assert [row for row, _, _ in found] == rows
+    assert found["mined", "0", "2"] == scores(out, "criteria")["mined", "0", "2"]
+    recipes = (yaml.safe_load(p.read_text()) for p in (out / "runs").glob("*-0-*/recipe.yaml"))
+    trained = [recipe["stages"][0]["objectives"][0]["settings"] for recipe in recipes]
+    for part, change in (
+        ("confidence", {"level": "q", "hard_q": True}),
+        ("transport", {"dustbin": 0.5}),
+        ("negatives", {"floor": 4, "hardness": "cosine"}),
+    ):
+        assert sum(x.get("mining", {}).get(part) == change for x in trained) == 1
+    assert sum(x.get("edge_dropout") == 0 for x in trained) == 2  # both phases
+
+
 def test_comparison_scores_as_evaluation_does(out: Path) -> None:
     assert experiment("comparison", out, "--seeds", "0") == 0
     found = scores(out, "comparison")

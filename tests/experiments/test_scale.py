@@ -8,7 +8,9 @@ import yaml
 from pixelkin.app.commands.experiment import NAMES as COMMAND_NAMES
 from pixelkin.experiments.catalogue import EXPERIMENTS, NAMES
 from pixelkin.experiments.scale import SCALES, load_scale, merge
-from pixelkin.training.config import OBJECTIVES, Recipe
+from pixelkin.objectives import OBJECTIVES
+from pixelkin.objectives.mined_contrast import MinedContrast
+from pixelkin.training.config import Recipe
 from pixelkin.training.schema import build
 from pixelkin.types import InputError
 
@@ -47,7 +49,7 @@ def test_every_row_has_recipes_at_every_scale(name: str) -> None:
         )
         assert (first.steps, second.steps) == tuple(p.steps for p in scale.phases)
         assert first.seed == 1 != second.seed  # other clips in the later phase
-        clip = first.stages[0].objectives[0].build().clip
+        clip = first.stages[0].objectives[0].objective.clip
         if name != "smoke":  # as many views a step, whatever the objective
             assert first.batch * clip.views == scale.recipe["batch"] * 2
 
@@ -61,9 +63,12 @@ def test_settings_of_rows_and_scale_are_merged() -> None:
     raw = load_scale("cpu").recipe_of(
         row.parts[1].objective, row.parts[1].settings, phase=1, seed=0, init=Path("x")
     )
-    mined = build(Recipe, {**raw, "init": None}).stages[0].objectives[0].build()
-    assert mined.curriculum.signal == "fixed" and mined.curriculum.upper(0.3, 256) == 0.4
-    assert mined.positives == "qtc" and mined.m1 == 0 and mined.cross_video == 4096
+    mined = build(Recipe, {**raw, "init": None}).stages[0].objectives[0].objective
+    assert isinstance(mined, MinedContrast) and mined.max_pairs == 1024
+    mining = mined.mining
+    assert mining.curriculum.signal == "fixed" and mining.curriculum.upper(0.9, 0.3, 256) == 0.4
+    assert mining.confidence.level == "qtc" and mining.transport.epsilon == 0.02
+    assert mining.negatives.m1 == 0 and mining.negatives.cross_video == 4096
     assert raw["init"] == "x"
 
 

@@ -9,14 +9,12 @@ from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
 from pixelkin.mining.confidence import (
-    WindowSchedule,
+    Transport,
     best_of_rows,
     entries,
     forward_backward,
-    is_near,
     optimal_transport,
     temporal_coherence,
-    transport_with_residual,
 )
 from pixelkin.ops.transport import sinkhorn
 
@@ -65,7 +63,7 @@ def test_mining_carries_no_gradient_and_leaves_its_input_alone() -> None:
 def test_t_is_the_scaled_plan() -> None:
     q = forward_backward(similarities(2, 12, 12))
     plan, residual = sinkhorn(1 - q, tolerance=1e-2)
-    t, same = transport_with_residual(q)
+    t, same = optimal_transport(q, return_residual=True)
     torch.testing.assert_close(t, 12 * plan)
     torch.testing.assert_close(residual, same)
     torch.testing.assert_close(optimal_transport(q), t)
@@ -108,35 +106,44 @@ def test_coherence_cuts_what_is_outside_the_window() -> None:
     assert float(c[~window].abs().sum()) == 0
 
 
-def test_window_on_one_grid_has_the_radii_of_the_schedule() -> None:
-    # Two equal views of a 256-pixel frame on a 32 x 32 grid: the window is 2 r + 1 cells wide.
-    y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
-    points = torch.stack([x, y], -1).reshape(1, -1, 2) * 8
-    for gap, cells in ((0, 2), (8, 2), (16, 2), (24, 3), (32, 5), (40, 7)):
-        radius = WindowSchedule().radius(torch.tensor([gap]), torch.tensor([[256, 256]]))
-        window = is_near(points[:, :, None], points[:, None], radius[:, None, None])
-        middle = window[0, 16 * 32 + 16].view(32, 32)
-        expected = torch.zeros(32, 32, dtype=torch.bool)
-        expected[16 - cells : 17 + cells, 16 - cells : 17 + cells] = True
-        assert torch.equal(middle, expected), gap
+def test_coherence_of_entries_is_that_of_the_matrix() -> None:
+    t = torch.rand(2, 4, 5)
+    window = torch.rand(2, 4, 5) > 0.5
+    sparse = entries(t, 0.1)
+    c = temporal_coherence(sparse, window[sparse.clips, sparse.sources, sparse.targets])
+    expected = entries(temporal_coherence(t, window), 0.1)
+    assert len(c.values) == int((window & (t >= 0.1)).sum())
+    assert all(torch.equal(x, y) for x, y in zip(c, expected, strict=True))
 
 
-def test_window_grows_steadily_with_time_and_with_the_frame() -> None:
-    gaps = torch.arange(0, 60)
-    sizes = torch.tensor([[480, 854]]).expand(60, 2)
-    radius = WindowSchedule().radius(gaps, sizes)
-    steps = radius.diff()
-    assert float(steps.min()) >= 0 and float(steps.max()) <= 480 / 32 * 0.25 + 1e-4
-    torch.testing.assert_close(WindowSchedule().radius(-gaps, sizes * 2), 2 * radius)
-    assert float(radius[20]) == pytest.approx(480 / 32 * (2.5 + 0.5))
+def test_defaults_of_t_are_those_of_its_settings() -> None:
+    q = forward_backward(similarities(2, 12, 12))
+    told = Transport()
+    given = optimal_transport(
+        q,
+        epsilon=told.epsilon,
+        max_iterations=told.max_iterations,
+        tolerance=told.tolerance,
+        dustbin=told.dustbin,
+    )
+    assert torch.equal(given, optimal_transport(q))
+    assert (told.epsilon, told.max_iterations, told.tolerance) == (0.05, 30, 1e-2)
 
 
 @pytest.mark.parametrize(
-    "change", [{"gaps": (8, 16)}, {"gaps": (8, 8, 24, 32)}, {"gaps": (8,), "radii": (2.0,)}]
+    ("change", "message"),
+    [
+        ({"epsilon": 0.0}, r"^epsilon: 0.0 must be above 0$"),
+        ({"max_iterations": 0}, r"^max_iterations: 0 must be at least 1$"),
+        ({"tolerance": -1.0}, r"^tolerance: -1.0 must be at least 0$"),
+        ({"dustbin": 1.5}, r"^dustbin: 1.5 must be at least 0 and at most 1$"),
+    ],
 )
-def test_schedule_must_make_sense(change: dict[str, tuple[float, ...]]) -> None:
-    with pytest.raises(ValueError, match="gaps"):
-        WindowSchedule(**change)  # type: ignore[arg-type]
+def test_settings_of_t_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Transport(**change)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=message):
+        optimal_transport(torch.rand(2, 3, 3), **change)  # type: ignore[arg-type]
 
 
 def test_entries_are_those_of_the_dense_matrix() -> None:

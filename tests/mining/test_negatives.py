@@ -5,7 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelkin.mining.negatives import negatives_in_band, neighbourhood
+from pixelkin.mining.negatives import (
+    Negatives,
+    mine_negatives,
+    negatives_in_band,
+    neighbourhood,
+)
 
 
 def brute_force(
@@ -51,6 +56,51 @@ def test_band_is_that_of_a_direct_loop(
         assert chosen[row].tolist() == expected
 
 
+@pytest.mark.parametrize("last", [10, 100, 1000])
+def test_a_quantile_that_falls_on_a_rank_takes_it_in_whatever_the_rounding(last: int) -> None:
+    """And what lies further from the rank than rounding does leaves it out, on both sides."""
+    similarity = torch.arange(last + 1).float()[None] / last
+    everywhere = torch.ones(1, last + 1, dtype=torch.bool)
+
+    def ranks(low: float, high: float) -> list[int]:
+        chosen = negatives_in_band(similarity, everywhere, low, high, hardness="rank", floor=0)
+        return chosen[0].nonzero()[:, 0].tolist()
+
+    for k in range(1, last, max(1, last // 50)):
+        assert ranks(k / last, k / last) == [k]
+        assert ranks((k + 5e-5) / last, (k + 0.5) / last) == [k]
+        assert ranks((k - 0.5) / last, (k - 5e-5) / last) == [k]
+        assert ranks((k + 5e-4) / last, (k + 0.5) / last) == []
+        assert ranks((k - 0.5) / last, (k - 5e-4) / last) == []
+
+
+def test_negatives_of_a_positive_are_the_band_outside_its_neighbourhood() -> None:
+    similarity = torch.rand(3, 30, generator=torch.Generator().manual_seed(0))
+    positives = torch.tensor([0, 14, 29])
+    settings = Negatives(m1=0.2, floor=3, exclude=1)
+    negatives, candidates = mine_negatives(similarity, positives, (5, 6), 0.7, settings)
+    for row, positive in enumerate(positives.tolist()):
+        far = [max(abs(k // 6 - positive // 6), abs(k % 6 - positive % 6)) > 1 for k in range(30)]
+        assert candidates[row].tolist() == far
+        expected = brute_force(similarity[row].tolist(), far, 0.2, 0.7, "rank", 3)
+        assert negatives[row].tolist() == expected and sum(expected) > 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hardness": "l2"}, r"^hardness: 'l2' is not one of rank, cosine$"),
+        ({"m1": 1.5}, r"^m1: 1.5 must be at least 0 and at most 1$"),
+        ({"floor": -1}, r"^floor: -1 must be at least 0$"),
+        ({"exclude": -1}, r"^exclude: -1 must be at least 0$"),
+        ({"cross_video": -1}, r"^cross_video: -1 must be at least 0$"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Negatives(**change)  # type: ignore[arg-type]
+
+
 def test_untrained_cosines_leave_nothing_but_the_floor() -> None:
     similarity = 0.7 + 0.25 * torch.rand(20, 100)
     everywhere = torch.ones(20, 100, dtype=torch.bool)
@@ -92,7 +142,7 @@ def test_band_must_make_sense(low: float, high: float) -> None:
 
 
 def test_hardness_must_be_known() -> None:
-    with pytest.raises(ValueError, match="rank or cosine"):
+    with pytest.raises(ValueError, match=r"^hardness: 'l2' is not one of rank, cosine$"):
         negatives_in_band(
             torch.rand(1, 2),
             torch.ones(1, 2, dtype=torch.bool),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,18 +9,21 @@ from torch import Tensor
 
 from pixelkin.mining.confidence import (
     forward_backward,
-    is_near,
     optimal_transport,
     temporal_coherence,
 )
-from pixelkin.mining.curriculum import variance
-from pixelkin.mining.positives import mine_positives
+from pixelkin.mining.curriculum import Curriculum, variance
+from pixelkin.mining.positives import Geometry, mine
+from pixelkin.mining.settings import Confidence, Mining
+from pixelkin.mining.window import WindowSchedule, is_near
 
 B, SIDE = 3, 6
 N = SIDE**2
+RADIUS = torch.tensor([12.0, 20.0, 28.0])  # of the window below for 1, 2 and 3 frames
+MINING = Mining(window=WindowSchedule(gaps=(1, 3), radii=(1, 3), grid=32))
 
 
-def scene(noise: float = 0.6) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor]:
+def scene(noise: float = 0.6) -> tuple[Tensor, Tensor, Geometry]:
     """Features of two frames whose cells are the same up to noise and one cell of motion."""
     generator = torch.Generator().manual_seed(0)
     a = torch.randn(B, N, 12, generator=generator)
@@ -28,22 +32,23 @@ def scene(noise: float = 0.6) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Te
     y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     points = torch.stack([x, y], -1).float().view(1, N, 2).expand(B, N, 2) * 8
     first, second = (torch.nn.functional.normalize(f, dim=2) for f in (a, z))
-    return first, second, (points, points), torch.tensor([12.0, 20.0, 28.0])
+    sizes = torch.tensor([256, 300]).expand(B, 2)
+    return first, second, Geometry(points, points, torch.tensor([1, 2, 3]), sizes)
 
 
 def dense(noise: float) -> dict[str, Tensor]:
-    first, second, points, radius = scene(noise)
+    first, second, where = scene(noise)
     similarity = first @ second.mT
     q = forward_backward(similarity)
     t = optimal_transport(q)
-    window = is_near(points[0][:, :, None], points[1][:, None], radius[:, None, None])
+    window = is_near(where.first[:, :, None], where.second[:, None], RADIUS[:, None, None])
     return {"s": similarity, "q": q, "t": t, "c": temporal_coherence(t, window)}
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])
 @pytest.mark.parametrize("level", ["argmax", "q", "qt", "qtc"])
 def test_positives_are_those_of_the_dense_matrices(level: Any, noise: float) -> None:
-    found = mine_positives(*scene(noise), level=level, threshold=0.5).positives
+    found = mine(*scene(noise), replace(MINING, confidence=Confidence(level))).positives
     x = dense(noise)
     best = {"argmax": x["s"], "q": x["q"], "qt": x["t"], "qtc": x["c"]}[level]
     expected = best >= 0.5
@@ -59,19 +64,22 @@ def test_positives_are_those_of_the_dense_matrices(level: Any, noise: float) -> 
 
 
 def test_c_is_a_partial_one_to_one_matching_inside_the_window() -> None:
-    first, second, points, radius = scene(0.8)
-    found = mine_positives(first, second, points, radius, threshold=0.52).positives
+    first, second, where = scene(0.8)
+    mining = replace(MINING, confidence=Confidence(threshold=0.52))
+    found = mine(first, second, where, mining).positives
+    assert len(found.values) > 5
     for clip in range(B):
         own = found.where(found.clips == clip)
         assert len(set(own.sources.tolist())) == len(own.sources)
         assert len(set(own.targets.tolist())) == len(own.targets)
-        shift = (points[0][clip, own.sources] - points[1][clip, own.targets]).abs()
-        assert float(shift.max()) <= float(radius[clip])
+        shift = (where.first[clip, own.sources] - where.second[clip, own.targets]).abs()
+        assert float(shift.max()) <= float(RADIUS[clip])
 
 
 @pytest.mark.parametrize("signal", ["var_q", "var_t", "var_c", "fixed"])
 def test_variance_is_that_of_the_dense_matrices(signal: Any) -> None:
-    mined = mine_positives(*scene(), signal=signal, level="q")
+    curriculum = Curriculum(signal)
+    mined = mine(*scene(), replace(MINING, confidence=Confidence("q"), curriculum=curriculum))
     x = dense(0.6)
     expected = {
         "var_q": variance(x["q"], normalize_rows=True),
@@ -84,8 +92,9 @@ def test_variance_is_that_of_the_dense_matrices(signal: Any) -> None:
 
 
 def test_hard_q_keeps_mutual_nearest_neighbours_alone() -> None:
-    first, second, *rest = scene(1.0)
-    found = mine_positives(first, second, *rest, level="q", hard_q=True, threshold=0.3).positives
+    first, second, where = scene(1.0)
+    confidence = Confidence("q", threshold=0.3, hard_q=True)
+    found = mine(first, second, where, replace(MINING, confidence=confidence)).positives
     similarity = first @ second.mT
     mutual = (similarity == similarity.amax(2, keepdim=True)) & (
         similarity == similarity.amax(1, keepdim=True)
@@ -94,10 +103,21 @@ def test_hard_q_keeps_mutual_nearest_neighbours_alone() -> None:
     assert torch.equal(torch.stack(found[:3], 1), expected) and len(expected) > 10
 
 
-def test_few_pairs_at_a_time_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = mine_positives(*scene())
-    monkeypatch.setattr("pixelkin.mining.positives._CPU_CHUNK", 2 * N * N)
-    parts = mine_positives(*scene())
+def test_few_pairs_at_a_time_find_the_same() -> None:
+    whole, parts = mine(*scene(), MINING), mine(*scene(), MINING, chunk=2 * N * N)
     for a, b in zip(whole.positives[:3], parts.positives[:3], strict=True):
         assert torch.equal(a, b)
     torch.testing.assert_close(whole.variance, parts.variance)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"level": "t"}, r"^level: 't' is not one of argmax, q, qt, qtc$"),
+        ({"threshold": 0.0}, r"^threshold: 0.0 must be above 0 and at most 1$"),
+        ({"threshold": float("nan")}, r"^threshold: nan must be"),
+    ],
+)
+def test_settings_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Confidence(**change)

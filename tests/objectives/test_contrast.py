@@ -114,15 +114,13 @@ def test_log_sum_exp_of_nothing_adds_nothing() -> None:
         assert float(gradient.abs().max()) == 0.0
 
 
-@pytest.mark.parametrize("shares", [False, True])
-def test_others_are_further_columns(shares: bool) -> None:
+def test_others_are_further_columns() -> None:
     similarity, positives = torch.rand(4, 7), torch.randint(0, 7, (4,))
-    target = F.one_hot(positives, 7).float() if shares else positives
     wide = torch.cat([similarity, torch.rand(4, 11)], 1)
     negatives = torch.rand(4, 18) > 0.5
     others = (wide[:, 7:] / 0.07).masked_fill(~negatives[:, 7:], -torch.inf).logsumexp(1)
     torch.testing.assert_close(
-        info_nce(similarity, target, negatives[:, :7], 0.07, others),
+        info_nce(similarity, positives, negatives[:, :7], 0.07, others),
         info_nce(wide, positives, negatives, 0.07),
     )
 
@@ -143,34 +141,11 @@ def test_info_nce_is_that_of_a_direct_loop() -> None:
         )
 
 
-def test_info_nce_with_shares_is_that_of_a_direct_loop() -> None:
-    similarity = torch.rand(1, 6)
-    shares = torch.tensor([[0.0, 0.25, 0.75, 0.0, 0.0, 0.0]])
-    negatives = torch.tensor([[True, True, False, False, True, False]])
-    loss = info_nce(similarity, shares, negatives, 0.1)
-    e = [math.exp(float(s) / 0.1) for s in similarity[0]]
-    total = e[0] + e[1] + e[2] + e[4]
-    expected = -0.25 * math.log(e[1] / total) - 0.75 * math.log(e[2] / total)
-    assert float(loss) == pytest.approx(expected, rel=1e-4)
-
-
-def test_one_hot_shares_are_the_positive() -> None:
-    similarity, positives = torch.rand(4, 7), torch.randint(0, 7, (4,))
-    negatives = torch.rand(4, 7) > 0.5
-    shares = F.one_hot(positives, 7).float()
-    torch.testing.assert_close(
-        info_nce(similarity, shares, negatives, 0.07),
-        info_nce(similarity, positives, negatives, 0.07),
-    )
-
-
-@pytest.mark.parametrize("shares", [False, True])
-def test_without_negatives_the_loss_and_its_gradient_are_zero(shares: bool) -> None:
+def test_without_negatives_the_loss_and_its_gradient_are_zero() -> None:
     similarity = torch.rand(2, 5, requires_grad=True)
     positives = torch.tensor([1, 3])
-    one_hot = F.one_hot(positives, 5).float()
     none = torch.zeros(2, 5, dtype=torch.bool)
-    loss = info_nce(similarity, one_hot if shares else positives, none, 0.07)
+    loss = info_nce(similarity, positives, none, 0.07)
     assert loss.tolist() == [0.0, 0.0]
     (gradient,) = torch.autograd.grad(loss.sum(), similarity)
     assert float(gradient.abs().max()) == 0.0

@@ -10,6 +10,8 @@ from torch import Tensor
 from pixelkin.data.batch import ClipBatch
 from pixelkin.mining.confidence import forward_backward, optimal_transport
 from pixelkin.mining.curriculum import Curriculum
+from pixelkin.mining.negatives import Negatives
+from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.objectives.mined_contrast import MinedContrast
 
 B, SIDE, STRIDE = 3, 8, 8
@@ -37,6 +39,7 @@ def features(noise: float = 0.5, seed: int = 0) -> Tensor:
 def direct_loss(f: Tensor, objective: MinedContrast, m2: float) -> tuple[float, int]:
     """The loss pair by pair from dense matrices; cells further than the window never matter."""
     f = torch.nn.functional.normalize(f.double(), dim=2).flatten(3)
+    threshold, settings = objective.mining.confidence.threshold, objective.mining.negatives
     losses = []
     for b in range(B):
         similarity = f[b, 0].T @ f[b, 1]
@@ -44,21 +47,21 @@ def direct_loss(f: Tensor, objective: MinedContrast, m2: float) -> tuple[float, 
         for i in range(N):
             for j in range(N):
                 apart = max(abs(i % SIDE - j % SIDE), abs(i // SIDE - j // SIDE))
-                if t[i, j] < objective.threshold or apart * STRIDE > (2 + 0.5) * 256 / 32:
+                if t[i, j] < threshold or apart * STRIDE > (2 + 0.5) * 256 / 32:
                     continue
                 row = similarity[i].tolist()
                 candidates = [
                     n
                     for n in range(N)
-                    if max(abs(n % SIDE - j % SIDE), abs(n // SIDE - j // SIDE)) > objective.exclude
+                    if max(abs(n % SIDE - j % SIDE), abs(n // SIDE - j // SIDE)) > settings.exclude
                 ]
                 candidates.sort(key=lambda n: row[n])
                 last = len(candidates) - 1
                 kept = [n for rank, n in enumerate(candidates) if rank / last <= m2]
-                if len(kept) < objective.floor:
-                    kept = candidates[: objective.floor]
+                if len(kept) < settings.floor:
+                    kept = candidates[: settings.floor]
                 total = sum(math.exp(row[n] / objective.temperature) for n in [*kept, j])
-                if objective.cross_video:  # all cells of other videos, however similar
+                if settings.cross_video:  # all cells of other videos, however similar
                     others = f[b, 0, :, i] @ f[[o for o in range(B) if o != b], 1]
                     total += float((others / objective.temperature).exp().sum())
                 losses.append(math.log(total) - row[j] / objective.temperature)
@@ -68,13 +71,11 @@ def direct_loss(f: Tensor, objective: MinedContrast, m2: float) -> tuple[float, 
 @pytest.mark.parametrize(("exclude", "cross_video"), [(0, 0), (1, 0), (1, B * N)])
 @pytest.mark.parametrize("m2", [0.05, 0.4, 1.0])
 def test_loss_is_that_of_a_direct_loop(m2: float, exclude: int, cross_video: int) -> None:
-    objective = MinedContrast(
+    mining = Mining(
+        negatives=Negatives(exclude=exclude, cross_video=cross_video, floor=10),
         curriculum=Curriculum("fixed", low=0.0, high=m2),
-        exclude=exclude,
-        cross_video=cross_video,
-        floor=10,
-        temperature=0.5,
     )
+    objective = MinedContrast(mining=mining, temperature=0.5)
     f = features()
     loss, figures = objective(f, clips(), 0.0)
     expected, count = direct_loss(f, objective, m2)
@@ -89,13 +90,12 @@ def test_loss_is_that_of_a_direct_loop(m2: float, exclude: int, cross_video: int
 @pytest.mark.parametrize("hardness", ["rank", "cosine"])
 @pytest.mark.parametrize("signal", ["fixed", "clock", "var_q", "var_t", "var_c"])
 def test_every_combination_learns(positives: Any, hardness: Any, signal: Any) -> None:
-    objective = MinedContrast(
-        positives=positives,
-        hardness=hardness,
+    mining = Mining(
+        confidence=Confidence(positives),
+        negatives=Negatives(hardness, cross_video=50),
         curriculum=Curriculum(signal, low=0.2),
-        cross_video=50,
-        max_pairs=60,
     )
+    objective = MinedContrast(mining=mining, max_pairs=60)
     f = features().requires_grad_()
     loss, figures = objective(f, clips(), 0.5, torch.Generator().manual_seed(0))
     (gradient,) = torch.autograd.grad(loss, f)
@@ -110,7 +110,8 @@ def test_every_combination_learns(positives: Any, hardness: Any, signal: Any) ->
 
 def test_gradient_is_that_of_the_loss_with_mining_held_fixed() -> None:
     """Finite differences along random directions, too small to change what is mined."""
-    objective = MinedContrast(curriculum=Curriculum("fixed", high=0.6, low=0.0))
+    mining = Mining(curriculum=Curriculum("fixed", high=0.6, low=0.0))
+    objective = MinedContrast(mining=mining)
     f = features().requires_grad_()
     (gradient,) = torch.autograd.grad(objective(f, clips(), 0.0)[0], f)
     generator = torch.Generator().manual_seed(1)
@@ -128,14 +129,19 @@ def test_gradient_is_that_of_the_loss_with_mining_held_fixed() -> None:
 def test_untrained_cosines_still_give_a_loss() -> None:
     # All cosines are near 0.95: an absolute m2 leaves no negative, only the floor.
     f = features() * 0.05 + 1.0
-    curriculum = Curriculum("fixed", low=0.3, high=0.3)
-    objective = MinedContrast(hardness="cosine", curriculum=curriculum, positives="argmax")
-    loss, figures = objective(f, clips(), 0.0)
+
+    def objective(floor: int) -> MinedContrast:
+        curriculum = Curriculum("fixed", low=0.3, high=0.3)
+        negatives = Negatives("cosine", floor=floor)
+        return MinedContrast(
+            mining=Mining(Confidence("argmax"), negatives=negatives, curriculum=curriculum)
+        )
+
+    loss, figures = objective(32)(f, clips(), 0.0)
     assert figures["on_floor"] == 1.0
     assert 0 < figures["negatives"] < 1
     assert float(loss) > 1.0
-    objective.floor = 0
-    loss, figures = objective(f, clips(), 0.0)
+    loss, figures = objective(0)(f, clips(), 0.0)
     assert loss.item() == 0.0 and figures["negatives"] == 0.0
 
 
@@ -161,17 +167,30 @@ def test_window_follows_the_crop() -> None:
 
 
 def test_curriculum_moves_and_resumes() -> None:
-    objective, other = (MinedContrast(curriculum=Curriculum(v_ref=1.0)) for _ in range(2))
+    mining = Mining(curriculum=Curriculum(v_ref=1.0))
+    objective, other = (MinedContrast(mining=mining) for _ in range(2))
     seen = [objective(features(noise), clips(), 0.0)[1] for noise in (3.0, 0.3, 0.3)]
     assert seen[0]["variance"] < seen[1]["variance"]
     assert seen[0]["m2"] < seen[1]["m2"] < seen[2]["m2"]
     other.load_state_dict(objective.state_dict())
     a, b = (o(features(0.5), clips(), 0.0)[1]["m2"] for o in (objective, other))
     assert a == b
+    fresh = MinedContrast(mining=mining)
+    fresh.load_state_dict(MinedContrast().state_dict())
+    assert fresh(features(3.0), clips(), 0.0)[1] == seen[0]
+
+
+def test_prepared_begins_anew() -> None:
+    objective = MinedContrast(mining=Mining(curriculum=Curriculum(v_ref=1.0)))
+    first, other = (objective.prepare(8, torch.device("cpu")) for _ in range(2))
+    before = first(features(3.0), clips(), 0.0)[1]["m2"]
+    after = first(features(0.3), clips(), 0.0)[1]["m2"]
+    assert objective.state_dict() == {"average": None} != first.state_dict()
+    assert other(features(3.0), clips(), 0.0)[1]["m2"] == before < after
 
 
 def test_clock_reads_the_progress() -> None:
-    objective = MinedContrast(curriculum=Curriculum("clock", low=0.2))
+    objective = MinedContrast(mining=Mining(curriculum=Curriculum("clock", low=0.2)))
     m2 = [objective(features(), clips(), p)[1]["m2"] for p in (0.0, 0.5, 1.0)]
     assert m2 == pytest.approx([0.2, 0.6, 1.0])
 
@@ -184,18 +203,20 @@ def test_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "message"),
     [
-        {"positives": "t"},
-        {"hardness": "l2"},
-        {"gaps": (0,)},
-        {"m1": 0.9},
-        {"threshold": 0.0},
-        {"temperature": 0.0},
-        {"max_pairs": 0},
-        {"floor": -1},
+        ({"gaps": (0,)}, r"^gaps: 0 must be at least 1$"),
+        ({"gaps": ()}, r"^gaps: give at least one"),
+        ({"temperature": 0.0}, r"^temperature: 0.0 must be above 0$"),
+        ({"max_pairs": 0}, r"^max_pairs: 0 must be at least 1$"),
     ],
 )
-def test_settings_out_of_range_are_refused(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(change))):
+def test_settings_out_of_range_are_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         MinedContrast(**change)
+
+
+def test_m1_lies_below_every_m2() -> None:
+    with pytest.raises(ValueError, match=r"^negatives.m1: 0.9 must lie in \[0, 0.3\], below every"):
+        Mining(negatives=Negatives(m1=0.9))
+    assert Mining(negatives=Negatives(m1=0.9), curriculum=Curriculum("fixed")).negatives.m1 == 0.9

@@ -7,8 +7,8 @@ from pixelkin.ops.geometry import cell_centres, invert, transform
 
 
 def test_centres_by_rows() -> None:
-    centres = cell_centres(2, 3, 8, 1.5)
-    expected = [(x, y) for y in (1.5, 9.5) for x in (1.5, 9.5, 17.5)]
+    centres = cell_centres(2, 3, 8)
+    expected = [(x, y) for y in (0, 8) for x in (0, 8, 16)]
     assert centres.tolist() == [list(p) for p in expected]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -102,3 +103,27 @@ def test_acceleration_does_not_go_round_in_circles(
     cost = ((group < n // 3)[:, None] != (group < n // 2)) + 0.02 * costs(8, n, n, torch.float32)
     _, residual = sinkhorn(cost, epsilon=epsilon, max_iterations=400, **how)
     assert float(residual.max()) <= 1e-3
+
+
+@pytest.mark.parametrize("seed", [10, 20])
+def test_both_forms_wait_alike(seed: int) -> None:
+    # Progress of 0: waits never become shorter; of infinity: never longer. Here both matter.
+    pytest.importorskip("numba")
+    cost, found = costs(1, 12, 12, seed=seed), []
+    for progress in (0.0, 0.9, math.inf):
+        compiled, pytorch = (
+            sinkhorn(
+                cost,
+                epsilon=0.02,
+                max_iterations=20,
+                tolerance=0,
+                form=form,
+                policy=Policy(progress=progress),
+            )[0]
+            for form in ("numba", "torch")
+        )
+        torch.testing.assert_close(compiled, pytorch, rtol=1e-7, atol=0)
+        found.append(compiled)
+    longer, usual, shorter = found
+    for other in (longer, shorter):
+        assert float((other - usual).abs().max() / usual.max()) > 1e-4

@@ -15,7 +15,7 @@ from pixelkin.propagation.passes import plan, propagate
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.propagation.run import propagate_to_folder
-from pixelkin.types import InputError, Labels
+from pixelkin.types import InputError, Labels, Prediction
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
 
@@ -200,3 +200,82 @@ def test_the_folder_of_something_else_is_not_replaced(folder: Path, tmp_path: Pa
 def test_bad_input_is_found_before_the_first_frame_is_asked_for(folder: Path) -> None:
     with pytest.raises(InputError, match="frame 99"):
         propagate(folder, {99: square(0)}, encoder="lab")
+
+
+def test_a_pass_is_known_by_what_decides_it() -> None:
+    keyframes = {3: square(3), 9: square(9)}
+    passes = plan(20, keyframes)
+    assert [(p.keyframe, p.frames, p.direction) for p in passes] == [
+        (3, 6, 1),
+        (9, 11, 1),
+        (3, 4, -1),
+    ]
+    digests = [p.digest for p in passes]
+    assert len(set(digests)) == 3 and digests == [p.digest for p in plan(20, dict(keyframes))]
+    corrected = [p.digest for p in plan(20, keyframes | {9: square(10)})]
+    assert [a == b for a, b in zip(digests, corrected, strict=True)] == [True, False, True]
+    renamed = Labels.from_mask(square(9).ids, names=("dog",))
+    assert plan(20, keyframes | {9: renamed})[1].digest != digests[1]
+    added = [p.digest for p in plan(20, keyframes | {14: square(14)})]
+    assert added[0] == digests[0] and added[3] == digests[2] and digests[1] not in added
+
+
+def test_a_corrected_keyframe_redoes_only_what_depends_on_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, wrong = tmp_path / "out", square(17)
+    first = {5: square(5), 12: wrong}
+    propagate_to_folder(folder, first, out, encoder="lab")
+    (out / "masks/00002.png").touch()
+    before = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
+    with pytest.raises(InputError, match="finished run with other labels: --overwrite replaces"):
+        propagate_to_folder(folder, {5: square(5), 12: square(12)}, out, encoder="lab")
+    stepped = []
+    step = Propagator.step
+
+    def counted(self: Propagator, *given: object, **named: object) -> Prediction:
+        stepped.append(1)
+        return step(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Propagator, "step", counted)
+    corrected = {5: square(5), 12: square(12)}
+    run = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
+    assert run.resumed == 12 and len(stepped) == FRAMES - 12
+    after = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
+    assert {n for n in before if before[n] == after[n]} == {f"{t:05d}.png" for t in range(12)}
+    propagate_to_folder(folder, corrected, tmp_path / "whole", encoder="lab")
+    assert results(out) == results(tmp_path / "whole")
+    again = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
+    assert again.resumed == 0  # nothing differs: all is made anew
+
+
+def test_an_interrupted_correction_goes_on(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    propagate_to_folder(folder, {0: square(0), 5: square(9)}, out, encoder="lab")
+
+    class Killed(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 8:
+            raise Killed
+
+    corrected = {0: square(0), 5: square(5)}
+    with pytest.raises(Killed):
+        propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True, progress=stop)
+    assert json.loads((out / "run.json").read_text())["complete"] is False
+    run = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
+    assert run.resumed == 5
+    propagate_to_folder(folder, corrected, tmp_path / "whole", encoder="lab")
+    assert results(out) == results(tmp_path / "whole")
+
+
+def test_a_video_is_opened_once_and_a_reader_will_do(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = open_video(folder)
+    for module in ("passes", "run"):
+        monkeypatch.setattr(f"pixelkin.propagation.{module}.open_video", None)
+    run = propagate_to_folder(reader, square(0), tmp_path / "out", encoder="lab")
+    assert run.frames == FRAMES
+    assert len(list(propagate(reader, square(0), encoder="lab"))) == FRAMES

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
+from pixelkin.propagation.passes import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, State
 from pixelkin.propagation.run import propagate_to_folder
@@ -52,7 +53,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     with pytest.raises(Killed):
         run(tmp_path / "parts", stop)
     resumed = run(tmp_path / "parts")
-    assert resumed == {4: 0, 17: 10, 26: 20}[stop]
+    assert resumed == {4: 0, 17: 10, 26: 21}[stop]
     assert results(tmp_path / "whole") == results(tmp_path / "parts")
 
 
@@ -79,9 +80,9 @@ def test_a_state_never_knows_of_frames_that_are_not_written(
         time.sleep(0.02)
         write(self, prediction)
 
-    def checked(self: ResultsFolder, part: int, done: int, state: State) -> None:
+    def checked(self: ResultsFolder, part: Pass, done: int, state: State) -> None:
         assert all((self.folder / f"masks/{t:05d}.png").is_file() for t in range(done))
-        assert all(self.holds(t, f"{t:05d}") for t in range(done))
+        assert all((self.folder / f"frames/{t:05d}.json").is_file() for t in range(done))
         states.append(done)
         save(self, part, done, state)
 

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
+import torch
 
 from pixelkin.data.batch import ClipSpec
-from pixelkin.training.config import OBJECTIVES, Objective, Recipe, load_recipe, save_recipe
+from pixelkin.objectives import OBJECTIVES, Objective
+from pixelkin.training.config import ObjectiveShare, Recipe, load_recipe, save_recipe
 from pixelkin.types import InputError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -41,11 +43,12 @@ def test_run_and_name_do_not_change_the_weights(recipe_file: Path) -> None:
 def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
     changes = {
         "optimiser.learning_rate": "3e-4",
-        "stages.1.objectives.1.settings.curriculum.signal": "clock",
+        "stages.1.objectives.1.settings.mining.curriculum.signal": "clock",
     }
     loaded = load_recipe(recipe_file, changes)
     assert loaded.optimiser.learning_rate == 3e-4
-    assert loaded.stages[1].objectives[1].build().curriculum.signal == "clock"
+    mining = loaded.stages[1].objectives[1].objective.mining
+    assert mining is not None and mining.curriculum.signal == "clock"
 
 
 @pytest.mark.parametrize(
@@ -60,24 +63,44 @@ def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
         ({"steps": 0}, r"steps: 0 must be at least 1"),
         ({"ema": 1.0}, r"ema: 1.0 must be at least 0 and below 1"),
         ({"augmentation.scale": [0.8, 0.2]}, r"augmentation: scale \[0.8, 0.2\]"),
-        ({"optimiser.warmup": float("nan")}, r"optimiser: warmup: nan must be"),
+        ({"optimiser.warmup": float("nan")}, r"optimiser.warmup: nan must be"),
         ({"stages": []}, r"stages: give at least one"),
         ({"stages.0.share": 0.7}, r"stages: the shares sum to 1.2, must sum to 1"),
         ({"stages.0.objectives.0.name": "magic"}, r"name: 'magic' is not one of known_geometry"),
         (
-            {"stages.1.objectives.1.settings.treshold": 0.5},
-            r"stages.1.objectives.1: settings.treshold: unknown setting.*'threshold'.*gaps",
+            {"stages.1.objectives.1.settings.mining.confidence.treshold": 0.5},
+            r": stages.1.objectives.1.settings.mining.confidence.treshold: unknown setting "
+            r"\(did you mean 'threshold'\?\); allowed: level, threshold, hard_q$",
         ),
         (
-            {"stages.1.objectives.1.settings.threshold": 3},
-            r"stages.1.objectives.1: settings: .*threshold = 3",
+            {"stages.1.objectives.1.settings.mining.confidence.threshold": 3},
+            r": stages.1.objectives.1.settings.mining.confidence.threshold: 3.0 must be "
+            r"above 0 and at most 1$",
+        ),
+        (
+            {"stages.1.objectives.1.settings.mining.confidence.level": "t"},
+            r": stages.1.objectives.1.settings.mining.confidence.level: 't' is not one of argmax, "
+            r"q, qt, qtc",
+        ),
+        (
+            {"stages.1.objectives.1.settings.mining.negatives.m1": 0.5},
+            r": stages.1.objectives.1.settings.mining.negatives.m1: 0.5 must lie in \[0, 0.3\]",
+        ),
+        (  # as recipes of version 0.1 have it
+            {"stages.1.objectives.1.settings.epsilon": 0.02},
+            r": stages.1.objectives.1.settings.epsilon: unknown setting \(did you mean "
+            r"'mining.transport.epsilon'\?\); allowed: gaps, mining, temperature, max_pairs$",
+        ),
+        (
+            {"stages.1.objectives.1.settings.positives": "qtc"},
+            r": stages.1.objectives.1.settings.positives: unknown setting; allowed: gaps, mining",
         ),
         (
             {"stages.1.objectives.0.share": 0.4, "stages.1.objectives.1.share": 0.6},
             r"stages.1.objectives.0.share: 0.4 of batch 4 is 1.6 clips",
         ),
         ({"accumulate": 3}, r"do not divide evenly among 1 process\(es\) of 3 pass\(es\)"),
-        ({"run.limit_minutes": 0}, r"run: limit_minutes: 0.0 must be above 0"),
+        ({"run.limit_minutes": 0}, r": run.limit_minutes: 0.0 must be above 0$"),
     ],
 )
 def test_wrong_settings_are_named(
@@ -120,11 +143,17 @@ def test_missing_file_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_every_objective_can_be_asked_for() -> None:
-    assert get_args(get_type_hints(Objective)["name"]) == tuple(OBJECTIVES)
-    for name in OBJECTIVES:
-        built = Objective(name).build()  # type: ignore[arg-type]
-        assert isinstance(built.clip, ClipSpec)
-        assert Objective(name).build() is not built  # type: ignore[arg-type]
+    names = get_args(get_type_hints(ObjectiveShare)["name"])
+    assert names == tuple(OBJECTIVES)
+    for name in names:
+        share = ObjectiveShare(name)
+        assert isinstance(share.objective, Objective) and type(share.objective) is OBJECTIVES[name]
+        assert isinstance(share.objective.clip, ClipSpec)
+        ready = share.objective.prepare(8, torch.device("cpu"))
+        assert type(ready) is OBJECTIVES[name]
+        ready.load_state_dict(ready.state_dict())
+        # What a training changes is its own, so that one recipe serves several.
+        assert ready is not share.objective or not ready.state_dict()
 
 
 def test_defaults_are_a_complete_recipe(tmp_path: Path) -> None:

@@ -19,7 +19,11 @@ def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path:
     Equal up to the order in which gradients are summed: also the clips, the objectives' state and
     the weights in the end.
     """
-    changes = ["steps=10", "run.threads=1", "stages.1.objectives.1.settings.threshold=0.2"]
+    changes = [
+        "steps=10",
+        "run.threads=1",
+        "stages.1.objectives.1.settings.mining.confidence.threshold=0.2",
+    ]
     two, one = tmp_path / "two", tmp_path / "one"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", "-m", "pixelkin.training", str(recipe_file), *changes]
@@ -28,7 +32,11 @@ def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path:
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    overrides = {"steps": 10, "stages.1.objectives.1.settings.threshold": 0.2, "accumulate": 2}
+    overrides = {
+        "steps": 10,
+        "stages.1.objectives.1.settings.mining.confidence.threshold": 0.2,
+        "accumulate": 2,
+    }
     train(recipe_file, [frames], one, overrides=overrides)
     curves = [[x["loss"] for x in read_metrics(run / "metrics.jsonl")] for run in (one, two)]
     assert len(curves[0]) == len(curves[1]) == 10

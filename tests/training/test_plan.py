@@ -12,16 +12,16 @@ from pixelkin.data.augment import Augmentation
 from pixelkin.data.batch import ClipSpec
 from pixelkin.data.clips import ClipDataset, ClipSettings
 from pixelkin.data.index import index_videos
-from pixelkin.training.config import Objective, Optimiser, Recipe, Stage
+from pixelkin.training.config import ObjectiveShare, Optimiser, Recipe, Stage
 from pixelkin.training.plan import Plan, scheduled_rate
 
 ONE, TWO = ClipSpec(2, (0,)), ClipSpec(2, (8, 16))
 
 
 def recipe(**changes: object) -> Recipe:
-    mixture = (Objective("known_geometry", 0.25), Objective("known_geometry", 0.75))
+    mixture = (ObjectiveShare("known_geometry", 0.25), ObjectiveShare("known_geometry", 0.75))
     stages = (
-        Stage((Objective("known_geometry"),), share=0.3),
+        Stage((ObjectiveShare("known_geometry"),), share=0.3),
         Stage(mixture, share=0.7, rate=0.5),
     )
     return Recipe(**{"steps": 10, "stages": stages, "batch": 16, **changes})  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.propagation.results import ResultsFolder
+from pixelkin.propagation.results import OVERLAY, ResultsFolder
 from pixelkin.types import Prediction
 from pixelkin.video.overlap import ahead
 from pixelkin.video.reader import VideoReader, open_video
@@ -37,10 +37,9 @@ def write_overlay(
     reader = video if isinstance(video, VideoReader) else open_video(video)
     with ResultsFolder(Path(folder)) as results:
         results.lock()
-        path = results.file("overlay.mp4")
-        pictures = itertools.starmap(
-            _draw, zip(reader.frames(), results.predictions(reader), strict=True)
-        )
+        path = results.file(OVERLAY)
+        predictions = results.predictions(reader)
+        pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
         with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
             for done, picture in enumerate(ahead(pictures), start=1):
                 writer.write(picture)

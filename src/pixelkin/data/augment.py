@@ -19,6 +19,7 @@ from torch import Tensor
 from pixelkin.types import InputError
 
 LUMA = np.array([0.299, 0.587, 0.114])
+BLUR_SIGMA = (0.3, 1.5)  # range of the standard deviation of a blur, in pixels of the view
 _YIQ = np.array([LUMA, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
 _RGB = np.linalg.inv(_YIQ)
 
@@ -42,8 +43,7 @@ class Augmentation:
         saturation: As `brightness`, about each pixel's luma.
         hue: Greatest rotation of the hue either way, as a share of the full circle.
         greyscale: Probability that a view loses its colour.
-        blur: Probability of a Gaussian blur.
-        blur_sigma: Range of its standard deviation in pixels of the view.
+        blur: Probability of a Gaussian blur, see `BLUR_SIGMA`.
         paste: Probability that a clip gives a piece of itself to another, see `data.paste`; only
             where all views show one frame (known_geometry), whose geometry is known.
         piece: Range of the piece's mean radius, as a share of the view's side.
@@ -63,7 +63,6 @@ class Augmentation:
     hue: float = 0.1
     greyscale: float = 0.1
     blur: float = 0.0
-    blur_sigma: tuple[float, float] = (0.3, 1.5)
     paste: float = 0.0
     piece: tuple[float, float] = (0.15, 0.42)
 
@@ -72,8 +71,6 @@ class Augmentation:
             raise InputError(
                 f"scale {list(self.scale)}: must be [low, high] with 0 < low, high <= 1"
             )
-        if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
-            raise InputError(f"blur_sigma {list(self.blur_sigma)}: must be [low, high] above 0")
         if not 0 < self.piece[0] <= self.piece[1] <= 1:
             raise InputError(
                 f"piece {list(self.piece)}: must be [low, high] with 0 < low, high <= 1"
@@ -192,7 +189,7 @@ def jitter(view: Tensor, settings: Augmentation, rng: np.random.Generator) -> Te
     matrix = torch.from_numpy(colour_matrix(b, c, s, hue, mean_luma)).to(view.dtype)
     out = torch.addmm(matrix[:, 3:], matrix[:, :3], view.flatten(1)).view_as(view).clamp_(0, 1)
     if rng.random() < settings.blur:
-        out = gaussian_blur(out, rng.uniform(*settings.blur_sigma))
+        out = gaussian_blur(out, rng.uniform(*BLUR_SIGMA))
     return out
 
 

@@ -19,12 +19,11 @@ from typing import Any
 
 from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.videos import Video
-from pixelkin.models.encoder import Encoder
+from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.processes import Processes, shares
 from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import describe_encoder
 from pixelkin.types import MaskLabels, Prediction
 from pixelkin.video.images import read_image
 from pixelkin.video.overlap import Behind

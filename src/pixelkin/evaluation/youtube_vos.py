@@ -6,9 +6,8 @@
     videos = load_split("YouTube-VOS", split="train", sequences=held_out)
     print(score_results(videos, "out/predictions", unseen={"parrot"}).overall)
 
-Objects may appear in any frame: each is given where it is annotated first, and a video begins where
-its first object does. The truth of the validation split is with the server alone; the training
-split is annotated, so that parts of it can be held out and scored here.
+Objects are given where they are annotated first, and a video begins where its first object does.
+Of the splits only "train" is annotated throughout: parts of it can be held out and scored here.
 """
 
 from __future__ import annotations
@@ -71,8 +70,7 @@ class YoutubeVosVideo(Video):
 
     def given(self, index: int) -> Labels | None:
         """The objects that begin in this frame, alone."""
-        new = [i for i, start in self.starts.items() if start == index]
-        if not new:
+        if not (new := [i for i, start in self.starts.items() if start == index]):
             return None
         ids = self.annotation(index)
         return Labels.from_mask(np.where(np.isin(ids, new), ids, 0))
@@ -176,8 +174,7 @@ def _score_video(video: YoutubeVosVideo, folder: Path, resize: bool) -> dict[int
             masks = truth == i, guess == i
             pair = float(region_similarity(*masks)), float(boundary_f(*masks))
             values.setdefault(i, []).append(pair)
-    means = {i: np.mean(pairs, axis=0).tolist() for i, pairs in values.items()}
-    return {i: JF(j, f) for i, (j, f) in means.items()}
+    return {i: JF(*np.mean(pairs, axis=0).tolist()) for i, pairs in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,10 +229,10 @@ Example:
         meta, chosen = _read_meta(self.root, self.split), self.sequences
         if self.hold_out is not None:
             chosen = _hold_out(meta, self.unseen, self.hold_out)
+        chosen = choose(chosen, list(meta), f"YouTube-VOS {self.split}")
         folder = self.split if self.frames == "fifth" else f"{self.split}_all_frames"
         annotations = find(self.root, f"{self.split}/Annotations", "YouTube-VOS")
         pictures = find(self.root, f"{folder}/JPEGImages", "YouTube-VOS") if frames else None
-        chosen = choose(chosen, list(meta), f"YouTube-VOS {self.split}")
         return [_find_video(name, meta[name], annotations, pictures) for name in chosen]
 
     def title(self, videos: Sequence[YoutubeVosVideo]) -> str:
@@ -287,10 +284,9 @@ def _read_meta(root: Path, split: str) -> dict[str, _Objects]:
 
 
 def _hold_out(meta: Mapping[str, _Objects], unseen: Collection[str], every: int) -> list[str]:
-    """Names of videos to keep away from training, so that they can be scored.
+    """Names of videos to keep away from training: our choice, there is no official one.
 
-    These are all videos with an object of an unseen category, and of the others, in the order of
-    their names, every `every`-th from the first on. The choice is ours; there is no official one.
+    All with an object of an unseen category, and every `every`-th of the others by name.
     """
     _check_categories(unseen, (c for objects in meta.values() for c, _ in objects.values()))
     if every < 1:

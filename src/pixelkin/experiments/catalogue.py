@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pixelkin.experiments.scale import merge
+
 
 @dataclass(frozen=True)
 class Part:
@@ -83,14 +85,19 @@ class Experiment:
 
 KNOWN = Part("known_geometry")
 WALK = Part("random_walk")
+UNCUT = Part("random_walk", {"edge_dropout": 0.0})
 
 
-def mined(positives: str = "qtc", signal: str = "var_t", **curriculum: float) -> Part:
-    """Mined contrast; by default the paper's final model: Q+T+C, m2 by var(T)."""
-    return Part(
-        "mined_contrast",
-        {"positives": positives, "curriculum": {"signal": signal, **curriculum}},
-    )
+def mined(level: str = "qtc", signal: str = "var_t", **parts: Mapping[str, Any]) -> Part:
+    """Mined contrast; by default the paper's final model: Q+T+C, m2 by var(T).
+
+    Args:
+        level: What makes a positive.
+        signal: What moves m2.
+        parts: Further settings of the parts of `Mining`.
+    """
+    main = {"confidence": {"level": level}, "curriculum": {"signal": signal}}
+    return Part("mined_contrast", {"mining": merge(main, parts)})
 
 
 def _after_warm_up(name: str, label: str, part: Part) -> Row:
@@ -115,8 +122,20 @@ QT = _after_warm_up("qt", "… Q+T, var(T)", mined("qt"))
 CLOCK = _after_warm_up("clock", "… Q+T+C, clock", mined(signal="clock"))
 VAR_Q = _after_warm_up("var_q", "… Q+T+C, var(Q)", mined(signal="var_q"))
 VAR_C = _after_warm_up("var_c", "… Q+T+C, var(C)", mined(signal="var_c"))
+HARD_Q = _after_warm_up(
+    "hard_q", "… Q of mutual nearest neighbours, var(T)", mined("q", confidence={"hard_q": True})
+)
+DUSTBIN = _after_warm_up(
+    "dustbin", "… Q+T+C with a dust-bin, var(T)", mined(transport={"dustbin": 0.5})
+)
+COSINE = _after_warm_up(
+    "cosine", "… Q+T+C, hardness as cosine, var(T)", mined(negatives={"hardness": "cosine"})
+)
+WHOLE_WALK = Row("walk_all_edges", "random_walk, no edges cut", (UNCUT, UNCUT))
 FIXED = {
-    m2: _after_warm_up(f"m2_{m2:.1f}", f"… Q+T+C, m2 = {m2:.1f}", mined(signal="fixed", high=m2))
+    m2: _after_warm_up(
+        f"m2_{m2:.1f}", f"… Q+T+C, m2 = {m2:.1f}", mined(signal="fixed", curriculum={"high": m2})
+    )
     for m2 in (0.2, 0.4, 0.6, 0.8, 1.0)
 }
 
@@ -194,6 +213,22 @@ EXPERIMENTS = {
                 Claim("mined", "var_c", "var(T) over var(C) (table 2: by 4.5)"),
             ),
             variance_time=True,
+        ),
+        Experiment(
+            "options",
+            "Options of the method",
+            "What can be chosen where the paper is silent or other work does otherwise: Q of "
+            "mutual nearest neighbours alone, a dust-bin for what is occluded (SuperGlue), "
+            "hardness as the cosine itself; and a random walk in which no edge is cut, unlike its "
+            f"authors'. {_WARM}",
+            (FULL, Q, HARD_Q, DUSTBIN, COSINE, RANDOM_WALK, WHOLE_WALK),
+            "mined",
+            (
+                Claim("q", "hard_q", "soft Q over mutual nearest neighbours (our question)"),
+                Claim("dustbin", "mined", "a dust-bin helps (our question)"),
+                Claim("mined", "cosine", "hardness by rank over the cosine (our decision)"),
+                Claim("random_walk", "walk_all_edges", "cutting edges helps (the walk's authors)"),
+            ),
         ),
     )
 }

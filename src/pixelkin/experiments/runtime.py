@@ -24,14 +24,16 @@ from pixelkin.experiments.scale import Scale, load_scale
 from pixelkin.files import remove_leftovers, write_json, write_text
 from pixelkin.locks import Lock
 from pixelkin.mining.confidence import (
-    WindowSchedule,
+    MINIMUM,
     entries,
     forward_backward,
-    is_near,
+    optimal_transport,
     temporal_coherence,
-    transport_with_residual,
 )
 from pixelkin.mining.curriculum import variance, variance_of_entries
+from pixelkin.mining.positives import Geometry, mine
+from pixelkin.mining.settings import Confidence, Mining
+from pixelkin.mining.window import is_near
 from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.geometry import cell_centres
 from pixelkin.training.process import cpu_threads
@@ -65,16 +67,20 @@ def measure(side: int, repeats: int) -> dict[str, float]:
         pixels = side * encoder.stride
         scene = SyntheticScene(0, (pixels, pixels), frames=GAP + 1)
         a, b = (F.normalize(encoder.encode(scene[t].image).flatten(1).mT, dim=1) for t in (0, GAP))
+        centres = cell_centres(side, side, encoder.stride)[None]
+        size = torch.tensor([[pixels, pixels]])
+        where = Geometry(centres, centres, torch.tensor([GAP]), size)
+        mining = Mining(Confidence(threshold=MINIMUM))  # positives are all entries of C
+        mined = mine(a[None], b[None], where, mining)
         q = forward_backward((a @ b.mT)[None])
-        t, residual = transport_with_residual(q)
-        centres = cell_centres(side, side, encoder.stride)
-        radius = WindowSchedule().radius(torch.tensor([GAP]), torch.tensor([[pixels, pixels]]))
-        c = temporal_coherence(t, is_near(centres[:, None], centres[None], radius))
-        of_t, of_c = entries(t), entries(c)
+        t = optimal_transport(q)
+        radius = mining.window.radius(where.gap, size)
+        c = temporal_coherence(t, is_near(centres[:, :, None], centres[:, None], radius))
+        of_t, of_c = entries(t), mined.positives
         cells = side * side
         times: dict[str, Callable[[], object]] = {
-            "sinkhorn_ms": lambda: transport_with_residual(q),
-            "sinkhorn_log_ms": lambda: transport_with_residual(q, log_domain=True),
+            "sinkhorn_ms": lambda: optimal_transport(q),
+            "sinkhorn_log_ms": lambda: optimal_transport(q, log_domain=True),
             "var_q_ms": lambda: variance(q, normalize_rows=True),
             "var_t_ms": lambda: variance(t),
             "var_t_sparse_ms": lambda: variance_of_entries(of_t.values, of_t.clips, 1, cells),
@@ -89,8 +95,8 @@ def measure(side: int, repeats: int) -> dict[str, float]:
     return {
         "cells": cells,
         **found,
-        "residual": float(residual),
-        "q_per_row": float((q > 1e-3).sum()) / cells,
+        "residual": float(mined.residual),
+        "q_per_row": float((q > MINIMUM).sum()) / cells,
         "t_per_row": len(of_t.values) / cells,
         "c_per_row": len(of_c.values) / cells,
         "sparse_misses_t": missed[0],

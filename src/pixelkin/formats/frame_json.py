@@ -28,6 +28,7 @@ from pixelkin.types import (
     MaskLabels,
     Object,
     Objects,
+    Origin,
     PointLabels,
     Prediction,
     VideoInfo,
@@ -59,6 +60,22 @@ def load_prediction(folder: str | Path, stem: str) -> Prediction:
         InputError: If a file is missing or not of this form.
     """
     return _load(Path(folder) / FRAMES / f"{stem}.json")
+
+
+def load_confidence(folder: str | Path, stem: str) -> tuple[Origin, dict[int, float]]:
+    """Where a frame's labels come from, and the confidence by object, without its pixels.
+
+    Raises:
+        InputError: If the file is missing or not of this form.
+    """
+    path = Path(folder) / FRAMES / f"{stem}.json"
+    content = read_json(path)
+    try:
+        return content["origin"], {
+            e["id"]: float(np.float32(e["confidence"])) for e in content["objects"]
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 
 def sniff(path: Path) -> bool:

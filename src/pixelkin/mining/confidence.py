@@ -7,15 +7,17 @@ by M pixels j of frame t; none of them carries a gradient. Knows nothing about n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypedDict, Unpack
+from typing import Literal, NamedTuple, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pixelkin.checks import check_number
 from pixelkin.ops.transport import sinkhorn
 
 SMALLEST_SIMILARITY = 1e-3
+MINIMUM = 1e-3  # of an entry of T or C that matters
 
 
 @torch.no_grad()
@@ -33,9 +35,8 @@ def forward_backward(similarity: Tensor, *, hard: bool = False) -> Tensor:
         Q, the same shape.
 
     Source:
-        Forward-backward consistency: a published review of the paper. Soft form: a third party's
-        re-implementation, and the supplement's remark that T is sparser than Q. Hard form: our
-        option.
+        [B] forward-backward consistency; [R] the soft form, which the remark that T is sparser
+        than Q [S] bears out; [D] the hard form as an option.
     """
     s = similarity.clamp_min(SMALLEST_SIMILARITY)
     best_of_row, best_of_column = s.amax(-1, keepdim=True), s.amax(-2, keepdim=True)
@@ -45,17 +46,75 @@ def forward_backward(similarity: Tensor, *, hard: bool = False) -> Tensor:
     return q.mul_(s.div_(best_of_column))
 
 
-class TransportSettings(TypedDict, total=False):
-    """What `transport_with_residual` can be told, as in `sinkhorn`."""
+@dataclass(frozen=True)
+class Transport:
+    """How T is solved for.
+
+    Attributes:
+        epsilon: Strength of the entropic regularisation.
+        max_iterations: At most so many iterations of Sinkhorn's algorithm.
+        tolerance: Share of the mass that may miss its column.
+        dustbin: If given, a pixel may stay without a match at this cost in [0, 1], an occluded one
+            for instance: rows and columns of T then sum to at most 1.
+
+    Raises:
+        SettingError: If a value is out of its range.
+
+    Source:
+        [R] epsilon and iterations; [D] tolerance, and the dust-bin (after SuperGlue, Sarlin et al.,
+        CVPR 2020).
+    """
+
+    epsilon: float = 0.05
+    max_iterations: int = 30
+    tolerance: float = 1e-2
+    dustbin: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("epsilon", self.epsilon, above=0)
+        check_number("max_iterations", self.max_iterations, least=1)
+        check_number("tolerance", self.tolerance, least=0)
+        if self.dustbin is not None:
+            check_number("dustbin", self.dustbin, least=0, most=1)
+
+
+class TransportOptions(TypedDict, total=False):
+    """The fields of `Transport`, as keyword arguments."""
 
     epsilon: float
     max_iterations: int
     tolerance: float
-    log_domain: bool
     dustbin: float | None
 
 
-def optimal_transport(q: Tensor, **settings: Unpack[TransportSettings]) -> Tensor:
+@overload
+def optimal_transport(
+    q: Tensor,
+    *,
+    log_domain: bool = False,
+    return_residual: Literal[False] = False,
+    **options: Unpack[TransportOptions],
+) -> Tensor: ...
+
+
+@overload
+def optimal_transport(
+    q: Tensor,
+    *,
+    log_domain: bool = False,
+    return_residual: Literal[True],
+    **options: Unpack[TransportOptions],
+) -> tuple[Tensor, Tensor]: ...
+
+
+@torch.no_grad()
+def optimal_transport(
+    q: Tensor,
+    *,
+    log_domain: bool = False,
+    return_residual: bool = False,
+    **options: Unpack[TransportOptions],
+) -> Tensor | tuple[Tensor, Tensor]:
     """T, the image level: the matches that are best for all pixels together.
 
     argmin_T <T, 1 - Q> - epsilon * H(T) with uniform marginals, scaled to That = N * T: each row
@@ -63,125 +122,30 @@ def optimal_transport(q: Tensor, **settings: Unpack[TransportSettings]) -> Tenso
 
     Args:
         q: Q, ... x N x M in [0, 1].
-        settings: See `transport_with_residual`, as for the defaults.
+        log_domain: How scalings are kept, see `sinkhorn`.
+        return_residual: Give the residual as well: how far T is from its marginals.
+        options: The fields of `Transport`, with its defaults.
 
     Returns:
-        That, the same shape.
+        That, the same shape; with `return_residual` (That, the residual of `sinkhorn` for each
+        pair, ...).
+
+    Raises:
+        SettingError: If an option is out of its range.
 
     Source:
-        Supplement; epsilon and iterations: a third party's re-implementation; tolerance and
-        dust-bin (after SuperGlue): our decision.
+        [S, B]; solved by Sinkhorn's algorithm (Cuturi, NeurIPS 2013) [S].
     """
-    return transport_with_residual(q, **settings)[0]
-
-
-@torch.no_grad()
-def transport_with_residual(
-    q: Tensor,
-    *,
-    epsilon: float = 0.05,
-    max_iterations: int = 30,
-    tolerance: float = 1e-2,
-    log_domain: bool = False,
-    dustbin: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """`optimal_transport`, and how far from its marginals it is.
-
-    Args:
-        q: Q, ... x N x M in [0, 1].
-        epsilon: Strength of the regularisation.
-        max_iterations: At most so many iterations.
-        tolerance: Share of the mass that may miss its column.
-        log_domain: How scalings are kept, see `sinkhorn`.
-        dustbin: If given, a pixel may stay without a match at this cost in [0, 1], an occluded one
-            for instance: rows and columns sum to at most 1.
-
-    Returns:
-        (That, the shape of Q; the residual of `sinkhorn` for each pair, ...).
-    """
+    how = Transport(**options)
     n, m = q.shape[-2:]
     plan, residual = sinkhorn(
         (1 - q).reshape(-1, n, m),
-        epsilon=epsilon,
-        max_iterations=max_iterations,
-        tolerance=tolerance,
+        **vars(how),
         log_domain=log_domain,
-        dustbin=dustbin,
-        mass=n if dustbin is None else n + m,
+        mass=n if how.dustbin is None else n + m,
     )
-    return plan[:, :n, :m].reshape(q.shape), residual.reshape(q.shape[:-2])
-
-
-def temporal_coherence(t: Tensor, window: Tensor) -> Tensor:
-    """C, the video level: T where the motion is small enough for the time that has passed.
-
-    C_ij = That_ij inside a local window around i, 0 outside.
-
-    Args:
-        t: That, ... x N x M.
-        window: Bool of a shape that broadcasts to it, see `is_near`.
-
-    Source:
-        Supplement, and a published review of the paper.
-    """
-    return torch.where(window, t, 0.0)
-
-
-@dataclass(frozen=True)
-class WindowSchedule:
-    """How far pixels may move in a given time.
-
-    Radii of 2, 2, 3 and 5 cells of a 32x32 grid for 8, 16, 24 and 32 frames (a third party's
-    re-implementation); in between, and beyond with the last slope, linear (our decision).
-
-    Attributes:
-        gaps: Distances in frames, ascending, at least two.
-        radii: One radius in cells for each of `gaps`: a window of 2 r + 1 cells squared.
-        grid: Cells along the short side of the frame to which `radii` refer.
-    """
-
-    gaps: tuple[int, ...] = (8, 16, 24, 32)
-    radii: tuple[float, ...] = (2, 2, 3, 5)
-    grid: int = 32
-
-    def __post_init__(self) -> None:
-        if len(self.gaps) != len(self.radii) or len(self.gaps) < 2:
-            raise ValueError(f"{self.gaps = } and {self.radii = } must pair up, at least two")
-        if any(b <= a for a, b in zip(self.gaps, self.gaps[1:], strict=False)):
-            raise ValueError(f"{self.gaps = } must ascend")
-
-    def radius(self, gap: Tensor, frame_size: Tensor) -> Tensor:
-        """Half the side of the window, in pixels of the original frame.
-
-        Args:
-            gap: B frames between the two, |t - s|.
-            frame_size: B x 2 (height, width) in pixels.
-
-        Returns:
-            B float32. Half a cell beyond the last cell's centre, so that cells that are exactly
-            the radius away are inside whatever the rounding.
-        """
-        frames = gap.abs().float()
-        cells = torch.from_numpy(np.interp(frames.cpu(), self.gaps, self.radii)).to(frames)
-        slope = (self.radii[-1] - self.radii[-2]) / (self.gaps[-1] - self.gaps[-2])
-        cells = cells + slope * (frames - self.gaps[-1]).clamp_min(0)
-        return (cells + 0.5) * frame_size.amin(1).float() / self.grid
-
-
-def is_near(a: Tensor, b: Tensor, radius: Tensor) -> Tensor:
-    """Whether points lie within a square window of each other.
-
-    For a dense window, B x N x M: ``is_near(a[:, :, None], b[:, None], radius[:, None, None])``.
-
-    Args:
-        a: ... x 2 points (x, y).
-        b: ... x 2, broadcastable to `a`.
-        radius: ..., half the side of the window.
-
-    Returns:
-        Bool of the broadcast shape without its last axis.
-    """
-    return (a - b).abs().amax(-1) <= radius
+    t = plan[:, :n, :m].reshape(q.shape)
+    return (t, residual.reshape(q.shape[:-2])) if return_residual else t
 
 
 class Matches(NamedTuple):
@@ -204,7 +168,34 @@ class Matches(NamedTuple):
         return Matches(*(x[keep] for x in self))
 
 
-def entries(confidence: Tensor, minimum: float = 1e-3) -> Matches:
+@overload
+def temporal_coherence(t: Tensor, window: Tensor) -> Tensor: ...
+
+
+@overload
+def temporal_coherence(t: Matches, window: Tensor) -> Matches: ...
+
+
+def temporal_coherence(t: Tensor | Matches, window: Tensor) -> Tensor | Matches:
+    """C, the video level: T where the motion is small enough for the time that has passed.
+
+    C_ij = That_ij inside a local window around i, 0 outside.
+
+    Args:
+        t: That, ... x N x M; or E of its entries, see `entries`.
+        window: Whether each is inside, see `pixelkin.mining.window.is_near`: bool of a shape that
+            broadcasts to the matrix; for entries, E bool.
+
+    Returns:
+        C as T was given: a matrix with zeros outside, or the entries inside.
+
+    Source:
+        [S, B].
+    """
+    return t.where(window) if isinstance(t, Matches) else torch.where(window, t, 0.0)
+
+
+def entries(confidence: Tensor, minimum: float = MINIMUM) -> Matches:
     """The entries of a sparse confidence that matter: those of at least `minimum`.
 
     T has a few per row where features are good. The rest of a matrix whose rows sum to 1 adds less

@@ -1,20 +1,23 @@
 """What moves the upper hardness m2: the variance of a confidence, the clock, or nothing.
 
 A confident network has a peaked confidence, whose variance is large: it can learn from harder
-negatives (supplement, equation 9). Knows nothing about losses or networks.
+negatives [S, eq. 9]. Knows nothing about losses or networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from pixelkin.checks import check_choice, check_number
+
 Signal = Literal["fixed", "clock", "var_q", "var_t", "var_c"]
+MOMENTUM = 0.98  # of the moving average of the variance, per step [D]
 
 
 @torch.no_grad()
@@ -35,7 +38,7 @@ def variance(confidence: Tensor, *, normalize_rows: bool = False) -> Tensor:
         B.
 
     Source:
-        Supplement, equation 9; this reading of it, and that Q's rows are normalised: our decision.
+        [S, eq. 9] the variance; [D] this reading of it, and that Q's rows are normalised.
     """
     if not normalize_rows:
         return _sums_of_squares(confidence.flatten(1), confidence) / confidence.shape[1]
@@ -68,7 +71,7 @@ def _sums_of_squares(parts: Iterable[Tensor], like: Tensor) -> Tensor:
     return torch.stack(squares) if squares else like.new_zeros(0)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curriculum:
     """m2 over the training.
 
@@ -83,29 +86,27 @@ class Curriculum:
         v_ref: The variance that counts as sure. None takes 0.5 for T, 0.3 for C, and 2.5 / N for
             Q, whose normalised rows stay nearly flat: a network warmed up for 300 steps on known
             geometry has come about half of the way in each.
-        momentum: Of the moving average, per step.
+
+    Raises:
+        SettingError: If a value is out of its range.
 
     Source:
-        Supplement, equation 9 and table 2 (which signals, and that var(T) is the one to take). The
-        formula, its constants and the clock: our decision.
+        [S, eq. 9 and table 2] m2 follows a variance, which ones, and that var(T) is the one to
+        take; [D] the formula, its constants and the clock.
     """
 
     signal: Signal = "var_t"
     low: float = 0.3
     high: float = 1.0
     v_ref: float | None = None
-    momentum: float = 0.98
-    average: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.signal not in ("fixed", "clock", "var_q", "var_t", "var_c"):
-            raise ValueError(
-                f"{self.signal = }: must be one of fixed, clock, var_q, var_t and var_c"
-            )
-        if not 0 <= self.least <= self.high <= 1 or not 0 <= self.momentum < 1:
-            raise ValueError(
-                f"{self.low = } <= {self.high = } must lie in [0, 1], {self.momentum = } in [0, 1)"
-            )
+        check_choice("signal", self.signal, get_args(Signal))
+        check_number("high", self.high, least=0, most=1)
+        if self.signal != "fixed":
+            check_number("low", self.low, least=0, most=self.high)
+        if self.v_ref is not None:
+            check_number("v_ref", self.v_ref, above=0)
 
     @property
     def least(self) -> float:
@@ -114,18 +115,24 @@ class Curriculum:
 
     @property
     def follows_variance(self) -> bool:
-        """Whether `update` is to be called with a variance each step."""
+        """Whether m2 depends on `average`."""
         return self.signal.startswith("var_")
 
-    def update(self, v: float) -> None:
-        """Take the variance of this step into the moving average."""
-        kept = self.average if self.average is not None else v
-        self.average = self.momentum * kept + (1 - self.momentum) * v
+    def average(self, before: float | None, v: float) -> float:
+        """The moving average of the variance after a step.
 
-    def upper(self, progress: float, cells: int) -> float:
+        Args:
+            before: What it was; None before the first step, which sets it.
+            v: The variance of this step.
+        """
+        kept = before if before is not None else v
+        return MOMENTUM * kept + (1 - MOMENTUM) * v
+
+    def upper(self, average: float | None, progress: float, cells: int) -> float:
         """m2.
 
         Args:
+            average: Of the variance; None counts as that of a flat confidence.
             progress: Of the training, in [0, 1].
             cells: N, the number of pixels of a frame.
         """
@@ -134,16 +141,8 @@ class Curriculum:
         share = progress
         if self.follows_variance:
             flat = 1 / cells
-            v = self.average if self.average is not None else flat
+            v = average if average is not None else flat
             sure = {"var_t": 0.5, "var_c": 0.3, "var_q": 2.5 * flat}[self.signal]
             sure = self.v_ref if self.v_ref is not None else sure
             share = (v - flat) / max(sure - flat, 1e-12)
         return self.low + (self.high - self.low) * min(max(share, 0.0), 1.0)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What training has added to the settings."""
-        return {"average": self.average}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a `state_dict`."""
-        self.average = state["average"]

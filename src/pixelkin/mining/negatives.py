@@ -5,14 +5,73 @@ Free functions over rows of candidates, one row an anchor. Knows nothing about l
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pixelkin.checks import check_choice, check_number
+
 Hardness = Literal["rank", "cosine"]
 _LARGEST = torch.finfo(torch.float32).max
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """What may be a negative of an anchor. The greatest hardness m2 comes from the curriculum.
+
+    Attributes:
+        hardness: "rank" or "cosine", see `negatives_in_band`.
+        m1: Least hardness of a negative.
+        floor: Least number of negatives of an anchor.
+        exclude: Cells at most so many rows and columns from the positive are no negatives.
+        cross_video: Cells of other videos, drawn anew for each step, that are negatives of all
+            anchors. The band is not for them: it keeps an anchor from pushing away what may belong
+            to it, which they cannot.
+
+    Raises:
+        SettingError: If a value is out of its range.
+
+    Source:
+        [A, S] the band, m1 = 0 [S]; [D] hardness, floor, neighbourhood and cross-video negatives.
+    """
+
+    hardness: Hardness = "rank"
+    m1: float = 0.0
+    floor: int = 32
+    exclude: int = 1
+    cross_video: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("hardness", self.hardness, get_args(Hardness))
+        check_number("m1", self.m1, least=0, most=1)
+        for name in ("floor", "exclude", "cross_video"):
+            check_number(name, getattr(self, name), least=0)
+
+
+def mine_negatives(
+    similarity: Tensor, positives: Tensor, grid: tuple[int, int], m2: float, settings: Negatives
+) -> tuple[Tensor, Tensor]:
+    """The negatives of each positive among the cells of the same frame t.
+
+    Args:
+        similarity: P x (h * w) cosines of each anchor with the cells of frame t.
+        positives: P int64: the cell that is each anchor's positive.
+        grid: (h, w) of frame t.
+        m2: Greatest hardness of a negative.
+        settings: Least hardness, floor and neighbourhood.
+
+    Returns:
+        (negatives, candidates), P x (h * w) bool: the candidates are all cells but the positive's
+        neighbourhood.
+    """
+    candidates = ~neighbourhood(positives, *grid, settings.exclude)
+    negatives = negatives_in_band(
+        similarity, candidates, settings.m1, m2, hardness=settings.hardness, floor=settings.floor
+    )
+    return negatives, candidates
 
 
 @torch.no_grad()
@@ -52,13 +111,12 @@ def negatives_in_band(
         ValueError: If the band or the kind of hardness makes no sense.
 
     Source:
-        The band: abstract and supplement. Both kinds of hardness and the floor: our decision, the
-        paper's exact definition being unknown.
+        [A, S] the band; [D] both kinds of hardness and the floor, the paper's exact definition
+        being unknown.
     """
     if not 0 <= low <= high <= 1:
-        raise ValueError(f"the band must satisfy 0 <= m1 <= m2 <= 1, got {low = }, {high = }")
-    if hardness not in ("rank", "cosine"):
-        raise ValueError(f"{hardness = }: must be rank or cosine")
+        raise ValueError(f"the band must satisfy 0 <= m1 <= m2 <= 1, got m1 = {low}, m2 = {high}")
+    check_choice("hardness", hardness, get_args(Hardness))
     if low == 0 and high == 1:
         return candidates.clone()
     if hardness == "cosine":
@@ -103,7 +161,7 @@ def _sorted_rows(x: Tensor) -> Tensor:
 def neighbourhood(cells: Tensor, height: int, width: int, radius: int) -> Tensor:
     """The cells of a grid at most `radius` rows and columns away from given ones.
 
-    Neighbouring cells overlap in what they see: that of a positive is no negative (our decision).
+    Neighbouring cells overlap in what they see: that of a positive is no negative [D].
 
     Args:
         cells: P int64, numbered row by row.

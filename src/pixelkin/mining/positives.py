@@ -5,26 +5,40 @@ The paper's chain in one place, a few pairs of frames at a time. Knows nothing a
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Unpack
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pixelkin.mining.confidence import (
     Matches,
-    TransportSettings,
     best_of_rows,
     entries,
     forward_backward,
-    is_near,
-    transport_with_residual,
+    optimal_transport,
+    temporal_coherence,
 )
-from pixelkin.mining.curriculum import Signal, variance, variance_of_entries
+from pixelkin.mining.curriculum import variance, variance_of_entries
+from pixelkin.mining.settings import Mining
+from pixelkin.mining.window import is_near
 
-Level = Literal["argmax", "q", "qt", "qtc"]
+CPU_CHUNK = 2**20  # matrix entries worked on at a time: on the CPU they should stay in its cache
 
-# Matrix entries that are worked on at a time: on the CPU they should stay in its cache.
-_CPU_CHUNK = 2**20
+
+class Geometry(NamedTuple):
+    """Where and when the cells of B pairs of frames (s, t) were seen.
+
+    Attributes:
+        first: B x N x 2 (x, y): the cells of s, in pixels of the original frame.
+        second: B x M x 2: those of t.
+        gap: B: frames from s to t.
+        frame_size: B x 2: (height, width) of the original frame in pixels.
+    """
+
+    first: Tensor
+    second: Tensor
+    gap: Tensor
+    frame_size: Tensor
 
 
 class Mined(NamedTuple):
@@ -42,72 +56,73 @@ class Mined(NamedTuple):
 
 
 @torch.no_grad()
-def mine_positives(
-    first: Tensor,
-    second: Tensor,
-    points: tuple[Tensor, Tensor],
-    radius: Tensor,
-    *,
-    level: Level = "qtc",
-    threshold: float = 0.5,
-    signal: Signal = "var_t",
-    hard_q: bool = False,
-    **transport: Unpack[TransportSettings],
+def mine(
+    first: Tensor, second: Tensor, geometry: Geometry, mining: Mining, *, chunk: int = CPU_CHUNK
 ) -> Mined:
     """Confident correspondences between pairs of frames.
+
+    Negatives are a step of their own, `mine_negatives`: in between come the curriculum, which reads
+    the variance found here, and what a loss draws from the positives.
 
     Args:
         first: B x N x C unit vectors of the cells of frames s.
         second: B x M x C, of frames t.
-        points: B x N x 2 and B x M x 2, the cells' positions in the original frame.
-        radius: B: half the side of the window of temporal coherence, in the same unit.
-        level: The confidence that decides: "argmax", every i with its most similar j; "q" or "qt",
-            every i with the j of its greatest Q or T, if that reaches the threshold; "qtc", all
-            (i, j) whose C reaches it: above 0.5 at most one for each pixel, as rows and columns
-            of T sum to 1.
-        threshold: Least confidence of a positive.
-        signal: What the curriculum follows.
-        hard_q: Take Q's form of mutual nearest neighbours, see `forward_backward`.
-        transport: Settings of T, see `transport_with_residual`.
+        geometry: Where and when they were seen.
+        mining: What is looked for.
+        chunk: Matrix entries that are worked on at a time on the CPU; at least one pair is.
 
     Source:
-        Supplement and a published review of the paper; the threshold of 0.5, which makes C a
-        partial one-to-one matching: our decision.
+        [S, B].
     """
     b, n, m = len(first), first.shape[1], second.shape[1]
-    together = max(1, _CPU_CHUNK // (n * m) if first.device.type == "cpu" else b)
-    needs_t = level in ("qt", "qtc") or signal in ("var_t", "var_c")
+    together = max(1, chunk // (n * m) if first.device.type == "cpu" else b)
+    radius = mining.window.radius(geometry.gap, geometry.frame_size)
     parts = []
     for start in range(0, b, together):
         part = slice(start, start + together)
-        similarity = first[part] @ second[part].mT
-        q = forward_backward(similarity, hard=hard_q)
-        v = residual = first.new_zeros(len(q))
-        if level in ("argmax", "q"):
-            found = best_of_rows(similarity if level == "argmax" else q)
-        if signal == "var_q":
-            v = variance(q, normalize_rows=True)
-        if needs_t:
-            t, residual = transport_with_residual(q, **transport)
-            if signal == "var_t":
-                v = variance(t)
-            if level == "qt":
-                found = best_of_rows(t)
-            if level == "qtc" or signal == "var_c":
-                near = entries(t, threshold) if signal != "var_c" else entries(t)
-                source, target = (p[part] for p in points)
-                a, z = source[near.clips, near.sources], target[near.clips, near.targets]
-                near = near.where(is_near(a, z, radius[part][near.clips]))
-                if signal == "var_c":
-                    v = variance_of_entries(near.values, near.clips, len(q), n)
-                if level == "qtc":
-                    found = near
-        if level != "argmax":
-            found = found.where(found.values >= threshold)
-        parts.append(Mined(found._replace(clips=found.clips + start), v, residual))
+        points = geometry.first[part], geometry.second[part]
+        found = _mine_part(first[part] @ second[part].mT, points, radius[part], mining)
+        clips = found.positives.clips + start
+        parts.append(found._replace(positives=found.positives._replace(clips=clips)))
     positives = zip(*(p.positives for p in parts), strict=True)
     return Mined(
         Matches(*(torch.cat(x) for x in positives)),
         torch.cat([p.variance for p in parts]),
         torch.cat([p.residual for p in parts]),
     )
+
+
+def _mine_part(
+    similarity: Tensor, points: tuple[Tensor, Tensor], radius: Tensor, mining: Mining
+) -> Mined:
+    """`mine` of few pairs, from their B x N x M cosines."""
+    level, threshold = mining.confidence.level, mining.confidence.threshold
+    signal = mining.curriculum.signal
+    q = forward_backward(similarity, hard=mining.confidence.hard_q)
+    v = residual = similarity.new_zeros(len(q))
+    if level in ("argmax", "q"):
+        found = best_of_rows(similarity if level == "argmax" else q)
+    if signal == "var_q":
+        v = variance(q, normalize_rows=True)
+    if level in ("qt", "qtc") or signal in ("var_t", "var_c"):
+        t, residual = optimal_transport(q, return_residual=True, **vars(mining.transport))
+        if signal == "var_t":
+            v = variance(t)
+        if level == "qt":
+            found = best_of_rows(t)
+        if level == "qtc" or signal == "var_c":
+            # All entries that matter only where the variance of C is asked for.
+            of_t = entries(t) if signal == "var_c" else entries(t, threshold)
+            near = is_near(
+                points[0][of_t.clips, of_t.sources],
+                points[1][of_t.clips, of_t.targets],
+                radius[of_t.clips],
+            )
+            of_c = temporal_coherence(of_t, near)
+            if signal == "var_c":
+                v = variance_of_entries(of_c.values, of_c.clips, len(q), q.shape[1])
+            if level == "qtc":
+                found = of_c
+    if level != "argmax":
+        found = found.where(found.values >= threshold)
+    return Mined(found, v, residual)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -266,3 +267,12 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(data)
+
+
+def describe_encoder(encoder: Encoder) -> dict[str, Any]:
+    """An encoder's settings and a digest of its weights, ready for JSON."""
+    weights = hashlib.sha256()
+    for name, value in sorted(encoder.state_dict().items()):
+        weights.update(name.encode() + value.cpu().numpy().tobytes())
+    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
+    return {**settings, "weights": weights.hexdigest()}

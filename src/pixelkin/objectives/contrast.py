@@ -148,8 +148,7 @@ def info_nce(
 
     Args:
         similarity: P x K cosines of each anchor with its candidates.
-        positives: P int64: the column j of the positive; or P x K weights that sum to 1, for a
-            positive that lies between cells: the cross-entropy with these as target shares.
+        positives: P int64: the column j of the positive.
         negatives: P x K bool: the columns n of the negatives (the positive's may be among them).
         temperature: tau.
         others: P: log sum_n e^{S_in/tau} of further negatives, see `log_sum_exp`.
@@ -158,15 +157,10 @@ def info_nce(
         P losses, float32. With one positive and no negative, exactly 0.
 
     Source:
-        The pixel-level contrastive loss of the paper; its temperature: a third party's
-        re-implementation.
+        [A, S] the pixel-level contrastive loss of the paper; [R] its temperature.
     """
     logits = similarity.float() / temperature
-    if positives.ndim == 1:
-        kept = negatives.scatter(1, positives[:, None], True)
-        positive = logits.gather(1, positives[:, None])[:, 0]
-    else:
-        kept = negatives | (positives > 0)
-        positive = (positives * logits).sum(1)
+    kept = negatives.scatter(1, positives[:, None], True)
+    positive = logits.gather(1, positives[:, None])[:, 0]
     total = logits.masked_fill(~kept, -torch.inf).logsumexp(1)
     return (total if others is None else torch.logaddexp(total, others)) - positive

@@ -7,23 +7,30 @@ frames of a video some time apart, has the score of all of them at the cost of o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.checks import SettingError, check_gaps, check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.objectives.contrast import stride_of, unit_cells
+from pixelkin.objectives.base import Objective
+from pixelkin.objectives.contrast import unit_cells
 
 
 @dataclass
-class Distillation:
+class Distillation(Objective):
     """Kullback-Leibler divergence of the network's affinities from the teachers'.
 
     For a cell of the first view, both give a soft-max of its similarities to all cells of all
-    clips' second views. The teachers' similarity is the mean of their cosines.
+    clips' second views. The teachers' similarity is the mean of their cosines. To be
+    prepared before it is called, which loads the teachers; they are run in the precision of the
+    features.
+
+    Figures: "agreement", the share of anchors whose most similar cell is the teachers' as well.
+    Anchors are drawn.
 
     Attributes:
         teachers: Encoders by name or folder, see `load_encoder`; they are not changed.
@@ -32,77 +39,58 @@ class Distillation:
         temperature: tau of both soft-maxes.
         anchors: Cells of first views that are compared, drawn anew for each step.
 
+    Raises:
+        SettingError: If a value is out of its range.
+
     Source:
-        Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network* (2015), of
-        similarities in place of classes: our decision.
+        Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network* (2015); [D] of
+        similarities in place of classes.
     """
 
     teachers: tuple[str, ...] = ("default",)
     gaps: tuple[int, ...] = (0, 3, 6, 9, 12)
     temperature: float = 0.05
     anchors: int = 1024
-    _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False)
+    _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.teachers:
-            raise ValueError("teachers: give at least one encoder")
-        if min(self.gaps, default=-1) < 0:
-            raise ValueError(f"{self.gaps = }: give distances of at least 0")
-        if self.temperature <= 0 or self.anchors < 1:
-            raise ValueError(f"{self.temperature = } and {self.anchors = } must be positive")
+            raise SettingError("teachers", "give at least one encoder")
+        check_gaps(self.gaps, least=0)
+        check_number("temperature", self.temperature, above=0)
+        check_number("anchors", self.anchors, least=1)
 
     @property
     def clip(self) -> ClipSpec:
         """Two views of one frame or two."""
         return ClipSpec(views=2, gaps=self.gaps)
 
-    def load(self, stride: int, device: torch.device) -> None:
-        """Load the teachers, once.
+    def prepare(self, stride: int, device: torch.device) -> Distillation:
+        """A copy that has its teachers, at the stride of the network that learns."""
+        ready = replace(self)
+        for teacher in self.teachers:
+            encoder = load_encoder(teacher).for_inference(stride)
+            ready._encoders.append(encoder.to(device).requires_grad_(False))
+        return ready
 
-        Args:
-            stride: Pixels per cell of the network that learns.
-            device: Where its views are.
-
-        Raises:
-            InputError: If there is no such encoder.
-        """
-        if not self._encoders:
-            found = [load_encoder(teacher).for_inference(stride) for teacher in self.teachers]
-            self._encoders += [encoder.to(device).requires_grad_(False) for encoder in found]
-
-    def __call__(
+    def _loss(
         self,
         features: Tensor,
         batch: ClipBatch,
         progress: float,
-        generator: torch.Generator | None = None,
+        generator: torch.Generator | None,
     ) -> tuple[Tensor, dict[str, float]]:
-        """The loss and what explains it.
-
-        Args:
-            features: B x 2 x C x h x w; the teachers are run and cells are compared in its
-                precision.
-            batch: The clips they were made of.
-            progress: Of the training, in [0, 1]; without effect here.
-            generator: Of the draw of anchors.
-
-        Returns:
-            (loss, figures): "loss"; "agreement", the share of anchors whose most similar cell is
-            the teachers' as well.
-        """
         del progress
-        self.load(stride_of(batch.views, features.shape[4]), features.device)
-        with torch.autocast(features.device.type, enabled=False):
-            cells = unit_cells(features)
-            taught = self._taught(batch.views, features.dtype)
-            count = cells[:, 0, :, 0].numel()
-            drawn = torch.randperm(count, generator=generator, device=features.device)
-            drawn = drawn[: self.anchors]
-            own = self._logits(cells, drawn, features.dtype).log_softmax(1)
-            goal = self._logits(taught, drawn, features.dtype).log_softmax(1)
-            loss = F.kl_div(own, goal, reduction="batchmean", log_target=True)
+        cells = unit_cells(features)
+        taught = self._taught(batch.views, features.dtype)
+        count = cells[:, 0, :, 0].numel()
+        drawn = torch.randperm(count, generator=generator, device=features.device)
+        drawn = drawn[: self.anchors]
+        own = self._logits(cells, drawn, features.dtype).log_softmax(1)
+        goal = self._logits(taught, drawn, features.dtype).log_softmax(1)
+        loss = F.kl_div(own, goal, reduction="batchmean", log_target=True)
         agreement = (own.detach().argmax(1) == goal.argmax(1)).float().mean()
-        return loss, {"loss": float(loss.detach()), "agreement": float(agreement)}
+        return loss, {"agreement": float(agreement)}
 
     @torch.no_grad()
     def _taught(self, views: Tensor, dtype: torch.dtype) -> Tensor:

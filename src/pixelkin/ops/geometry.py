@@ -11,28 +11,24 @@ from torch import Tensor
 
 
 def cell_centres(
-    height: int,
-    width: int,
-    stride: float,
-    offset: float = 0.0,
-    device: torch.device | None = None,
+    height: int, width: int, stride: float, device: torch.device | None = None
 ) -> Tensor:
     """Pixel positions of the cells of a feature grid.
+
+    The first is on pixel (0, 0), as in networks of odd kernels padded by half a kernel, such as the
+    paper's: each of their strided layers keeps the receptive field of cell 0 centred there.
 
     Args:
         height: Rows of the grid.
         width: Columns of the grid.
         stride: Pixels from one cell to the next.
-        offset: Position of the first cell, x and y. 0 for networks of odd kernels padded by half
-            a kernel, such as the paper's: each of their strided layers keeps the receptive field
-            of cell 0 centred on pixel 0. (stride - 1) / 2 for grids of pooled, aligned blocks.
         device: Where the result lives.
 
     Returns:
         (height * width) x 2 float32 of (x, y).
     """
-    y = torch.arange(height, dtype=torch.float32, device=device) * stride + offset
-    x = torch.arange(width, dtype=torch.float32, device=device) * stride + offset
+    y = torch.arange(height, dtype=torch.float32, device=device) * stride
+    x = torch.arange(width, dtype=torch.float32, device=device) * stride
     return torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1).flatten(0, 1)
 
 

@@ -42,6 +42,11 @@ class Pass:
     direction: int
     labels: str
 
+    @property
+    def digest(self) -> str:
+        """Its identity: all that decides its results beside video, encoder and protocol."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
     def index(self, number: int) -> int:
         """Frame number in the video of the pass's `number`-th frame."""
         return self.keyframe + number * self.direction

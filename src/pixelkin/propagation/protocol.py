@@ -1,7 +1,7 @@
 """Protocol: everything that one published label-propagation benchmark fixes, by name.
 
 Knows nothing about tensors or files. The values of the named protocols and their evidence are
-described in docs/protocols/.
+described in docs/benchmarks/protocols/.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
 """The folder that a propagation writes: results of every frame, settings, and a resumable state.
 
-OUT/run.json           video, settings, whether it is complete
+OUT/run.json           video, encoder, protocol; the passes and which are finished
 OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
 OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
-OUT/.state.npz         soft labels in memory, while a run is under way
+OUT/.state.npz         soft labels in memory, while a pass is under way
 OUT/overlay.mp4        where one was asked for; drawn by others, removed with the rest
 
-Who may write to it, and what --overwrite removes, is `run_folder`'s.
+Who may write to it, and what --overwrite removes, is `run_folder`'s. A pass is known by its digest:
+where keyframes were corrected, finished passes that do not depend on them stay.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write, stamp
-from pixelkin.formats.frame_json import files_of, load_prediction, save_prediction
-from pixelkin.models.encoder import Encoder
+from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
+from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.passes import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import RunFolder, Standing
@@ -32,32 +32,18 @@ from pixelkin.types import InputError, Prediction
 from pixelkin.video.reader import VideoReader
 
 STATE = ".state.npz"
+OVERLAY = "overlay.mp4"
 State = dict[str, NDArray[Any]]
 
 
-def describe_encoder(encoder: Encoder) -> dict[str, Any]:
-    """An encoder's settings and a digest of its weights."""
-    weights = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        weights.update(name.encode() + value.cpu().numpy().tobytes())
-    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
-    return {**settings, "weights": weights.hexdigest()}
-
-
-def fingerprint(
-    reader: VideoReader, passes: Sequence[Pass], encoder: Encoder, protocol: Protocol
-) -> dict[str, Any]:
-    """Everything that decides a run's results, as run.json keeps it."""
+def fingerprint(reader: VideoReader, encoder: Encoder, protocol: Protocol) -> dict[str, Any]:
+    """What decides all results alike, as run.json keeps it; labels decide those of their passes."""
     info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
-    described = {
+    return {
         "video": {**asdict(info), "files": stamp(reader.paths)},
-        "keyframes": sorted({p.keyframe for p in passes}),
-        "passes": [asdict(p) for p in passes],
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
-    plain: dict[str, Any] = json.loads(json.dumps(described))
-    return plain
 
 
 class ResultsFolder(RunFolder):
@@ -65,15 +51,27 @@ class ResultsFolder(RunFolder):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "propagation")
+        self._passes: Sequence[Pass] = ()
+        self._finished: set[str] = set()  # digests of passes
+        self._begun = False
 
-    def open(self, settings: dict[str, Any], *, overwrite: bool, reuse: bool = False) -> bool:
-        """Start, or go on with, a run of these settings.
+    def open(
+        self,
+        settings: dict[str, Any],
+        passes: Sequence[Pass],
+        *,
+        overwrite: bool,
+        reuse: bool = False,
+    ) -> bool:
+        """Start, or go on with, a run of these settings and passes.
 
         Nothing is written or removed before the first result is there.
 
         Args:
             settings: See `fingerprint`.
-            overwrite: Whether another run's results may be replaced.
+            passes: What is to be computed.
+            overwrite: Whether other results may be replaced. Where only labels are others, those
+                of finished passes that are still asked for stay.
             reuse: Whether a finished run of these settings is welcome.
 
         Returns:
@@ -82,47 +80,60 @@ class ResultsFolder(RunFolder):
         Raises:
             InputError: If the folder is in use, or holds something else and `overwrite` is not set.
         """
-        standing = self.claim(settings, overwrite=overwrite)
-        if standing is Standing.COMPLETE and not reuse:
-            raise InputError(f"{self.folder} holds a finished run: --overwrite replaces it")
-        return standing is Standing.COMPLETE
+        self._passes = passes
+        standing = self._claimed(settings, overwrite)
+        stored = self.progress.get("passes", [])
+        self._finished = {p["digest"] for p in stored if p["finished"]}
+        same = [p["digest"] for p in stored] == [p.digest for p in passes]
+        complete = standing is Standing.COMPLETE
+        if standing is Standing.NEW or (same and not complete):
+            return False
+        if same and reuse and not overwrite:
+            return True
+        if not overwrite:
+            which = "a finished" if complete else "an unfinished"
+            labels = "" if same else " with other labels"
+            raise InputError(
+                f"{self.folder} holds {which} run{labels}: --overwrite replaces "
+                f"{'it' if same else 'what they change'}"
+            )
+        if same or not self._finished & {p.digest for p in passes}:
+            self.standing = Standing.NEW
+        return False
 
-    def close(self) -> None:
-        """Mark the run as complete."""
-        self.remove(STATE)
-        self.finish()
+    def done(self, part: Pass, reader: VideoReader) -> tuple[int, State]:
+        """How many frames of a pass are done, and the state from which it goes on.
+
+        It starts again where results were removed, or the state is damaged, as a power failure may
+        leave it.
+        """
+        if self.standing is Standing.NEW:
+            return 0, {}
+        number, state = part.frames, State()
+        if part.digest not in self._finished:
+            number, state = self._state(part)
+        whole = all(self._holds(index, reader) for index in part.results(number))
+        return (number, state) if whole else (0, {})
 
     def write(self, prediction: Prediction) -> None:
         """Write one frame's results under its name, or its number in five digits."""
-        self.begin()
+        if not self._begun:
+            self._begin()
         stem = _stem(prediction.index, prediction.name)
-        for path in files_of(self.folder, stem, prediction.labels.kind):
-            self.file(path.relative_to(self.folder).as_posix())
+        for path in reversed(files_of(Path(), stem, prediction.labels.kind)):
+            self.file(path.as_posix())
         save_prediction(self.folder, stem, prediction)
 
-    def save_state(self, part: int, done: int, state: State) -> None:
-        """Keep what is needed to go on after `done` frames of the `part`-th pass."""
+    def save_state(self, part: Pass, done: int, state: State) -> None:
+        """Keep what is needed to go on after `done` frames of a pass."""
         with atomic_write(self.file(STATE)) as temporary:
-            np.savez(temporary, part=part, done=done, **state)  # type: ignore[arg-type]
+            np.savez(temporary, part=part.digest, done=done, **state)  # type: ignore[arg-type]
 
-    def load_state(self) -> tuple[int, int, State]:
-        """(pass, frames of it done, state); zeros and nothing where a run starts.
-
-        It starts again where the state is damaged, as a power failure may leave it.
-        """
-        path = self.folder / STATE
-        if self.standing is Standing.NEW or not path.is_file():
-            return 0, 0, {}
-        try:
-            with np.load(path) as arrays:
-                state = {k: arrays[k] for k in arrays}
-            return int(state.pop("part")), int(state.pop("done")), state
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            return 0, 0, {}
-
-    def holds(self, index: int, name: str | None) -> bool:
-        """Whether a frame has its results."""
-        return (self.folder / "frames" / f"{_stem(index, name)}.json").is_file()
+    def finish_pass(self, part: Pass) -> None:
+        """Keep that all results of a pass are there."""
+        self._finished.add(part.digest)
+        self.note(self._progress())
+        self.remove(STATE)
 
     def lowest_confidence(self, reader: VideoReader) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame.
@@ -131,10 +142,11 @@ class ResultsFolder(RunFolder):
         """
         frames: dict[int, dict[int, float]] = {}
         followed: set[int] = set()
-        for p in self.predictions(reader):
-            frames[p.index] = dict(zip(p.objects, p.confidence.tolist(), strict=True))
-            if p.origin == "given":
-                followed |= {i for i, value in frames[p.index].items() if value > 0}
+        for index in range(len(reader)):
+            origin, values = load_confidence(self.folder, _stem(index, reader.info.name(index)))
+            frames[index] = values
+            if origin == "given":
+                followed |= {i for i, value in values.items() if value > 0}
         confidence, index = min(
             (min((v for i, v in values.items() if i in followed), default=0.0), index)
             for index, values in frames.items()
@@ -149,6 +161,46 @@ class ResultsFolder(RunFolder):
         """
         for index in range(len(reader)):
             yield load_prediction(self.folder, _stem(index, reader.info.name(index)))
+
+    def _claimed(self, settings: dict[str, Any], overwrite: bool) -> Standing:
+        if overwrite:  # with the same settings, passes decide what is replaced
+            with suppress(InputError):
+                return self.claim(settings)
+        return self.claim(settings, overwrite=overwrite)
+
+    def _begin(self) -> None:
+        """Make room for the first result."""
+        if self.standing is Standing.NEW:
+            self._finished = set()
+            self.progress = self._progress()
+            self.begin()
+        else:
+            self._finished &= {p.digest for p in self._passes}
+            self.note(self._progress())
+            self.remove(OVERLAY)
+        self._begun = True
+
+    def _progress(self) -> dict[str, Any]:
+        passes = [
+            {**asdict(p), "digest": p.digest, "finished": p.digest in self._finished}
+            for p in self._passes
+        ]
+        return {"passes": passes}
+
+    def _holds(self, index: int, reader: VideoReader) -> bool:
+        """Whether a frame has its results."""
+        stem = _stem(index, reader.info.name(index))
+        return files_of(self.folder, stem, "points")[0].is_file()
+
+    def _state(self, part: Pass) -> tuple[int, State]:
+        try:
+            with np.load(self.folder / STATE) as arrays:
+                state = {k: arrays[k] for k in arrays}
+            if str(state.pop("part")) != part.digest:
+                return 0, {}
+            return int(state.pop("done")), state
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            return 0, {}
 
 
 def _stem(index: int, name: str | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from pixelkin.propagation.passes import Keyframes, Pass, checked, plan, run_pass
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, fingerprint
-from pixelkin.types import Labels
 from pixelkin.video.overlap import Behind
 from pixelkin.video.reader import VideoReader, open_video
 
@@ -76,47 +76,31 @@ def propagate_to_folder(
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes)
     encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
-    settings = fingerprint(reader, passes, encoder, protocol)
+    settings = fingerprint(reader, encoder, protocol)
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)
-        if not folder.open(settings, overwrite=overwrite, reuse=reuse):
-            resumed = _write_all(folder, reader, keyframes, encoder, protocol, progress)
-            folder.close()
+        if not folder.open(settings, passes, overwrite=overwrite, reuse=reuse):
+            starts = [folder.done(part, reader) for part in passes]
+            resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
+            finished = itertools.count(resumed + 1)
+            with Behind() as write:
+                for part, (done, state) in zip(passes, starts, strict=True):
+                    propagator = Propagator(encoder, protocol)
+                    first = keyframes[part.keyframe]
+                    if state:
+                        frame = functools.partial(_frame, reader, part)
+                        propagator.restore(state, first, frame)
+                    for now, prediction in run_pass(reader, propagator, part, first, done):
+                        write(folder.write, prediction)
+                        if now % STATE_EVERY == 0:
+                            write.wait()  # a state must not know of frames that are not written
+                            folder.save_state(part, now, propagator.state())
+                        if progress is not None:
+                            progress(next(finished), len(reader))
+                    write.wait()
+                    folder.finish_pass(part)
+            folder.finish()
         return Run(Path(out), len(reader), resumed, folder.lowest_confidence(reader))
-
-
-def _write_all(
-    folder: ResultsFolder,
-    reader: VideoReader,
-    keyframes: Mapping[int, Labels],
-    encoder: Encoder,
-    protocol: Protocol,
-    progress: Callable[[int, int], None] | None,
-) -> int:
-    """Write what the folder lacks; how many frames it had."""
-    passes = plan(len(reader), keyframes)
-    current, done, state = folder.load_state()
-    before = [i for p in passes[:current] for i in p.results(p.frames)]
-    before += passes[current].results(done)
-    if not all(folder.holds(i, reader.info.name(i)) for i in before):
-        current, done, state, before = 0, 0, {}, []  # somebody removed results
-    finished = resumed = len(before)
-    with Behind() as behind:
-        for number, part in enumerate(passes[current:], start=current):
-            propagator = Propagator(encoder, protocol)
-            first = keyframes[part.keyframe]
-            if state:
-                propagator.restore(state, first, functools.partial(_frame, reader, part))
-            for now, prediction in run_pass(reader, propagator, part, first, done):
-                behind(folder.write, prediction)
-                finished += 1
-                if now % STATE_EVERY == 0:
-                    behind.wait()  # a state must not know of frames that are not written
-                    folder.save_state(number, now, propagator.state())
-                if progress is not None:
-                    progress(finished, len(reader))
-            done, state = 0, {}
-    return resumed
 
 
 def _frame(reader: VideoReader, part: Pass, number: int) -> NDArray[np.uint8]:

@@ -7,7 +7,6 @@ the weights (workers, intervals, limits) and may differ when a training is resum
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,19 +16,14 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from pixelkin.checks import check_number as _check
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
 from pixelkin.files import write_text
 from pixelkin.models.encoder import Encoder, EncoderConfig
+from pixelkin.objectives import OBJECTIVES, Objective, ObjectiveName
 from pixelkin.training.schema import build, plain, read_yaml, replace_at
 from pixelkin.types import InputError
-
-OBJECTIVES = {
-    "known_geometry": "KnownGeometry",
-    "mined_contrast": "MinedContrast",
-    "random_walk": "RandomWalk",
-    "distillation": "Distillation",
-}
 
 
 @dataclass(frozen=True)
@@ -68,27 +62,25 @@ class Optimiser:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """One objective of a stage.
+class ObjectiveShare:
+    """One objective of a stage, and how much of the batch it has.
 
     Attributes:
-        name: Its module in `pixelkin.objectives`.
+        name: One of `pixelkin.objectives.OBJECTIVES`.
         share: Share of the batch that it gets; its loss has the same weight.
         settings: Its own settings: the fields of its dataclass.
+        objective: The objective with these settings; a training uses what its `prepare` gives.
     """
 
-    name: Literal["known_geometry", "mined_contrast", "random_walk", "distillation"]
+    name: ObjectiveName
     share: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
+    objective: Objective = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check("share", self.share, above=0, most=1)
-        self.build()
-
-    def build(self) -> Any:
-        """A new instance of the objective."""
-        module = importlib.import_module(f"pixelkin.objectives.{self.name}")
-        return build(getattr(module, OBJECTIVES[self.name]), self.settings, "settings")
+        built = build(OBJECTIVES[self.name], self.settings, "settings")
+        object.__setattr__(self, "objective", built)
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,7 @@ class Stage:
         augmentation: How its views are cut and coloured; null takes the recipe's.
     """
 
-    objectives: tuple[Objective, ...]
+    objectives: tuple[ObjectiveShare, ...]
     share: float = 1.0
     rate: float = 1.0
     augmentation: Augmentation | None = None
@@ -250,7 +242,7 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
     Args:
         path: A YAML file.
         overrides: Values that replace or add to the file's, by dotted path:
-            {"optimiser.learning_rate": 3e-4, "stages.0.objectives.0.settings.threshold": 0.9}.
+            {"optimiser.learning_rate": 3e-4, "stages.0.objectives.0.settings.temperature": 0.1}.
 
     Raises:
         InputError: If there is no such file, it is not YAML, or the recipe is not a valid one.
@@ -277,26 +269,6 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe with all defaults filled in; `load_recipe` gives the same one back."""
     write_text(path, yaml.safe_dump(plain(recipe), sort_keys=False))
-
-
-def _check(
-    name: str,
-    value: float,
-    *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    bounds = (
-        ("at least", least, value >= least),
-        ("at most", most, value <= most),
-        ("above", above, value > above),
-        ("below", below, value < below),
-    )
-    given = [f"{text} {bound:g}" for text, bound, _ in bounds if math.isfinite(bound)]
-    if not all(fine for _, _, fine in bounds):
-        raise InputError(f"{name}: {value} must be {' and '.join(given)}")
 
 
 def _check_sum(name: str, shares: list[float]) -> None:

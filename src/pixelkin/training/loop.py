@@ -33,7 +33,7 @@ from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.log import Count, TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.process import available_cores, cpu_threads, interrupts, kept_memory
-from pixelkin.training.report import write_report
+from pixelkin.training.report import mining_of, write_report
 from pixelkin.training.state import TrainingState
 from pixelkin.training.validation import made_up_score
 from pixelkin.training.weights import measure_batch_norm
@@ -295,7 +295,8 @@ class _Training:
             save_encoder(encoder, self.out / name)
         if self.recipe.run.report:
             try:
-                write_report(self.out, encoder, list(sample_pairs(self.sources, 4)))
+                pairs = list(sample_pairs(self.sources, 4))
+                write_report(self.out, encoder, pairs, mining_of(self.recipe))
             except InputError as error:  # a picture less is no reason to fail
                 told.say(f"no report: {error}")
 

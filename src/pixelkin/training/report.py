@@ -9,23 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.files import atomic_write
-from pixelkin.mining.confidence import (
-    Matches,
-    WindowSchedule,
-    best_of_rows,
-    forward_backward,
-    is_near,
-    optimal_transport,
-    temporal_coherence,
-)
-from pixelkin.mining.negatives import negatives_in_band, neighbourhood
+from pixelkin.mining.negatives import mine_negatives
+from pixelkin.mining.positives import Geometry, Mined, mine
+from pixelkin.mining.settings import Mining
 from pixelkin.models.encoder import Encoder
+from pixelkin.objectives.contrast import unit_cells
 from pixelkin.ops.geometry import cell_centres
+from pixelkin.training.config import Recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.types import InputError
 
@@ -41,15 +35,24 @@ CURVES = {
     "variance of the confidence": ("variance",),
     "validation": ("validation",),
 }
+LEVELS = {"argmax": "similarity", "q": "confidence Q", "qt": "confidence T", "qtc": "confidence C"}
 
 
-def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches: int = 60) -> Path:
+def write_report(
+    run: Path,
+    encoder: Encoder,
+    pairs: Sequence[Pair],
+    mining: Mining | None = None,
+    *,
+    matches: int = 60,
+) -> Path:
     """Draw report.png: curves of metrics.jsonl, and matches of an encoder on pairs of frames.
 
     Args:
         run: Folder of a training.
         encoder: Its encoder.
         pairs: (frame H x W x 3 uint8, later frame, distance in time), as `sample_pairs` gives.
+        mining: How matches are found, see `mining_of`; None for the defaults.
         matches: How many positives are drawn on a pair, evenly over the ranks of confidence.
 
     Returns:
@@ -58,22 +61,35 @@ def write_report(run: Path, encoder: Encoder, pairs: Sequence[Pair], *, matches:
     Raises:
         InputError: If matplotlib is not installed.
     """
+    mining = mining or Mining()
     rows = 2 + len(pairs)
     figure = new_figure(15, 2.8 * rows)
     grid = figure.add_gridspec(rows, 12)
     lines = read_metrics(run / "metrics.jsonl")
-    upper = [v for name, (_, v) in curves(lines, ("m2",)).items() if v]
     for i, (title, endings) in enumerate(CURVES.items()):
         axes = figure.add_subplot(grid[i // 4, 3 * (i % 4) : 3 * (i % 4) + 3])
         _draw_curves(axes, title, curves(lines, endings))
+    m2 = last_m2(lines, mining)
     for row, pair in enumerate(pairs, start=2):
-        mined = mine(encoder, pair, upper=upper[0][-1] if upper else 1.0)
-        _draw_positives(figure, figure.add_subplot(grid[row, :6]), pair, mined, matches)
-        _draw_negatives(figure, figure.add_subplot(grid[row, 6:]), pair, mined)
+        found = mine_pair(encoder, pair, mining, m2)
+        _draw_positives(figure, figure.add_subplot(grid[row, :6]), pair, found, mining, matches)
+        _draw_negatives(figure, figure.add_subplot(grid[row, 6:]), pair, found)
     path = run / "report.png"
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=80)
     return path
+
+
+def mining_of(recipe: Recipe) -> Mining:
+    """How a training mined in the end; the defaults where it did not."""
+    found = [o.objective.mining for stage in recipe.stages for o in stage.objectives]
+    return next((mining for mining in reversed(found) if mining is not None), Mining())
+
+
+def last_m2(lines: Sequence[dict[str, Any]], mining: Mining) -> float:
+    """The m2 that a training's log ends with; where it has none, the greatest there can be."""
+    logged = [(steps[-1], values[-1]) for steps, values in curves(lines, ("m2",)).values() if steps]
+    return max(logged)[1] if logged else mining.curriculum.high
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -103,85 +119,84 @@ def curves(lines: Sequence[dict[str, Any]], endings: tuple[str, ...]) -> dict[st
 
 
 @dataclass(frozen=True)
-class Mined:
+class MinedPair:
     """What mining finds on one pair of frames, cells numbered row by row.
 
     Attributes:
+        mined: The positives, most confident first, and what the curriculum reads.
         centres: N x 2 (x, y) pixels of the cells' centres.
-        positives: The matches, most confident first.
         negatives: Of the first positive: cells of the later frame.
         hardness: Of `negatives`: their rank among all cells, 0 the easiest and 1 the hardest.
     """
 
+    mined: Mined
     centres: Tensor
-    positives: Matches
     negatives: Tensor
     hardness: Tensor
 
 
-def mine(encoder: Encoder, pair: Pair, *, threshold: float = 0.5, upper: float = 1.0) -> Mined:
-    """Positives and one positive's negatives of two frames, as `mined_contrast` finds them.
+def mine_pair(encoder: Encoder, pair: Pair, mining: Mining, m2: float) -> MinedPair:
+    """Positives and one positive's negatives of two whole frames, as `mined_contrast` finds them.
 
     Args:
         encoder: The encoder.
         pair: (frame, later frame, distance in time).
-        threshold: Least confidence C of a positive.
-        upper: m2, the greatest hardness of a negative.
+        mining: What is looked for.
+        m2: Greatest hardness of a negative.
     """
-    first, second, gap = pair
-    a, b = (F.normalize(encoder.encode(f).cpu(), dim=0) for f in (first, second))
-    height, width = a.shape[1:]
-    similarity = a.flatten(1).mT @ b.flatten(1)
-    centres = cell_centres(height, width, encoder.stride)
-    radius = WindowSchedule().radius(torch.tensor([gap]), torch.tensor([first.shape[:2]]))
-    confidence = temporal_coherence(
-        optimal_transport(forward_backward(similarity)),
-        is_near(centres[:, None], centres[None], radius),
-    )
-    matches = best_of_rows(confidence[None])
-    order = matches.values.argsort(descending=True)
-    positives = matches.where(order[matches.values[order] >= threshold])
-    if not len(positives.values):
-        return Mined(centres, positives, torch.empty(0, dtype=torch.long), torch.empty(0))
-    row = similarity[positives.sources[:1]]
-    candidates = ~neighbourhood(positives.targets[:1], height, width, 1)
-    negatives = negatives_in_band(row, candidates, 0.0, upper)[0].nonzero()[:, 0]
-    rank = row[0].argsort().argsort() / (len(row[0]) - 1)
-    return Mined(centres, positives, negatives, rank[negatives])
+    frame, later, gap = pair
+    features = torch.stack([encoder.encode(f).cpu() for f in (frame, later)])
+    first, second = unit_cells(features).unbind()
+    grid = (features.shape[2], features.shape[3])
+    centres = cell_centres(*grid, encoder.stride)
+    size = torch.tensor([frame.shape[:2]])
+    where = Geometry(centres[None], centres[None], torch.tensor([gap]), size)
+    mined = mine(first[None], second[None], where, mining)
+    order = mined.positives.values.argsort(descending=True)
+    positives = mined.positives.where(order)
+    row = first[positives.sources[:1]] @ second.mT
+    negatives, _ = mine_negatives(row, positives.targets[:1], grid, m2, mining.negatives)
+    cells = negatives.nonzero()[:, 1]
+    hardness = row.argsort().argsort()[:, cells].flatten() / (len(second) - 1)
+    return MinedPair(mined._replace(positives=positives), centres, cells, hardness)
 
 
-def _draw_positives(figure: Any, axes: Any, pair: Pair, mined: Mined, count: int) -> None:
+def _draw_positives(
+    figure: Any, axes: Any, pair: Pair, found: MinedPair, mining: Mining, most: int
+) -> None:
     from matplotlib.collections import LineCollection
 
     shift = _draw_pair(axes, pair)
-    found = len(mined.positives.values)
-    shown = mined.positives.where(torch.linspace(0, found - 1, min(count, found)).long())
-    starts, ends = mined.centres[shown.sources], mined.centres[shown.targets] + shift
+    positives = found.mined.positives
+    count = len(positives.values)
+    shown = positives.where(torch.linspace(0, count - 1, min(most, count)).long())
+    starts, ends = found.centres[shown.sources], found.centres[shown.targets] + shift
     lines = LineCollection(
         torch.stack([starts, ends], dim=1).tolist(),
         array=shown.values.numpy(),
         cmap="viridis",
-        clim=(0.5, 1.0),
+        clim=(min(mining.confidence.threshold, 0.5), 1.0),
         lw=0.9,
     )
     axes.add_collection(lines)
     axes.scatter(*torch.cat([starts, ends]).mT.tolist(), c="white", s=5, zorder=3)
     axes.set_title(
-        f"{found} positives among {len(mined.centres)} cells, {pair[2]} frames apart",
+        f"{count} positives among {len(found.centres)} cells, {pair[2]} frames apart",
         fontsize=9,
     )
-    figure.colorbar(lines, ax=axes, fraction=0.03, label="confidence C")
+    figure.colorbar(lines, ax=axes, fraction=0.03, label=LEVELS[mining.confidence.level])
 
 
-def _draw_negatives(figure: Any, axes: Any, pair: Pair, mined: Mined) -> None:
+def _draw_negatives(figure: Any, axes: Any, pair: Pair, found: MinedPair) -> None:
     shift = _draw_pair(axes, pair)
-    if not len(mined.negatives):
+    if not len(found.negatives):
         axes.set_title("no positive, no negatives", fontsize=9)
         return
-    x, y = (mined.centres[mined.negatives] + shift).mT.tolist()
-    dots = axes.scatter(x, y, c=mined.hardness.tolist(), cmap="inferno", vmin=0, vmax=1, s=7)
-    anchor = mined.centres[mined.positives.sources[0]].tolist()
-    positive = (mined.centres[mined.positives.targets[0]] + shift).tolist()
+    x, y = (found.centres[found.negatives] + shift).mT.tolist()
+    dots = axes.scatter(x, y, c=found.hardness.tolist(), cmap="inferno", vmin=0, vmax=1, s=7)
+    positives = found.mined.positives
+    anchor = found.centres[positives.sources[0]].tolist()
+    positive = (found.centres[positives.targets[0]] + shift).tolist()
     for point in (anchor, positive):
         axes.plot(*point, marker="*", ms=13, mfc="lime", mec="black")
     axes.set_title("an anchor, its positive (stars) and negatives", fontsize=9)

@@ -6,7 +6,6 @@ Knows nothing about files, clocks or people.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.objectives.distillation import Distillation
+from pixelkin.objectives.base import Objective, State
 from pixelkin.ops.cells import fast_bfloat16
 from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
@@ -49,10 +48,10 @@ class TrainingState:
         # Objectives normalise features themselves, and take them in the network's precision.
         self.encoder.config = replace(recipe.network, temperature=None)
         self.network = processes.wrap(self.encoder)
-        self.objectives = [[o.build() for o in stage.objectives] for stage in recipe.stages]
-        for objective in itertools.chain(*self.objectives):
-            if isinstance(objective, Distillation):  # complains now rather than in its stage
-                objective.load(recipe.network.stride, processes.device)
+        ready = recipe.network.stride, processes.device
+        self.objectives: list[list[Objective]] = [
+            [o.objective.prepare(*ready) for o in stage.objectives] for stage in recipe.stages
+        ]
         optimiser = recipe.optimiser
         self.optimiser = torch.optim.AdamW(
             parameter_groups(self.encoder, optimiser.weight_decay),
@@ -128,7 +127,7 @@ class TrainingState:
             "encoder": self.encoder.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "objectives": [[_objective_state(o) for o in stage] for stage in self.objectives],
+            "objectives": [[o.state_dict() for o in stage] for stage in self.objectives],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -139,8 +138,7 @@ class TrainingState:
         self.optimiser.load_state_dict(state["optimiser"])
         for objectives, saved in zip(self.objectives, state["objectives"], strict=True):
             for objective, own in zip(objectives, saved, strict=True):
-                if own is not None:
-                    objective.load_state_dict(own)
+                objective.load_state_dict(own)
 
     def _loss(
         self, batch: ClipBatch, current: Pass, progress: float
@@ -183,8 +181,7 @@ class TrainingState:
             return
         for current in {p.objective: p for p in passes}.values():
             objective = self.objectives[current.stage][current.objective]
-            if (own := _objective_state(objective)) is not None:
-                objective.load_state_dict(_mean(self.processes.gather(own)))
+            objective.load_state_dict(_mean(self.processes.gather(objective.state_dict())))
 
 
 def initial_encoder(recipe: Recipe) -> Encoder:
@@ -211,16 +208,10 @@ def _on_device(encoder: Encoder, device: torch.device) -> Encoder:
     return encoder
 
 
-def _objective_state(objective: Any) -> dict[str, Any] | None:
-    if not hasattr(objective, "state_dict"):
-        return None
-    state: dict[str, Any] = objective.state_dict()
-    return state
-
-
-def _mean(states: Sequence[Any]) -> Any:
-    """Means of the numbers in equally built states; the first state's value of all else."""
-    if isinstance(states[0], dict):
-        return {key: _mean([s[key] for s in states]) for key in states[0]}
-    numbers = [s for s in states if isinstance(s, float)]
-    return sum(numbers) / len(numbers) if numbers else states[0]
+def _mean(states: Sequence[State]) -> State:
+    """Means of the numbers in equally built states."""
+    found: State = {}
+    for key in states[0]:
+        numbers = [x for s in states if (x := s[key]) is not None]
+        found[key] = sum(numbers) / len(numbers) if numbers else None
+    return found

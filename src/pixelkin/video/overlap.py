@@ -56,7 +56,8 @@ class Behind:
 
     Example:
         >>> with Behind() as behind:
-        ...     behind(write_mask, path, labels)
+        ...     behind(print, "frame 0 is written")
+        frame 0 is written
     """
 
     def __init__(self, depth: int = 4) -> None:

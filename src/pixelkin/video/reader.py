@@ -30,11 +30,11 @@ def open_video(source: str | Path) -> VideoReader:
         InputError: If there is nothing there, no frames in it, or the video is cut off or broken.
 
     Example:
-        >>> video = open_video("dog.mp4")
+        >>> video = open_video("video.mp4")
         >>> len(video), video.info.width, video.info.height
-        (60, 854, 480)
+        (16, 128, 96)
         >>> next(video.frames(10)).shape  # H x W x 3 uint8 RGB
-        (480, 854, 3)
+        (96, 128, 3)
     """
     path = Path(source).expanduser()
     frames: _Frames

@@ -13,7 +13,7 @@ from pixelkin.app.arguments import call
 from pixelkin.app.console import say
 from pixelkin.types import InputError
 
-NAMES = ("comparison", "criteria", "upper-threshold", "curriculum-signal", "runtime")
+NAMES = ("comparison", "criteria", "upper-threshold", "curriculum-signal", "options", "runtime")
 
 DESCRIPTION = """
 Train and score the rows of a table, and write OUT/NAME: report.md, results.csv, plot.png.
@@ -22,6 +22,7 @@ Train and score the rows of a table, and write OUT/NAME: report.md, results.csv,
   criteria           positives by Q, Q+T, Q+T+C
   upper-threshold    fixed upper hardness m2, and the dynamic curriculum, over the training
   curriculum-signal  m2 by var(Q), var(T), var(C)
+  options            mutual neighbours, a dust-bin, hardness as cosine, a walk with all edges
   runtime            time of Sinkhorn and of the variances for one pair
 
 The report is renewed after every run. The same command goes on after an interruption, whatever the
@@ -35,7 +36,9 @@ Example:
 
 def experiment(
     name: tyro.conf.Positional[
-        Literal["comparison", "criteria", "upper-threshold", "curriculum-signal", "runtime"]
+        Literal[
+            "comparison", "criteria", "upper-threshold", "curriculum-signal", "options", "runtime"
+        ]
     ],
     /,
     out: Path,

@@ -27,16 +27,15 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.ops.transport.policy import Absorb, Policy, Settings, coarse_start, next_wait
+from pixelkin.ops.transport.policy import Absorb, Policy, Settings, coarse_start
 
 Array = NDArray[Any]
 
 # Sums may be reordered, which lets the compiler use vector instructions; NaN and infinity count.
-# What is compiled is kept, until *this* file changes: after a change of `next_wait`, touch it.
+# What is compiled is kept until the text of *this* file changes: it must compile nothing else.
 _jit = njit(
     fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, cache=True
 )
-_next_wait = _jit(next_wait)
 
 
 def solve(
@@ -152,7 +151,11 @@ def _scale(
             x = _extrapolate(updates, steps, at, count, settings.furthest, policy.ridge)
             for j in range(m):
                 v[j] = math.exp(x[j])
-            wait = _next_wait(wait, policy, least, before, _dot(step, steps[at]) < 0)
+            turned = _dot(step, steps[at]) < 0
+            if least < policy.progress * before:  # `policy.next_wait`; not compiled from there
+                wait = policy.period
+            elif turned:
+                wait *= 2
             for j in range(m):
                 step[j] = steps[at, j]
             before, since = least, 0

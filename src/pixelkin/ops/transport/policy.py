@@ -56,6 +56,7 @@ Absorb = Callable[[Tensor, Tensor], None]  # scalings u and v into a kernel of t
 REACH, WIDEST, FURTHEST = 0.6, 1 / 2, 1 / 8
 
 
+# Code that numba has compiled and kept knows the fields of both by position: new ones come last.
 class Policy(NamedTuple):
     """The constants of the policy above; plans depend on them within the tolerance alone.
 
@@ -133,7 +134,9 @@ class Solve(Protocol):
 
 
 def next_wait(wait: int, policy: Policy, residual: float, before: float, turned: bool) -> int:
-    """How many iterations the next extrapolation waits. Compiled by `in_numba` too.
+    """How many iterations the next extrapolation waits.
+
+    `in_numba` has these lines once more, as numba does not notice when other files change.
 
     Args:
         wait: How many this one has waited.

@@ -1,0 +1,92 @@
+"""What a training may minimise: the interface of all objectives.
+
+An objective is a dataclass of its settings, which checks itself. A training asks it for the clips
+it wants, prepares it once, and then calls it with the network's features of such clips.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.mining.settings import Mining
+
+State = dict[str, float | None]
+
+
+class Objective(ABC):
+    """A loss of the features of a batch of clips.
+
+    Attributes:
+        mining: How it finds matches, for reports to show them; None if it mines nothing.
+    """
+
+    mining: Mining | None = None
+
+    @property
+    @abstractmethod
+    def clip(self) -> ClipSpec:
+        """The clips that it wants."""
+
+    def prepare(self, stride: int, device: torch.device) -> Self:
+        """The objective as a training begins with it: all at hand, nothing remembered.
+
+        Args:
+            stride: Pixels per cell of the network that learns.
+            device: Where its features will be.
+
+        Returns:
+            The objective itself where there is nothing to load or to remember, or else a copy.
+
+        Raises:
+            InputError: If something that its settings name cannot be loaded.
+        """
+        del stride, device
+        return self
+
+    def __call__(
+        self,
+        features: Tensor,
+        batch: ClipBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """The loss, and the figures that explain it.
+
+        In float32 also under autocast; what is large and has no need of it in the precision of the
+        features.
+
+        Args:
+            features: B x V x C x h x w, of the V views of each clip.
+            batch: The clips they were made of.
+            progress: Of the training, in [0, 1].
+            generator: Of all random draws.
+
+        Returns:
+            (loss, figures): a scalar; numbers by name: "loss", and those that the class tells of.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            loss, figures = self._loss(features, batch, progress, generator)
+        return loss, {"loss": float(loss.detach())} | figures
+
+    @abstractmethod
+    def _loss(
+        self,
+        features: Tensor,
+        batch: ClipBatch,
+        progress: float,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, dict[str, float]]:
+        """What `__call__` gives, but for the figure "loss"; autocast is off."""
+
+    def state_dict(self) -> State:
+        """Numbers that training has added to the settings."""
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        """Continue from a `state_dict`."""
+        del state

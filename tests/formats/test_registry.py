@@ -1,0 +1,89 @@
+"""The registry: files are recognised by what they are, and go through it both ways."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+import pixelkin
+from pixelkin.formats.frame_json import save_prediction
+from pixelkin.formats.registry import FORMATS, load_annotations, save_annotations
+from pixelkin.types import Annotations, InputError, Labels, Prediction, VideoInfo
+
+VIDEO = VideoInfo("frames", 9, 7, 4, names=("f0", "f1", "f2", "f3"))
+IDS = np.zeros((7, 9), int)
+IDS[2:5, 3:6] = 4
+POINTS = Labels.from_points(np.array([[1.5, 2], [np.nan, np.nan]]), (7, 9), names=("nose", "tail"))
+
+
+def test_every_format_is_there_once() -> None:
+    names = [f.name for f in FORMATS]
+    assert len(set(names)) == len(names)
+    assert pixelkin.load_annotations is load_annotations
+
+
+def written(folder: Path) -> dict[str, tuple[Path, list[int]]]:
+    """A file of every format, and the frames that it labels."""
+    save_annotations(folder / "f2.png", Annotations.of({0: Labels.from_mask(IDS)}))
+    save_annotations(folder / "f1.json", Annotations.of({0: POINTS}))
+    save_prediction(folder, "result", Prediction(3, POINTS, np.ones(2, np.float32)))
+    entries = [
+        {"image_path": f"a/f{t}.jpg", "joints": [[1, 2]], "visibility": [True]} for t in (0, 3)
+    ]
+    (folder / "badja.json").write_text(json.dumps(entries))
+    savemat(folder / "joints.mat", {"pos_img": np.ones((2, 15, 4))})
+    return {
+        "mask_png": (folder / "f2.png", [2]),
+        "points_json": (folder / "f1.json", [1]),
+        "frame_json": (folder / "frames/result.json", [3]),
+        "badja": (folder / "badja.json", [0, 3]),
+        "jhmdb_mat": (folder / "joints.mat", [0, 1, 2, 3]),
+    }
+
+
+def test_files_are_recognised(tmp_path: Path) -> None:
+    files = written(tmp_path)
+    assert list(files) == [f.name for f in FORMATS]
+    for name, (path, frames) in files.items():
+        assert [f.name for f in FORMATS if f.sniff(path)] == [name]
+        for asked in (None, name):
+            found = load_annotations(path, VIDEO, asked)
+            assert sorted(found.frames) == frames
+            assert all(one.size == (7, 9) for labels in found.frames.values() for one in labels)
+
+
+@pytest.mark.parametrize("labels", [Labels.from_mask(IDS), POINTS])
+def test_what_can_be_written_comes_back(tmp_path: Path, labels: Labels) -> None:
+    path = tmp_path / ("other.png" if labels.kind == "mask" else "other.json")
+    save_annotations(path, Annotations.of({2: labels}))
+    (number, (found,)), *_ = load_annotations(path, VIDEO).frames.items()
+    assert number == 0  # a file whose name is no frame's belongs to the first one
+    assert found.kind == labels.kind and found.objects.names == labels.objects.names
+    assert found.present == labels.present
+
+
+def test_refusals(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("labels")
+    (tmp_path / "b.json").write_text("{}")
+    for path in (tmp_path / "a.txt", tmp_path / "b.json"):
+        with pytest.raises(InputError, match=r"no known format of labels \(mask_png"):
+            load_annotations(path, VIDEO)
+    with pytest.raises(InputError, match="no such labels file"):
+        load_annotations(tmp_path / "none.png", VIDEO)
+    with pytest.raises(InputError, match="no format 'coco': there are mask_png, points_json"):
+        load_annotations(tmp_path / "a.txt", VIDEO, "coco")
+    with pytest.raises(InputError, match="badja can be read only"):
+        save_annotations(tmp_path / "c.json", Annotations.of({0: POINTS}), "badja")
+    with pytest.raises(InputError, match="mask_png cannot hold this"):
+        save_annotations(tmp_path / "c.png", Annotations.of({0: POINTS}))
+    files = written(tmp_path)
+    for path, _ in files.values():
+        if path.suffix != ".mat":
+            with pytest.raises(InputError):
+                load_annotations(path, VideoInfo("frames", 8, 7, 4))
+    with pytest.raises(InputError, match="4 frames, the video 3"):
+        load_annotations(files["jhmdb_mat"][0], VideoInfo("v.mp4", 9, 7, 3))
