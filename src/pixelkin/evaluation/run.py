@@ -66,9 +66,9 @@ def evaluate(
         InputError: If an option is wrong, the data set is incomplete, or `out` holds another run.
 
     Example:
-        >>> import pixelkin
-        >>> result = pixelkin.evaluate("davis", "DAVIS", year=2017)  # doctest: +SKIP
-        >>> result.figures["J&F"], result.score.summary.j.mean  # doctest: +SKIP
+        >>> result = evaluate("davis", "DAVIS", "lab", year=2017, split="val")
+        >>> result.figures["J&F"] == result.score.summary.jf
+        True
     """
     result = run_benchmark(
         make_benchmark(name, root, **options),

@@ -2,7 +2,6 @@
 
     videos = load_split("YouTube-VOS", split="valid")
     write_submission(videos, "out/predictions", "out/submission.zip")    # see submission.py
-
     videos = load_split("YouTube-VOS", split="train", sequences=held_out)
     print(score_results(videos, "out/predictions", unseen={"parrot"}).overall)
 
