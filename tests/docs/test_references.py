@@ -25,6 +25,7 @@ def test_each_place_in_the_table_of_the_paper_exists() -> None:
     assert len(references) > 20
     missing = []
     for file, name in references:
+        assert (Path(pixelkin.__file__).parent / f"{file}.py").is_file(), file
         module = importlib.import_module("pixelkin." + file.replace("/", "."))
         try:
             found = reduce(getattr, name.split("."), module)
