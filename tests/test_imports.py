@@ -14,8 +14,9 @@ ROOT = Path(pixelkin.__file__).parent
 # Lower layers first; packages of one layer do not import each other.
 LAYERS = [
     {"types"},
+    {"checks"},
     {"ops"},
-    {"files", "locks"},
+    {"files", "locks", "background"},
     {"run_folder", "processes"},
     {"mining"},
     {"models", "data", "video"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixelkin.app.demo import OUTPUTS, Scores, _Tally, run_demo
+from pixelkin.app.demo import OUTPUTS, Scores, Tally, run_demo
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.evaluation.metrics import region_similarity
 from pixelkin.propagation.session import propagate
@@ -98,7 +98,7 @@ def test_refuses_before_writing(wrong: dict[str, object], tmp_path: Path) -> Non
 
 
 def test_tally_of_the_truth_is_perfect() -> None:
-    tally = _Tally()
+    tally = Tally()
     for frame in SyntheticScene(0, (96, 160), frames=4):
         points = Labels.from_points(frame.positions.reshape(-1, 2), (96, 160))
         tally.add(frame, frame.mask_labels, points)
@@ -113,7 +113,7 @@ def test_tally_counts_lost_and_distant_keypoints() -> None:
     moved[0, :2, 0] += 0.15 * side[0]  # right at 0.2, wrong at 0.1
     moved[0, 2] += 0.9 * side[0]  # wrong
     moved[1, 0] = np.nan  # lost
-    tally = _Tally()
+    tally = Tally()
     tally.add(frame, frame.mask_labels, Labels.from_points(moved.reshape(-1, 2), (96, 160)))
     scores = tally.scores()
     assert scores.pck == {"0.1": pytest.approx(0.6), "0.2": pytest.approx(0.8)}
@@ -123,7 +123,7 @@ def test_tally_counts_lost_and_distant_keypoints() -> None:
 
 def test_tally_without_any_keypoint_found() -> None:
     frame = SyntheticScene(0, (96, 160), frames=4)[0]
-    tally = _Tally()
+    tally = Tally()
     tally.add(frame, frame.mask_labels, Labels.from_points(np.full((10, 2), np.nan), (96, 160)))
     assert tally.scores() == Scores(1.0, 1.0, {"0.1": 0.0, "0.2": 0.0}, None, 1.0)
 
@@ -136,7 +136,7 @@ def test_scores_exist_only_when_all_is_complete(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_Tally, "add", stop)
+    monkeypatch.setattr(Tally, "add", stop)
     with pytest.raises(KeyboardInterrupt):
         run_demo(tmp_path, **SMALL, overwrite=True)
     found = {p.name for p in tmp_path.iterdir()}

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 
+from pixelkin.checks import check_number
 from pixelkin.training.schema import build, plain, replace_at
 from pixelkin.types import InputError
 
@@ -67,6 +68,7 @@ def test_builds_nested_values_and_plain_reverses_it() -> None:
             r"^rat: unknown setting \(did you mean 'rate'\?\); allowed: count",
         ),
         ({"count": 1, "state": 2}, r"^state: unknown setting"),
+        ({"count": 1, "kind": "a"}, r"^kind: unknown setting \(did you mean 'inner.kind'\?\)"),
         ({"count": 1.5}, r"^count: must be a whole number, got 1.5"),
         ({"count": True}, r"^count: must be a whole number, got True"),
         ({"count": 1, "rate": "fast"}, r"^rate: must be a number, got 'fast'"),
@@ -89,6 +91,27 @@ def test_builds_nested_values_and_plain_reverses_it() -> None:
 def test_errors_name_the_key(raw: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(Outer, raw)
+
+
+@dataclass(frozen=True)
+class Checked:
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_number("share", self.share, above=0, most=1)
+
+
+@dataclass(frozen=True)
+class Holder:
+    one: Checked = field(default_factory=Checked)
+    many: tuple[Checked, ...] = ()
+
+
+def test_checks_of_dataclasses_are_told_by_the_dotted_path() -> None:
+    with pytest.raises(InputError, match=r"^one.share: 2.0 must be above 0 and at most 1$"):
+        build(Holder, {"one": {"share": 2}})
+    with pytest.raises(InputError, match=r"^here.many.1.share: 0.0 must be above 0 and at most"):
+        build(Holder, {"many": [{}, {"share": 0}]}, "here")
 
 
 def test_replace_at_reaches_into_mappings_and_lists() -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from pixelkin.types import Labels
 from pixelkin.video.masks import davis_palette
-from pixelkin.video.render import contact_sheet, overlay, point_colours, side_by_side
+from pixelkin.video.render import contact_sheet, overlay, point_colours
 
 H, W = 120, 160
 
@@ -138,9 +138,9 @@ def test_contact_sheet(frame: NDArray[np.uint8]) -> None:
     assert small.shape == (60 + 2 * gap, 5 * (80 + gap) + gap, 3)
 
 
-def test_side_by_side_fits_other_shapes(frame: NDArray[np.uint8]) -> None:
+def test_contact_sheet_fits_other_shapes(frame: NDArray[np.uint8]) -> None:
     tall = np.full((2 * H, W, 3), 200, np.uint8)
-    both = side_by_side(frame, tall)
+    both = contact_sheet([frame, tall], columns=2)
     assert both.shape == (H + 4, 2 * W + 6, 3)
     np.testing.assert_array_equal(both[2 : 2 + H, 2 : 2 + W], frame)
     row = (both[H // 2, W + 4 : 2 * W + 4] == 200).all(axis=1)

@@ -178,7 +178,7 @@ def _run(
         return _propagate_and_score(scene, folder, encoder, protocol, show)
 
 
-class _Tally:
+class Tally:
     """Collects the scores of labels against the truth, frame by frame; keeps numbers only."""
 
     def __init__(self) -> None:
@@ -229,7 +229,7 @@ def _propagate_and_score(
     masks, points = (propagate(video, g, encoder=encoder, protocol=protocol) for g in given)
     shown = set(np.linspace(0, len(scene) - 1, SHEET_COLUMNS).round().astype(int).tolist())
     sheet: dict[str, list[NDArray[np.uint8]]] = {"truth": [], "predicted": []}
-    predicted, static = _Tally(), _Tally()
+    predicted, static = Tally(), Tally()
 
     def draw(frame: NDArray[np.uint8], mask: Labels, keypoints: Labels) -> NDArray[np.uint8]:
         return overlay(overlay(frame, mask, alpha=0.4), keypoints)

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import BackgroundWriter, prefetch
 from pixelkin.evaluation.maps import map_path
 from pixelkin.files import stamp, write_json
 from pixelkin.models.encoder import Encoder
@@ -38,7 +39,6 @@ from pixelkin.types import InputError, LabelKind, Labels, Prediction
 from pixelkin.video.ids import read_ids
 from pixelkin.video.images import read_image
 from pixelkin.video.masks import write_mask
-from pixelkin.video.overlap import Behind, ahead
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _predict(
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
     pairs = ((frame, propagator.features(frame)) for frame in frames)
-    with closing(ahead(pairs)) as encoded, Behind() as behind:
+    with closing(prefetch(pairs)) as encoded, BackgroundWriter() as writer:
         began = time.monotonic()
         for index, (frame, features) in enumerate(encoded):
             prediction = propagator.step(frame, video.given(index), merge=True, features=features)
@@ -267,7 +267,7 @@ def _predict(
             speed.frames += 1
             if index in wanted:
                 if prediction.labels.is_map:
-                    behind(store.write_map, video, index, prediction.labels)
+                    writer(store.write_map, video, index, prediction.labels)
                 entries[video.names[index]] = _entry(prediction)
             yield prediction
             began = time.monotonic()

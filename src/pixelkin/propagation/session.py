@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import BackgroundWriter, prefetch
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, fingerprint
 from pixelkin.types import InputError, Labels, Prediction
-from pixelkin.video.overlap import Behind, ahead
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels]
@@ -124,7 +124,7 @@ def _run(
         return
     stop = part.index(part.frames)
     frames = reader.frames(part.index(done), None if stop < 0 else stop, part.step)
-    with closing(ahead((frame, propagator.features(frame)) for frame in frames)) as encoded:
+    with closing(prefetch((frame, propagator.features(frame)) for frame in frames)) as encoded:
         for number, (frame, features) in zip(range(done, part.frames), encoded, strict=True):
             index = part.index(number)
             given = keyframes[index] if number == 0 else None
@@ -220,16 +220,16 @@ def _write_all(
     if not all(folder.holds(i, None if names is None else names[i]) for i in before):
         # Somebody removed results: all are made again.
         current, done, state, finished, resumed = 0, 0, {}, 0, 0
-    with Behind() as behind:
+    with BackgroundWriter() as writer:
         for number, part in enumerate(passes[current:], start=current):
             propagator = Propagator(encoder, protocol)
             if state:
                 frame = functools.partial(_frame, reader, part)
                 propagator.restore(state, keyframes[part.start], frame)
             for now, prediction in _run(reader, propagator, part, keyframes, done):
-                behind(folder.write, prediction)
+                writer(folder.write, prediction)
                 if now % STATE_EVERY == 0:
-                    behind.wait()  # a state must not know of frames that are not written
+                    writer.wait()  # a state must not know of frames that are not written
                     folder.save_state(number, now, propagator.state())
                 if progress is not None:
                     progress(finished + part.results(now), len(reader))

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from pixelkin.checks import SettingError
+from pixelkin.checks import check_number as _check
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
 from pixelkin.files import write_text
@@ -126,8 +128,8 @@ class Run:
         store_gb: GB that the folder may hold.
         checkpoint_every: Steps between checkpoints.
         validate_every: Steps between validations, or null for five in all.
-        validate_scenes: Made-up videos through which each validation carries labels (about a
-            second each, see `made_up_score`), or 0 for none.
+        validate_scenes: Synthetic videos through which each validation carries labels (about a
+            second each, see `synthetic_score`), or 0 for none.
         limit_minutes: Stop after this wall-clock time with a checkpoint to resume from, or null.
         batch_norm_frames: Whole frames on which batch-norm statistics are measured in the end (and
             before validations).
@@ -210,8 +212,8 @@ class Recipe:
         try:
             with torch.device("meta"):
                 Encoder(self.network)
-        except ValueError as error:
-            raise InputError(f"network: {error}") from error
+        except SettingError as error:
+            raise error.below("network") from error
         if self.size < 4 * self.network.stride or self.size % self.network.stride:
             raise InputError(
                 f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "
@@ -277,26 +279,6 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
 def save_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe with all defaults filled in; `load_recipe` gives the same one back."""
     write_text(path, yaml.safe_dump(plain(recipe), sort_keys=False))
-
-
-def _check(
-    name: str,
-    value: float,
-    *,
-    least: float = -math.inf,
-    most: float = math.inf,
-    above: float = -math.inf,
-    below: float = math.inf,
-) -> None:
-    bounds = (
-        ("at least", least, value >= least),
-        ("at most", most, value <= most),
-        ("above", above, value > above),
-        ("below", below, value < below),
-    )
-    given = [f"{text} {bound:g}" for text, bound, _ in bounds if math.isfinite(bound)]
-    if not all(fine for _, _, fine in bounds):
-        raise InputError(f"{name}: {value} must be {' and '.join(given)}")
 
 
 def _check_sum(name: str, shares: list[float]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
+from pixelkin.checks import SettingError
 from pixelkin.types import InputError
 
 T = TypeVar("T")
@@ -33,19 +34,21 @@ def build(cls: type[T], raw: object, where: str = "") -> T:
     """
     raw = {} if raw is None else raw
     if not isinstance(raw, Mapping):
-        raise InputError(f"{where or 'the file'}: must be settings 'key: value', got {raw!r}")
+        raise SettingError(where or "the file", f"must be settings 'key: value', got {raw!r}")
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
     hints = get_type_hints(cls)
     for key in raw:
         if key not in fields:
-            raise InputError(_unknown(_join(where, str(key)), str(key), list(fields)))
+            raise SettingError(_join(where, str(key)), _unknown(str(key), list(fields), cls))
     values = {key: _convert(hints[key], value, _join(where, key)) for key, value in raw.items()}
     for name, field in fields.items():
         no_default = field.default is dataclasses.MISSING
         if name not in values and no_default and field.default_factory is dataclasses.MISSING:
-            raise InputError(f"{_join(where, name)}: this setting is missing")
+            raise SettingError(_join(where, name), "this setting is missing")
     try:
         return cls(**values)
+    except SettingError as error:
+        raise error.below(where) from error
     except ValueError as error:
         raise InputError(f"{where}: {error}" if where else str(error)) from error
 
@@ -123,22 +126,22 @@ def _convert(hint: Any, value: object, where: str) -> Any:
         return _convert(last, value, where)
     if origin is Literal:
         if not any(a == value and type(a) is type(value) for a in args):
-            raise InputError(_unknown(where, value, list(args), "is not one of"))
+            raise SettingError(where, _not_among(value, list(args)))
         return value
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            raise InputError(f"{where}: must be a list, got {value!r}")
+            raise SettingError(where, f"must be a list, got {value!r}")
         if len(args) == 2 and args[1] is Ellipsis:
             args = (args[0],) * len(value)
         if len(args) != len(value):
-            raise InputError(f"{where}: must be a list of {len(args)}, got {value!r}")
+            raise SettingError(where, f"must be a list of {len(args)}, got {value!r}")
         pairs = zip(args, value, strict=True)
         return tuple(_convert(a, v, f"{where}.{i}") for i, (a, v) in enumerate(pairs))
     if dataclasses.is_dataclass(hint):
         return build(hint, value, where)  # type: ignore[arg-type]
     if origin is dict or hint is dict:
         if not isinstance(value, dict):
-            raise InputError(f"{where}: must be settings 'key: value', got {value!r}")
+            raise SettingError(where, f"must be settings 'key: value', got {value!r}")
         return value
     return _scalar(hint, value, where)
 
@@ -154,19 +157,33 @@ def _scalar(hint: Any, value: object, where: str) -> Any:
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
     if hint not in names:
         raise TypeError(f"{where}: settings of type {hint} are not supported")
-    raise InputError(f"{where}: must be {names[hint]}, got {value!r}")
+    raise SettingError(where, f"must be {names[hint]}, got {value!r}")
 
 
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _unknown(
-    where: str, value: object, allowed: list[Any], complaint: str = "unknown setting"
-) -> str:
-    close = difflib.get_close_matches(str(value), [str(a) for a in allowed], 1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    listed = ", ".join(map(str, allowed))
-    if complaint == "unknown setting":
-        return f"{where}: unknown setting{hint}; allowed: {listed or 'none'}"
-    return f"{where}: {value!r} {complaint} {listed}{hint}"
+def _not_among(value: object, allowed: list[Any]) -> str:
+    return f"{value!r} is not one of {', '.join(map(str, allowed))}{_hint(str(value), allowed)}"
+
+
+def _unknown(key: str, allowed: list[str], cls: type) -> str:
+    deeper = [path for path in _paths(cls) if path.endswith(f".{key}")]
+    hint = f" (did you mean {deeper[0]!r}?)" if deeper else _hint(key, allowed)
+    return f"unknown setting{hint}; allowed: {', '.join(allowed) or 'none'}"
+
+
+def _hint(value: str, allowed: list[Any]) -> str:
+    close = difflib.get_close_matches(value, [str(a) for a in allowed], 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _paths(cls: type, place: str = "") -> list[str]:
+    """Dotted paths of all settings of a dataclass and of the dataclasses inside it."""
+    hints, found = get_type_hints(cls), []
+    for name in (f.name for f in dataclasses.fields(cls) if f.init):
+        found.append(_join(place, name))
+        if isinstance(hints[name], type) and dataclasses.is_dataclass(hints[name]):
+            found += _paths(hints[name], found[-1])
+    return found

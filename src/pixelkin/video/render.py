@@ -122,11 +122,6 @@ def contact_sheet(
     return np.array(sheet)
 
 
-def side_by_side(*frames: Frame, titles: Sequence[str] | None = None) -> Frame:
-    """Frames in one row, fitted to the shape of the first; a contact sheet of one row."""
-    return contact_sheet(frames, titles, columns=len(frames))
-
-
 def point_colours(count: int) -> NDArray[np.uint8]:
     """count x 3 uint8 vivid colours; hues a golden angle apart, so that neighbours differ."""
     hues = (np.arange(count) * 0.618034 + 0.02) % 1

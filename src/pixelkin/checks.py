@@ -1,0 +1,90 @@
+"""Checks of settings, in one voice: the setting's name, its value, and what would be right.
+
+A dataclass checks itself with these in `__post_init__`; whoever builds it from a file puts the path
+of the dataclass before the name (see `pixelkin.training.schema.build`), so that a message reads
+"stages.0.objectives.0.settings.temperature: 0 must be above 0" in the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pixelkin.types import InputError
+
+
+class SettingError(InputError):
+    """A setting is wrong: "key: reason".
+
+    Args:
+        key: Its name, or the dotted path to it.
+        reason: Its value, and what would be right.
+    """
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+    def below(self, place: str) -> SettingError:
+        """The same error where the settings are those at `place`; "" is the top."""
+        return SettingError(f"{place}.{self.key}", self.reason) if place else self
+
+
+def check_number(
+    key: str,
+    value: float,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> None:
+    """Check that a number is within its bounds; NaN never is.
+
+    Args:
+        key: Name of the setting.
+        value: Its value.
+        least: The least value that is allowed.
+        most: The greatest.
+        above: What it must be greater than.
+        below: What it must be less than.
+
+    Raises:
+        SettingError: If it is not.
+    """
+    bounds = (
+        ("at least", least, value >= least),
+        ("above", above, value > above),
+        ("at most", most, value <= most),
+        ("below", below, value < below),
+    )
+    given = [f"{text} {bound:g}" for text, bound, _ in bounds if math.isfinite(bound)]
+    if not all(fine for _, _, fine in bounds):
+        raise SettingError(key, f"{value} must be {' and '.join(given)}")
+
+
+def check_choice(key: str, value: object, allowed: Sequence[object]) -> None:
+    """Check that a value is one of those that are allowed.
+
+    Raises:
+        SettingError: If it is not; the message lists them.
+    """
+    if value not in allowed:
+        raise SettingError(key, f"{value!r} is not one of {', '.join(map(str, allowed))}")
+
+
+def check_gaps(gaps: Sequence[int], *, least: int) -> None:
+    """Check the setting `gaps`, distances in frames between two views: at least one of them.
+
+    Args:
+        gaps: The distances.
+        least: The least that is allowed.
+
+    Raises:
+        SettingError: If there is none, or one is smaller.
+    """
+    if not gaps:
+        raise SettingError("gaps", "give at least one distance in frames")
+    for gap in gaps:
+        check_number("gaps", gap, least=least)
