@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pixelkin.checks import check_number
 from pixelkin.data.augment import Augmentation, augment
 from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
 from pixelkin.data.index import Source
@@ -80,9 +81,8 @@ class ClipSettings:
     segment: int = 96
 
     def __post_init__(self) -> None:
-        for name in ("short_side", "segment"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
+        check_number("short_side", self.short_side, least=1)
+        check_number("segment", self.segment, least=1)
 
 
 class ClipDataset(Dataset[Clip]):

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import BackgroundWriter
 from pixelkin.evaluation.maps import map_path
 from pixelkin.files import stamp, write_json
 from pixelkin.formats.id_png import read_ids
@@ -48,7 +49,6 @@ from pixelkin.types import (
     Prediction,
 )
 from pixelkin.video.images import read_image
-from pixelkin.video.overlap import Behind
 
 
 @dataclass(frozen=True)
@@ -270,14 +270,14 @@ def _predict(
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
     predictions = stream(frames, propagator, video.given, merge=True)
-    with closing(predictions), Behind() as behind:
+    with closing(predictions), BackgroundWriter() as writer:
         began = time.monotonic()
         for index, prediction in enumerate(predictions):
             speed.seconds += time.monotonic() - began
             speed.frames += 1
             if index in wanted:
                 if isinstance(prediction.labels, MaskLabels):
-                    behind(store.write_map, video, index, prediction.labels)
+                    writer(store.write_map, video, index, prediction.labels)
                 entries[video.names[index]] = _entry(prediction)
             yield prediction
             began = time.monotonic()

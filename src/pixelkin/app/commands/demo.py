@@ -1,4 +1,4 @@
-"""pixelkin demo: labels through a made-up video with known truth, and the score."""
+"""pixelkin demo: labels through a synthetic video with known truth, and the score."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def demo(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Carry labels through a made-up video.
+    """Carry labels through a synthetic video.
 
     Args:
         out: Folder for the results.
