@@ -28,7 +28,7 @@ _RGB = np.linalg.inv(_YIQ)
 class Augmentation:
     """How views are drawn; geometry and colour are drawn anew for every view.
 
-    The paper crops at random; independent geometry and colour for each view are our decision: equal
+    The paper crops at random; independent geometry and colour for each view are our own [D]: equal
     crops let a network match by absolute position, equal colours by exact colour.
 
     Attributes:

@@ -64,7 +64,7 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Which frames training sees. The values are our decisions.
+    """Which frames training sees. The values are our own [D].
 
     Attributes:
         exclude: Shell patterns of video names to leave out, such as "jhmdb*".
@@ -196,7 +196,7 @@ def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> li
     """Frame numbers of the views of one clip: equal gaps, forwards or backwards in time.
 
     If the greatest gap does not fit into the segment, all gaps shrink in proportion, to 1 at
-    least, so that short videos keep the range of distances (our decision).
+    least, so that short videos keep the range of distances [D].
     """
     room = len(segment) - 1
     steps = spec.views - 1

@@ -74,7 +74,7 @@ class SyntheticScene:
     """A deterministic scene: a lazy sequence of `SyntheticFrame`.
 
     A frame depends on the arguments and on its number alone, not on `frames` nor on which frames
-    were rendered before. Its design is our decision.
+    were rendered before. Its design is our own [D].
 
     Args:
         seed: Same seed, same video; not negative.

@@ -1,4 +1,4 @@
-"""The supplement's runtime analysis: Sinkhorn and the variances of Q, T and C, for one pair.
+"""The paper's runtime analysis [S]: Sinkhorn and the variances of Q, T and C, for one pair.
 
 Processor time of one thread on the CPU, medians; dense matrices, and the entries that matter alone.
 The pair is two frames of a synthetic video, 8 frames apart, as the weights in the package see them.

@@ -1,4 +1,4 @@
-"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 (supplement, table 1).
+"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 [S, table 1].
 
 Pure torch modules. Parameter names are torchvision's, so its state dicts load where shapes agree,
 without importing it. Knows nothing about images, files or labels.
@@ -88,7 +88,7 @@ class ResNet18(nn.Module):
     | layer4 | 8 (or 4)         | 2 x [3x3, 256]    |
 
     layer1..layer4 are the paper's conv2..conv5. The stride is a property of the call, not of the
-    weights: the same weights serve both (supplement, "the max-pool is removed" for YouTube-VOS).
+    weights: the same weights serve both [S], "the max-pool is removed" for YouTube-VOS.
 
     Args:
         stride: 8, or 4 to leave out the max-pool.

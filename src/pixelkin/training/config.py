@@ -29,7 +29,7 @@ from pixelkin.types import InputError
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW and its learning rate over time. The values are our decisions.
+    """AdamW and its learning rate over time. The values are our own [D].
 
     Attributes:
         learning_rate: The greatest one.
