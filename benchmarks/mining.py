@@ -7,7 +7,7 @@ its `stopThr` (the norm of what the marginal misses, looked at every tenth itera
 plan misses its marginals by no more; and, as nobody could call it, with the least number of
 iterations that do and no threshold ("least"). All in float32, calls in turns, three at a time
 after one that does not count. Costs are 1 - Q of features that are copies of each other up to
-noise, and of the encoder in the package on made-up videos: the latter for the recipe's batch too,
+noise, and of the encoder in the package on synthetic videos: the latter for the recipe's batch too,
 16 pairs of 256 cells, which POT solves one after the other. "torch" is ours without numba. The
 parts are printed first: the kernel and the plan, element by element, the two products of an
 iteration, an iteration of POT. What mining takes of a training step: benchmarks/training.py.
@@ -70,7 +70,7 @@ def plain_iterations(
 
 
 def video_features(cells: int, pairs: int) -> tuple[Tensor, Tensor]:
-    """Unit features, pairs x cells x C, of frames of made-up videos that are GAP frames apart."""
+    """Unit features, pairs x cells x C, of frames of synthetic videos that are GAP frames apart."""
     encoder, side = load_encoder("default"), 8 * round(cells**0.5)
     found = []
     for seed in range(pairs):

@@ -22,17 +22,17 @@ from common import arguments, show, write_json
 from steady import stripes
 
 from pixelkin.app import overlay
+from pixelkin.background import BackgroundWriter
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.formats.mask_png import read_mask
 from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation import passes
 from pixelkin.propagation import run as folder_run
-from pixelkin.video.overlap import Behind
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
 
 
-class AtOnce(Behind):
+class AtOnce(BackgroundWriter):
     """Calls made where they are asked for."""
 
     def __call__(self, function: Callable[..., object], *arguments: object) -> None:
@@ -43,9 +43,9 @@ class AtOnce(Behind):
 def one_after_the_other() -> ExitStack:
     """The pipeline without its threads."""
     stack = ExitStack()
-    stack.enter_context(mock.patch.object(passes, "ahead", iter))
-    stack.enter_context(mock.patch.object(folder_run, "Behind", AtOnce))
-    stack.enter_context(mock.patch.object(overlay, "ahead", iter))
+    stack.enter_context(mock.patch.object(passes, "prefetch", iter))
+    stack.enter_context(mock.patch.object(folder_run, "BackgroundWriter", AtOnce))
+    stack.enter_context(mock.patch.object(overlay, "prefetch", iter))
     return stack
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.set_defaults(runs=3)
     parser.add_argument("--video", type=Path, help="a real video; made up if none")
     parser.add_argument("--labels", type=Path, help="mask of its first frame")
-    parser.add_argument("--frames", type=int, default=16, help="of a made-up video")
+    parser.add_argument("--frames", type=int, default=16, help="of a synthetic video")
     options = parser.parse_args()
     encoder = load_encoder()
     rows = []

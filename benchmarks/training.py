@@ -3,11 +3,11 @@
     python benchmarks/training.py [VIDEOS] [--recipe recipes/default.yaml] [--json FILE]
 
 CPU seconds of one step in its stationary state, with the weights in the package, so that mining
-sees what it sees in a training. Without VIDEOS, a dozen made-up ones are used. Three trainings: the
-last stage of the recipe, and the same with mined_contrast in place of its objective, as by default
-and with the smaller epsilon of the experiments (pixelkin/experiments/scales/cpu.yaml), which takes
-Sinkhorn longer. The bare network is its forward and backward pass on the same views and nothing
-else; the two take turns.
+sees what it sees in a training. Without VIDEOS, a dozen synthetic ones are used. Three trainings:
+the last stage of the recipe, and the same with mined_contrast in place of its objective, as by
+default and with the smaller epsilon of the experiments (pixelkin/experiments/scales/cpu.yaml),
+which takes Sinkhorn longer. The bare network is its forward and backward pass on the same views and
+nothing else; the two take turns.
 
 The loader is shown twice: the CPU seconds that it takes to make a step's clips, which one worker
 process spends while another core does the step, and the share of the wall clock that a real run
@@ -29,7 +29,7 @@ import torch
 from common import arguments, cpu_seconds, show, write_json
 
 import pixelkin.objectives.mined_contrast as mined_contrast_module
-import pixelkin.training.state as state_module
+import pixelkin.training.trainer as trainer_module
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, collate
 from pixelkin.data.index import Source, index_videos
@@ -40,8 +40,8 @@ from pixelkin.training.config import ObjectiveShare, Recipe, Stage, load_recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.plan import Plan
-from pixelkin.training.process import kept_memory
-from pixelkin.training.state import TrainingState
+from pixelkin.training.resources import kept_memory
+from pixelkin.training.trainer import Trainer
 from pixelkin.video.writer import VideoWriter
 
 WAIT_STEPS = 24
@@ -117,26 +117,26 @@ def clip_seconds(
 
 def step_seconds(recipe: Recipe, batches: list[ClipBatch], runs: int) -> dict[str, float]:
     """CPU seconds of the parts of a step, and of the bare network on the same views."""
-    state = TrainingState(recipe, Processes(torch.device("cpu")))
-    plan = Plan(recipe, state.specs)
+    trainer = Trainer(recipe, Processes(torch.device("cpu")))
+    plan = Plan(recipe, trainer.specs)
     watch = Stopwatch()
     given = (batches[i % len(batches)] for i in range(10**9))
-    state.network = watch.timed("forward", state.network)  # type: ignore[assignment]
-    state.objectives = [[watch.timed("objective", o) for o in s] for s in state.objectives]
+    trainer.network = watch.timed("forward", trainer.network)  # type: ignore[assignment]
+    trainer.objectives = [[watch.timed("objective", o) for o in s] for s in trainer.objectives]
     views = batches[0].views.flatten(0, 1)
-    bare = bare_network(state, views)
+    bare = bare_network(trainer, views)
     with (
         kept_memory(),
         watch.timing(mined_contrast_module, "mine", "mine_negatives", title="mining"),
-        watch.timing(state_module, "update_average", title="optimiser"),
-        watch.timing(state.optimiser, "step", title="optimiser"),
+        watch.timing(trainer_module, "update_average", title="optimiser"),
+        watch.timing(trainer.optimiser, "step", title="optimiser"),
         watch.timing(torch.Tensor, "backward", title="backward"),
     ):
         every: list[dict[str, float]] = []
         bares = []
         for _ in range(runs + 1):
             watch.seconds = {}
-            whole = cpu_seconds(lambda: state.advance(plan, given), runs=1, warm=0)
+            whole = cpu_seconds(lambda: trainer.train_step(plan, given), runs=1, warm=0)
             every.append({**watch.seconds, "step": whole})
             bares.append(cpu_seconds(bare, runs=1, warm=0))  # in turns: the machine has its moods
     names = {name for seconds in every for name in seconds}
@@ -147,10 +147,10 @@ def step_seconds(recipe: Recipe, batches: list[ClipBatch], runs: int) -> dict[st
     return found | {"bare network": statistics.median(bares[1:])}
 
 
-def bare_network(state: TrainingState, views: torch.Tensor) -> Callable[[], None]:
+def bare_network(trainer: Trainer, views: torch.Tensor) -> Callable[[], None]:
     """The network's forward and backward pass alone, in the precision of the training."""
-    network, on = state.encoder.net, state.precision == "bfloat16"
-    pixels = state.encoder.preprocess(views).contiguous(memory_format=torch.channels_last)
+    network, on = trainer.encoder.net, trainer.precision == "bfloat16"
+    pixels = trainer.encoder.preprocess(views).contiguous(memory_format=torch.channels_last)
 
     def bare() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=on):
@@ -194,7 +194,7 @@ def main() -> None:
             own = last_stage(recipe, objective)
             store = folder / f"{title} store"
             own = replace(own, run=replace(own.run, store=str(store)))
-            plan = Plan(own, TrainingState(own, Processes(torch.device("cpu"))).specs)
+            plan = Plan(own, Trainer(own, Processes(torch.device("cpu"))).specs)
             batches, clips = clip_seconds(own, plan, sources, store, options.runs)
             parts = clips | step_seconds(own, batches, options.runs)
             parts["waiting for clips (share)"] = waited(own, videos, folder / title)

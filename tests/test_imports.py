@@ -16,7 +16,7 @@ LAYERS = [
     {"types"},
     {"checks"},
     {"ops"},
-    {"files", "locks"},
+    {"files", "locks", "background"},
     {"run_folder", "processes"},
     {"mining"},
     {"models", "video"},

@@ -171,9 +171,8 @@ class RunFolder:
         old = sorted(name for name in self._names or () if not self._leads_out(name))
         for name in old:
             self.remove(name)
-        for folder in sorted(
-            {f for name in old for f in PurePosixPath(name).parents}, reverse=True
-        ):
+        inside = {f for name in old for f in PurePosixPath(name).parents if f.parts}
+        for folder in sorted(inside, reverse=True):  # what lies in one comes before it
             with suppress(OSError):  # not empty: files of others are in it
                 (self.folder / folder).rmdir()
         self._write_list(())

@@ -22,7 +22,7 @@ def test_every_setting_that_is_given_counts(
 
     def spy(*_: object, overrides: dict[str, object], **__: object) -> Any:
         seen.update(overrides)
-        return SimpleNamespace(encoder=tmp_path, complete=True)
+        return SimpleNamespace(encoder=tmp_path, complete=True, is_main=True)
 
     monkeypatch.setattr(loop, "train", spy)
     train.run([*ARGUMENTS, "--set", "steps=5", "--set", "data.exclude=[a, b]"])

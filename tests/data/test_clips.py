@@ -85,7 +85,15 @@ def test_an_epoch_visits_every_segment_once(sources: list[Source]) -> None:
     assert count == len(data.segments) == 5 + 2 + 2
     orders = []
     for epoch in range(2):
-        seen = [data._visited(epoch * count + i, count) for i in range(count)]
+        clips = [data[ClipKey(PAIR, 0, i, epoch * count + i)] for i in range(count)]
+        seen = [
+            next(
+                k
+                for k, s in enumerate(data.segments)
+                if s.video == clip.video and all(s.start <= t < s.stop for t in clip.times)
+            )
+            for clip in clips
+        ]
         assert sorted(seen) == list(range(count))
         orders.append(seen)
     assert orders[0] != orders[1]

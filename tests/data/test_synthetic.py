@@ -186,7 +186,7 @@ def test_shadows_darken_and_leave_the_truth_alone() -> None:
 def test_area_follows_the_scale() -> None:
     """Shears keep areas, so an object's mask grows with the square of its scale alone."""
     scene = SyntheticScene(2, (480, 640), frames=60, objects=1)
-    motion = scene._motions[1]
+    motion = scene.motions[1]
     areas = [(scene[t].ids == 1).sum() / motion.scale(t) ** 2 for t in range(0, 60, 12)]
     np.testing.assert_allclose(areas, areas[0], rtol=0.01)
 
@@ -194,8 +194,8 @@ def test_area_follows_the_scale() -> None:
 def test_outline_is_anti_aliased_around_the_mask() -> None:
     """Black body over white ground: the mask is where the body covers more than half a pixel."""
     scene = SyntheticScene(0, frames=3, objects=1, noise=0, light=0, shadow=0)
-    scene._ground[:] = 255.0
-    scene._bodies[0].texture[:] = 0.0
+    scene.ground[:] = 255.0
+    scene.bodies[0].texture[:] = 0.0
     frame = scene[2]
     grey = frame.image[..., 0]
     np.testing.assert_array_equal(grey < 127, (frame.ids == 1) & (grey < 127))

@@ -25,6 +25,7 @@ def test_each_place_in_the_table_of_the_paper_exists() -> None:
     assert len(references) > 20
     missing = []
     for file, name in references:
+        assert (Path(pixelkin.__file__).parent / f"{file}.py").is_file(), file
         module = importlib.import_module("pixelkin." + file.replace("/", "."))
         try:
             found = reduce(getattr, name.split("."), module)
@@ -43,8 +44,8 @@ def test_the_table_of_the_paper_is_complete() -> None:
         assert any(part in row for row in rows), part
     for part in ("figure 1", "table 2", "runtime", "videos", "the loss", "positives"):
         assert any(row == part for row in rows), part
-    assert [row for row in rows if re.fullmatch(r"\[[SABRLD]\]", row)] == [
-        f"[{letter}]" for letter in "SABRLD"
+    assert [row for row in rows if re.fullmatch(r"\[[SABRLDP]\]", row)] == [
+        f"[{letter}]" for letter in "SABRLDP"
     ]
 
 
@@ -121,3 +122,17 @@ def test_the_citation_file_is_of_this_version_and_cites_the_paper() -> None:
     assert (paper["year"], paper["start"], paper["end"]) == (2021, 1034, 1044)
     assert paper["url"] in (pages.ROOT / "README.md").read_text(encoding="utf-8")
     assert paper in cff["references"]
+
+
+def test_each_source_bears_a_label_of_the_legend() -> None:
+    """Also where sources are named in passing."""
+    sources, silent = 0, []
+    for path in sorted(Path(pixelkin.__file__).parent.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for found in re.finditer(r"^( *)Source:(.*(?:\n\1 +\S.*)*)", text, re.MULTILINE):
+            sources += 1
+            if not re.search(r"\[[SABRLDP](, [SABRLDP])*[],]", found[2]):
+                silent.append(f"{path.name}: {found[2].strip()}")
+        for phrase in ("our decision", "third party", "the supplement", "published review"):
+            assert phrase not in text, f"{path.name}: {phrase!r} has a label"
+    assert sources > 20 and not silent

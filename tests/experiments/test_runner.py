@@ -132,7 +132,7 @@ def test_comparison_scores_as_evaluation_does(out: Path) -> None:
     found = scores(out, "comparison")
     rows = [row.name for row in EXPERIMENTS["comparison"].rows]
     assert [row for row, _, _ in found] == rows
-    videos = load_split(out / "made_up" / "davis", 2016, "val")
+    videos = load_split(out / "synthetic" / "davis", 2016, "val")
     truth = score_encoder(load_encoder("lab"), videos).summary.jf
     assert found["lab", "", ""] == pytest.approx(truth, abs=1e-6)
     _, _, *native = table(out, "comparison", "At native size, every frame")

@@ -14,7 +14,7 @@ from pixelkin.training.loop import train
 
 
 def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
-    """The same recipe; batch-norm sees the same clips together in two passes of one process.
+    """The same recipe; batch-norm sees the same clips together in two micro-batches of one process.
 
     Equal up to the order in which gradients are summed: also the clips, the objectives' state and
     the weights in the end.
@@ -26,12 +26,14 @@ def test_two_processes_train_like_one(frames: Path, recipe_file: Path, tmp_path:
     ]
     two, one = tmp_path / "two", tmp_path / "one"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "pixelkin.training", str(recipe_file), *changes]
+    command += ["--nproc-per-node", "2", "-m", "pixelkin.app.cli", "train", str(recipe_file)]
+    command += [word for change in changes for word in ("--set", change)]
     command += ["--data", str(frames), "--out", str(two)]
     done = subprocess.run(
         command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("complete: ") == 1  # one of them talks to the user
     overrides = {
         "steps": 10,
         "stages.1.objectives.1.settings.mining.confidence.threshold": 0.2,

@@ -74,10 +74,10 @@ def test_the_last_validation_stays_in_sight() -> None:
     progress = Progress(200, 0, Console(file=out, width=80))
     progress.start()
     for step in range(200):
-        figures = {"validation/made_up_j": 0.512, "validation/f": 0.1} if step == 40 else {}
+        figures = {"validation/synthetic_j": 0.512, "validation/f": 0.1} if step == 40 else {}
         progress.update(step, {"loss": 2.5} | figures)
     progress.stop()
-    assert "step 100/200  loss 2.500  made-up J 51.2%  0:00 left" in out.getvalue()
+    assert "step 100/200  loss 2.500  synthetic J 51.2%  0:00 left" in out.getvalue()
 
 
 def test_a_live_line_on_a_terminal() -> None:

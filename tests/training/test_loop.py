@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
+from pixelkin.app.cli import main
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.training.__main__ import main
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
@@ -50,8 +50,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     result = train(recipe_file, [frames], whole, overrides=changes)
     assert result.complete
     assert len(losses(whole)) == 60
-    command = [sys.executable, "-m", "pixelkin.training", str(recipe_file), "steps=60"]
-    command += ["run.checkpoint_every=7", "run.workers=1"]
+    command = [sys.executable, "-m", "pixelkin.app.cli", "train", str(recipe_file)]
+    for setting in ("steps=60", "run.checkpoint_every=7", "run.workers=1"):
+        command += ["--set", setting]
     command += ["--data", str(frames), "--out", str(killed)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -239,15 +240,15 @@ def test_divergence_is_an_input_error(frames: Path, recipe_file: Path, tmp_path:
 
 def test_command_line(frames: Path, recipe_file: Path, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "run"
-    common = ["--data", str(frames), "--out", str(out)]
-    assert main([str(recipe_file), "steps=2", *common, "seed=3"]) == 0
+    command = ["train", str(recipe_file), "--data", str(frames), "--out", str(out), "--set"]
+    assert main([*command, "steps=2", "--set", "seed=3"]) == 0
     assert len(losses(out)) == 2
     assert (
         json.loads((out / "encoder" / "config.json").read_text())["meta"]["training"]["seed"] == 3
     )
     capsys.readouterr()
-    assert main([str(recipe_file), "stepps=2", *common]) == 2
+    assert main([*command, "stepps=2"]) == 2
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "stepps: unknown setting" in told
-    assert main([str(recipe_file), "steps", *common]) == 2
+    assert main([*command, "steps"]) == 2

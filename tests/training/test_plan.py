@@ -35,29 +35,31 @@ def test_every_clip_is_seen_once_whatever_the_processes() -> None:
         kind = recipe(accumulate=accumulate)
         plans = [Plan(kind, SPECS, rank=r, processes=processes) for r in range(processes)]
         for step in (0, 2, 3, 9):
-            seen = [(q, p) for plan in plans for p in plan.passes(step) for q in p.positions]
+            seen = [(q, p) for plan in plans for p in plan.micro_batches(step) for q in p.positions]
             assert sorted(q for q, _ in seen) == list(range(16))
             for position, p in seen:
                 first_quarter = step >= 3 and position < 4
                 assert p.spec == (TWO if first_quarter else ONE)
                 assert p.stage == (step >= 3)
             for plan in plans:
-                assert sum(p.weight for p in plan.passes(step)) == pytest.approx(1)
+                assert sum(p.weight for p in plan.micro_batches(step)) == pytest.approx(1)
                 assert plan.frames(step) == 32
 
 
-def test_two_processes_do_what_one_does_in_two_passes() -> None:
+def test_two_processes_do_what_one_does_in_two_micro_batches() -> None:
     one = Plan(recipe(accumulate=2), SPECS)
     two = [Plan(recipe(), SPECS, rank=r, processes=2) for r in range(2)]
     for step in (0, 5):
-        alone = [p.positions for p in one.passes(step)]
+        alone = [p.positions for p in one.micro_batches(step)]
         together = [
-            p.positions for pair in zip(*(t.passes(step) for t in two), strict=True) for p in pair
+            p.positions
+            for pair in zip(*(t.micro_batches(step) for t in two), strict=True)
+            for p in pair
         ]
         assert alone == together
 
 
-def test_keys_follow_the_passes_from_any_step() -> None:
+def test_keys_follow_the_micro_batches_from_any_step() -> None:
     plan = Plan(recipe(), SPECS)
     keys = list(plan.keys(0))
     assert len(keys) == 3 * 1 + 7 * 2

@@ -9,14 +9,12 @@ from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.evaluation.metrics import region_similarity
 from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation.propagator import Propagator
-from pixelkin.training import validation
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
-from pixelkin.training.validation import made_up_score
+from pixelkin.training.validation import synthetic_score
 
 
-def test_the_score_is_the_mean_j_of_the_benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "FRAMES", 3)
+def test_the_score_is_the_mean_j_of_the_benchmarks() -> None:
     encoder = load_encoder("lab")
     found = []
     for seed in (0, 1):
@@ -28,24 +26,21 @@ def test_the_score_is_the_mean_j_of_the_benchmarks(monkeypatch: pytest.MonkeyPat
             assert ids is not None
             objects = np.arange(1, 4)[:, None, None]
             found.append(region_similarity(scene[t].ids == objects, ids == objects))
-    assert made_up_score(encoder, 2) == pytest.approx(float(np.mean(found)))
+    assert synthetic_score(encoder, 2, frames=3) == pytest.approx(float(np.mean(found)))
 
 
-def test_trained_weights_score_above_random_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "FRAMES", 4)
-    assert (
-        made_up_score(load_encoder("default"), 1) > made_up_score(load_encoder("random"), 1) + 0.1
-    )
+def test_trained_weights_score_above_random_ones() -> None:
+    trained, random = (synthetic_score(load_encoder(w), 1, 4) for w in ("default", "random"))
+    assert trained > random + 0.1
 
 
-def test_made_up_videos_validate_by_default(
-    frames: Path, recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_synthetic_videos_validate_by_default(
+    frames: Path, recipe_file: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(validation, "FRAMES", 2)
     out = tmp_path / "run"
     result = train(recipe_file, [frames], out, overrides={"run.validate_scenes": 1})
     lines = read_metrics(out / "metrics.jsonl")
-    found = {x["step"]: x["validation/made_up_j"] for x in lines if "validation/made_up_j" in x}
+    found = {x["step"]: x["validation/synthetic_j"] for x in lines if "validation/synthetic_j" in x}
     assert list(found) == [2, 5, 8, 11]  # every fifth of 12 steps, and the last
     assert all(0 < j < 1 for j in found.values())
-    assert result.figures["validation/made_up_j"] == pytest.approx(found[11], rel=1e-6)
+    assert result.figures["validation/synthetic_j"] == pytest.approx(found[11], rel=1e-6)

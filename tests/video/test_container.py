@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError
 from pixelkin.video import container as container_module
-from pixelkin.video.container import VideoFile
-from pixelkin.video.reader import open_video
+from pixelkin.video.container import VideoFile, backward_parts
+from pixelkin.video.reader import VideoReader, open_video
 
 BITS = 6
 FRAMES = 40
@@ -53,6 +53,16 @@ def make_video(
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path
+
+
+def frame_bytes(path: Path) -> int:
+    with av.open(str(path)) as container:
+        return sum(plane.buffer_size for plane in next(container.decode(video=0)).planes)
+
+
+def holding(path: Path, most: int) -> VideoReader:
+    """A reader that holds at most so many frames when it reads backwards."""
+    return open_video(path, held_bytes=most * frame_bytes(path))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +106,7 @@ def test_frames_are_exact_however_they_are_reached(kind: str, tmp_path: Path) ->
     for number in (39, 0, 11, 12, 13, 25, 2, 38, 24, 23):
         np.testing.assert_array_equal(video[number], forward[number])
     for most in (1, 5, 1000):
-        video._frames._max_held = most  # type: ignore[attr-defined]
+        video = holding(path, most)
         np.testing.assert_array_equal(list(video.frames(step=-1)), forward[::-1])
         np.testing.assert_array_equal(list(video.frames(37, 4, -5)), forward[37:4:-5])
     np.testing.assert_array_equal(list(video.frames(1, None, 19)), forward[1::19])
@@ -117,8 +127,7 @@ def test_the_video_under_test_has_b_frames(plain: Path) -> None:
 def test_frames_slice_like_a_list(
     plain: Path, start: int | None, stop: int | None, step: int, most: int
 ) -> None:
-    video = open_video(plain)
-    video._frames._max_held = most  # type: ignore[attr-defined]
+    video = holding(plain, most)
     numbers = [number_of(frame) for frame in video.frames(start, stop, step)]
     assert numbers == list(range(FRAMES))[start:stop:step]
 
@@ -130,22 +139,18 @@ def test_frames_slice_like_a_list(
     keys=st.sets(st.integers(1, 400)),
 )
 def test_backward_parts_are_bounded_and_cover_all(
-    plain: Path, length: int, step: int, most: int, keys: set[int]
+    length: int, step: int, most: int, keys: set[int]
 ) -> None:
-    video = VideoFile(plain)
-    video._max_held, video._keys = most, sorted({0} | keys)
     wanted = range(3, 3 + length * step, step)
-    parts = list(video._parts(wanted))
+    parts = list(backward_parts(wanted, sorted({0} | keys), most))
     assert all(0 < len(part) <= most for part in parts)
     assert [n for part in reversed(parts) for n in part] == list(wanted)
 
 
-def test_held_frames_are_bounded_in_bytes(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container_module, "MAX_HELD_BYTES", 20_000)
-    with av.open(str(plain)) as container:
-        frame = next(container.decode(video=0))
-    size = sum(plane.buffer_size for plane in frame.planes)
-    assert VideoFile(plain)._max_held == 20_000 // size
+def test_held_frames_are_bounded_in_bytes(plain: Path) -> None:
+    assert VideoFile(plain, 20_000).most_held == 20_000 // frame_bytes(plain) > 1
+    assert VideoFile(plain).most_held == container_module.MAX_HELD_BYTES // frame_bytes(plain)
+    assert VideoFile(plain, 1).most_held == 1
 
 
 def _patched(path: Path, out: Path, box: bytes, offset: int, content: bytes) -> Path:
@@ -184,8 +189,7 @@ def test_edit_lists_hide_frames(hidden: int, plain: Path, tmp_path: Path) -> Non
     at = data.find(b"elst") + 12
     duration, start = struct.unpack(">Ii", data[at : at + 8])
     edit = struct.pack(">Ii", duration - hidden * 40, start + hidden * 512)
-    video = open_video(_patched(plain, tmp_path / "cut.mp4", b"elst", 8, edit))
-    video._frames._max_held = 5  # type: ignore[attr-defined]
+    video = holding(_patched(plain, tmp_path / "cut.mp4", b"elst", 8, edit), 5)
     assert len(video) == FRAMES - hidden
     assert [number_of(f) for f in video.frames()] == list(range(hidden, FRAMES))
     assert [number_of(f) for f in video.frames(step=-1)] == list(range(FRAMES - 1, hidden - 1, -1))
@@ -277,8 +281,8 @@ def test_real_videos_have_the_frames_that_their_manifest_states(shared: Path) ->
         assert len(video) == int(row[frames])
         assert (video.info.width, video.info.height) == (int(row[width]), int(row[height]))
         forward = list(video.frames())
-        video._frames._max_held = 7  # type: ignore[attr-defined]
-        np.testing.assert_array_equal(list(video.frames(step=-1)), forward[::-1])
+        held = holding(folder / row[name], 7)
+        np.testing.assert_array_equal(list(held.frames(step=-1)), forward[::-1])
 
 
 def test_the_jhmdb_avi_matches_its_published_frames(shared: Path) -> None:

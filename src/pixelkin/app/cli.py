@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 # Command: (module with a function `run`, one line for the help).
 COMMANDS = {
-    "demo": ("demo", "carry labels through a made-up video and score the result"),
+    "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "evaluate": ("evaluate", "run or score a benchmark: davis, youtube_vos, vip, jhmdb"),

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import prefetch
 from pixelkin.propagation.results import OVERLAY, ResultsFolder
 from pixelkin.types import Prediction
-from pixelkin.video.overlap import ahead
 from pixelkin.video.reader import VideoReader, open_video
 from pixelkin.video.render import overlay
 from pixelkin.video.writer import VideoWriter
@@ -41,7 +41,7 @@ def write_overlay(
         predictions = results.predictions(reader)
         pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
         with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
-            for done, picture in enumerate(ahead(pictures), start=1):
+            for done, picture in enumerate(prefetch(pictures), start=1):
                 writer.write(picture)
                 if progress is not None:
                     progress(done, len(reader))

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.types import InputError
+from pixelkin.checks import SettingError, check_number
 
 LUMA = np.array([0.299, 0.587, 0.114])
 BLUR_SIGMA = (0.3, 1.5)  # range of the standard deviation of a blur, in pixels of the view
@@ -28,7 +28,7 @@ _RGB = np.linalg.inv(_YIQ)
 class Augmentation:
     """How views are drawn; geometry and colour are drawn anew for every view.
 
-    The paper crops at random; independent geometry and colour for each view are our decision: equal
+    The paper crops at random; independent geometry and colour for each view are our own [D]: equal
     crops let a network match by absolute position, equal colours by exact colour.
 
     Attributes:
@@ -67,25 +67,19 @@ class Augmentation:
     piece: tuple[float, float] = (0.15, 0.42)
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise InputError(
-                f"scale {list(self.scale)}: must be [low, high] with 0 < low, high <= 1"
-            )
-        if not 0 < self.piece[0] <= self.piece[1] <= 1:
-            raise InputError(
-                f"piece {list(self.piece)}: must be [low, high] with 0 < low, high <= 1"
-            )
-        if not self.aspect >= 1:
-            raise InputError(f"aspect {self.aspect}: must be at least 1")
-        if not 0 <= self.rotation <= 180:
-            raise InputError(f"rotation {self.rotation}: must be between 0 and 180 degrees")
-        if not self.shift >= 0:
-            raise InputError(f"shift {self.shift}: must not be negative")
+        _check_range("scale", self.scale)
+        _check_range("piece", self.piece)
+        check_number("aspect", self.aspect, least=1)
+        check_number("rotation", self.rotation, least=0, most=180)
+        check_number("shift", self.shift, least=0)
         for name in ("flip", "brightness", "contrast", "saturation", "greyscale", "blur", "paste"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: must be between 0 and 1")
-        if not 0 <= self.hue <= 0.5:
-            raise InputError(f"hue {self.hue}: must be between 0 and 0.5")
+            check_number(name, getattr(self, name), least=0, most=1)
+        check_number("hue", self.hue, least=0, most=0.5)
+
+
+def _check_range(key: str, bounds: tuple[float, float]) -> None:
+    if not 0 < bounds[0] <= bounds[1] <= 1:
+        raise SettingError(key, f"{list(bounds)} must be [low, high] with 0 < low <= high <= 1")
 
 
 def draw_view(

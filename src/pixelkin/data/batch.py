@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from pixelkin.checks import check_gaps, check_number
+
 _T = TypeVar("_T", "ClipBatch", "Layer")
 
 
@@ -25,17 +27,15 @@ class ClipSpec:
             (0,) sees a single frame V times.
 
     Raises:
-        ValueError: If there is no view, no gap, or a negative gap.
+        SettingError: If there is no view, no gap, or a negative gap.
     """
 
     views: int
     gaps: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if self.views < 1:
-            raise ValueError(f"{self.views = }: a clip needs at least one view")
-        if not self.gaps or min(self.gaps) < 0:
-            raise ValueError(f"{self.gaps = }: give at least one frame distance, none negative")
+        check_number("views", self.views, least=1)
+        check_gaps(self.gaps, least=0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pixelkin.checks import check_number
 from pixelkin.data.augment import Augmentation, augment
 from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
 from pixelkin.data.index import Source
@@ -63,7 +64,7 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """Which frames training sees. The values are our decisions.
+    """Which frames training sees. The values are our own [D].
 
     Attributes:
         exclude: Shell patterns of video names to leave out, such as "jhmdb*".
@@ -80,9 +81,8 @@ class ClipSettings:
     segment: int = 96
 
     def __post_init__(self) -> None:
-        for name in ("short_side", "segment"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: must be at least 1")
+        check_number("short_side", self.short_side, least=1)
+        check_number("segment", self.segment, least=1)
 
 
 class ClipDataset(Dataset[Clip]):
@@ -196,7 +196,7 @@ def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> li
     """Frame numbers of the views of one clip: equal gaps, forwards or backwards in time.
 
     If the greatest gap does not fit into the segment, all gaps shrink in proportion, to 1 at
-    least, so that short videos keep the range of distances (our decision).
+    least, so that short videos keep the range of distances [D].
     """
     room = len(segment) - 1
     steps = spec.views - 1

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pixelkin.checks import check_number
 from pixelkin.data import textures
 from pixelkin.data.bodies import LOBES, Body, Motion, Swing, random_body
 from pixelkin.data.textures import Floats
-from pixelkin.types import InputError, Labels, MaskLabels, PointLabels
+from pixelkin.types import Labels, MaskLabels, PointLabels
 
 PERIOD = 96.0
 """Frames for one lap of an object's path; two objects first meet after about a quarter of it."""
@@ -73,7 +74,7 @@ class SyntheticScene:
     """A deterministic scene: a lazy sequence of `SyntheticFrame`.
 
     A frame depends on the arguments and on its number alone, not on `frames` nor on which frames
-    were rendered before. Its design is our decision.
+    were rendered before. Its design is our own [D].
 
     Args:
         seed: Same seed, same video; not negative.
@@ -84,6 +85,11 @@ class SyntheticScene:
         noise: Standard deviation of the sensor noise, in grey levels.
         light: Relative amplitude of the illumination's change over time and across the frame.
         shadow: Darkness of the soft shadows that objects throw on what is behind them, 0 to 1.
+
+    Attributes:
+        motions: Of the ground and of each object, from back to front.
+        ground: Texture of the ground, h x w x 3 float32 grey levels; it tiles.
+        bodies: The objects, with their textures.
 
     Raises:
         InputError: If the size, the number of frames or of objects, or the seed is out of range.
@@ -101,27 +107,23 @@ class SyntheticScene:
         light: float = 0.08,
         shadow: float = 0.35,
     ) -> None:
-        if seed < 0:
-            raise InputError(f"{seed = }: the seed of a synthetic scene must not be negative")
-        if min(size) < 64:
-            raise InputError(f"{size = }: a synthetic scene needs at least 64x64 pixels")
-        if frames < 1:
-            raise InputError(f"{frames = }: a synthetic scene needs at least 1 frame")
-        if not 1 <= objects <= 8:
-            raise InputError(f"{objects = }: a synthetic scene has 1 to 8 objects")
+        check_number("seed", seed, least=0)
+        check_number("size", min(size), least=64)
+        check_number("frames", frames, least=1)
+        check_number("objects", objects, least=1, most=8)
         self.seed, self.size, self.frames, self.objects = seed, size, frames, objects
         self.noise, self.light, self.shadow = noise, light, shadow
         self._rate = 2 * np.pi / PERIOD * speed
         rng = np.random.default_rng([seed, 0])
         hue = rng.uniform()
-        self._motions = _choreography(rng, size, objects, self._rate)
+        self.motions = _choreography(rng, size, objects, self._rate)
         tile = [1 << int(1.2 * n).bit_length() for n in size]
-        self._ground = textures.ground(rng, (tile[0], tile[1]), hue, size[0] / 240)
-        shared = self._ground.mean(axis=(0, 1))
+        self.ground = textures.ground(rng, (tile[0], tile[1]), hue, size[0] / 240)
+        shared = self.ground.mean(axis=(0, 1))
         patterns = rng.permutation(len(textures.PATTERNS)).tolist() * 2
-        self._bodies = [
+        self.bodies = [
             random_body(rng, motion, hue + (i + 1) / (objects + 1), shared, patterns[i])
-            for i, motion in enumerate(self._motions[1:])
+            for i, motion in enumerate(self.motions[1:])
         ]
 
     def __repr__(self) -> str:
@@ -142,12 +144,12 @@ class SyntheticScene:
         if not 0 <= index < self.frames:
             raise IndexError(f"frame {index} of a scene of {self.frames} frames")
         rows, columns = (np.arange(n, dtype=np.float32) for n in self.size)
-        ground = self._motions[0].to_object(index, columns[None], rows[:, None])
-        image = textures.sample(self._ground, *ground)
+        ground = self.motions[0].to_object(index, columns[None], rows[:, None])
+        image = textures.sample(self.ground, *ground)
         ids, parts = np.zeros(self.size, np.int32), np.zeros(self.size, np.int32)
         positions = np.empty((self.objects, LOBES, 2), np.float32)
         visible = np.empty((self.objects, LOBES), np.bool_)
-        for i, body in enumerate(self._bodies):
+        for i, body in enumerate(self.bodies):
             inside, part = _draw(body, index, image, self.shadow)
             ids[inside] = i + 1
             parts[inside] = i * LOBES + 1 + part
@@ -169,23 +171,23 @@ class SyntheticScene:
         """
         x, y = np.asarray(points, np.float64).reshape(-1, 2).T
         layer = np.zeros(x.shape, np.intp)
-        for i, body in enumerate(self._bodies, start=1):
+        for i, body in enumerate(self.bodies, start=1):
             layer[body.outside(*body.motion.to_object(start, x, y))[0] < 0] = i
         positions = np.empty((self.frames, len(x), 2))
         visible = np.empty((self.frames, len(x)), np.bool_)
         for i in np.unique(layer).tolist():
             own = layer == i
-            u, v = self._motions[i].to_object(start, x[own], y[own])
+            u, v = self.motions[i].to_object(start, x[own], y[own])
             for t in range(self.frames):
                 positions[t, own], visible[t, own] = self._place(t, i, u, v)
         return positions, visible
 
     def _place(self, t: int, layer: int, u: Floats, v: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         """Pixels (P x 2) and visibility of coordinates of a layer (0 the ground) in frame t."""
-        x, y = self._motions[layer].to_image(t, u, v)
+        x, y = self.motions[layer].to_image(t, u, v)
         height, width = self.size
         visible = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
-        for body in self._bodies[layer:]:
+        for body in self.bodies[layer:]:
             visible &= body.outside(*body.motion.to_object(t, x, y))[0] >= 0
         return np.stack([x, y], axis=-1), visible
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import (
-    ExitStack,
-    closing,
-)
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pixelkin.background import BackgroundWriter
 from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.videos import Video
 from pixelkin.models.encoder import Encoder, describe_encoder
@@ -26,7 +24,6 @@ from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import MaskLabels, Prediction
 from pixelkin.video.images import read_image
-from pixelkin.video.overlap import Behind
 
 
 @dataclass
@@ -114,14 +111,14 @@ def _predict(
     wanted = frozenset(video.kept)
     frames = (read_image(path) for path in video.frames)
     predictions = stream(frames, propagator, video.given, merge=True)
-    with closing(predictions), Behind() as behind:
+    with closing(predictions), BackgroundWriter() as writer:
         began = time.monotonic()
         for index, prediction in enumerate(predictions):
             speed.seconds += time.monotonic() - began
             speed.frames += 1
             if index in wanted:
                 if isinstance(prediction.labels, MaskLabels):
-                    behind(store.write_map, video, index, prediction.labels)
+                    writer(store.write_map, video, index, prediction.labels)
                 entries[video.names[index]] = store.entry(prediction)
             yield prediction
             began = time.monotonic()

@@ -166,11 +166,11 @@ EXPERIMENTS = {
                     "known_far", "known_geometry", "a frame's own cells are poor negatives (ours)"
                 ),
                 Claim("mined", "known_far", "mining adds to that as well (our question)"),
-                Claim("mined", "mined_alone", "the warm-up helps (our decision)"),
+                Claim("mined", "mined_alone", "the warm-up helps [D]"),
                 Claim("mined", "argmax", "confidence makes better positives (the paper's thesis)"),
                 Claim("mined", "q", "Q+T+C over Q (the paper's bottom-up pipeline)"),
                 Claim("mined", "qt", "Q+T+C over Q+T (the paper's bottom-up pipeline)"),
-                Claim("mined", "m2_1.0", "the curriculum over m2 = 1 (supplement, figure 1)"),
+                Claim("mined", "m2_1.0", "the curriculum over m2 = 1 [S, figure 1]"),
                 Claim("mined", "clock", "var(T) over the clock (the paper's thesis)"),
             ),
         ),
@@ -190,7 +190,7 @@ EXPERIMENTS = {
         Experiment(
             "upper-threshold",
             "The upper hardness m2: fixed, and by the dynamic curriculum",
-            "The supplement's figure 1: score against training time for fixed upper thresholds m2 "
+            "The paper's figure 1 [S]: score against training time for fixed upper thresholds m2 "
             "and for the dynamic curriculum (m2 by var(T)), m1 = 0. It reports that m2 = 1 from "
             f"the start of training ends lower than the curriculum. {_WARM}",
             (FULL, FIXED[1.0], FIXED[0.2], FIXED[0.6], FIXED[0.4], FIXED[0.8]),
@@ -204,7 +204,7 @@ EXPERIMENTS = {
         Experiment(
             "curriculum-signal",
             "What moves m2: var(Q), var(T), var(C)",
-            "The supplement's table 2: J&F of 70.0 with var(Q), 70.3 with var(T), 4.5 points less "
+            "The paper's table 2 [S]: J&F of 70.0 with var(Q), 70.3 with var(T), 4.5 points less "
             f"with var(C), on DAVIS-2017; and the time of each variance. {_WARM}",
             (FULL, VAR_Q, VAR_C, FIXED[1.0]),
             "m2_1.0",
@@ -226,7 +226,7 @@ EXPERIMENTS = {
             (
                 Claim("q", "hard_q", "soft Q over mutual nearest neighbours (our question)"),
                 Claim("dustbin", "mined", "a dust-bin helps (our question)"),
-                Claim("mined", "cosine", "hardness by rank over the cosine (our decision)"),
+                Claim("mined", "cosine", "hardness by rank over the cosine [D]"),
                 Claim("random_walk", "walk_all_edges", "cutting edges helps (the walk's authors)"),
             ),
         ),

@@ -20,12 +20,12 @@ from typing import Any
 
 from pixelkin.evaluation.davis import load_split
 from pixelkin.experiments.catalogue import EXPERIMENTS, Experiment, Row
-from pixelkin.experiments.made_up import make_clips, make_davis
 from pixelkin.experiments.native import native_section, score_native
 from pixelkin.experiments.report import write_report
 from pixelkin.experiments.runs import Runs, Tell
 from pixelkin.experiments.runtime import times_section
 from pixelkin.experiments.scale import Scale, load_scale, merge
+from pixelkin.experiments.synthetic import make_clips, make_davis
 from pixelkin.experiments.table import points_of, seeds_of
 from pixelkin.files import remove_leftovers, write_json
 from pixelkin.locks import Lock
@@ -75,9 +75,12 @@ def run_experiment(
         raise InputError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
     experiment, out = EXPERIMENTS[name], Path(out).absolute()
     size = load_scale(scale, tuple(seeds))
-    if size.made_up and not data and davis is None:
-        data, davis = [make_clips(out / "made_up" / "clips")], make_davis(out / "made_up" / "davis")
-        store = {"run": {"store": str(out / "made_up" / "store")}}
+    if size.synthetic and not data and davis is None:
+        data, davis = (
+            [make_clips(out / "synthetic" / "clips")],
+            make_davis(out / "synthetic" / "davis"),
+        )
+        store = {"run": {"store": str(out / "synthetic" / "store")}}
         size = replace(size, recipe=merge(size.recipe, store))
     if not data or davis is None:
         raise InputError(
@@ -175,5 +178,5 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
                 raise InputError(f"{path} is damaged: choose another folder") from error
             check_same(out, known, {k: v for k, v in head.items() if k in known} | settings)
         else:
-            check_empty(out, (path.name, "made_up", "runtime"))
+            check_empty(out, (path.name, "synthetic", "runtime"))
             write_json(path, head | settings)

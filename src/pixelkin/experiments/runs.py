@@ -38,7 +38,7 @@ from pixelkin.training.config import Recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.schema import build
-from pixelkin.training.state import initial_encoder
+from pixelkin.training.trainer import initial_encoder
 from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
 

@@ -1,7 +1,7 @@
-"""The supplement's runtime analysis: Sinkhorn and the variances of Q, T and C, for one pair.
+"""The paper's runtime analysis [S]: Sinkhorn and the variances of Q, T and C, for one pair.
 
 Processor time of one thread on the CPU, medians; dense matrices, and the entries that matter alone.
-The pair is two frames of a made-up video, 8 frames apart, as the weights in the package see them.
+The pair is two frames of a synthetic video, 8 frames apart, as the weights in the package see them.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.mining.window import is_near
 from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.geometry import cell_centres
-from pixelkin.training.process import cpu_threads
+from pixelkin.training.resources import cpu_threads
 from pixelkin.types import InputError
 
 GAP = 8
-LEAST_SIDE = 8  # cells: made-up videos are not smaller
+LEAST_SIDE = 8  # cells: synthetic videos are not smaller
 LEAST_SECONDS = 0.02  # of one measurement: far above the clock's resolution
 PAPER = {"Sinkhorn": 242.0, "var(Q)": 38.1, "var(T)": 17.3, "var(C)": 16.5}
 SERIES = {

@@ -1,7 +1,7 @@
 """How large an experiment is: everything that its rows have in common, as one YAML file.
 
-The scales in the package are `smoke` (seconds, made-up videos), `cpu` and `paper`; a file of one's
-own is as good.
+The scales in the package are `smoke` (seconds, synthetic videos), `cpu` and `paper`; a file of
+one's own is as good.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from pixelkin.checks import SettingError, check_number
 from pixelkin.training.schema import build, plain, read_yaml
 from pixelkin.types import InputError
 
@@ -34,8 +35,7 @@ class Scoring:
     every: int = 1
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise InputError(f"every: {self.every} must be at least 1")
+        check_number("every", self.every, least=1)
 
     @property
     def native(self) -> bool:
@@ -76,7 +76,7 @@ class Scale:
         points: How many equidistant steps inside the last phase keep their weights, for curves.
         scoring: How encoders are scored.
         native: Whether the best rows are also scored at native size.
-        made_up: Whether videos are made up where none are given.
+        synthetic: Whether videos are made where none are given.
         cells: Sides of the grids of cells whose mining is timed.
         repeats: Measurements of each time.
     """
@@ -90,19 +90,21 @@ class Scale:
     points: int = 2
     scoring: Scoring = field(default_factory=Scoring)
     native: bool = False
-    made_up: bool = False
+    synthetic: bool = False
     cells: tuple[int, ...] = (16, 24, 32, 64)
     repeats: int = 7
 
     def __post_init__(self) -> None:
-        if not self.phases or not self.seeds or not self.cells:
-            raise InputError("phases, seeds and cells: give at least one")
+        for name in ("phases", "seeds", "cells"):
+            if not getattr(self, name):
+                raise SettingError(name, "give at least one")
         if taken := {"seed", "steps", "stages", "init"} & self.recipe.keys():
-            raise InputError(f"recipe: {', '.join(sorted(taken))} is set by the experiment")
+            raise SettingError("recipe", f"{', '.join(sorted(taken))} is set by the experiment")
         if self.points < 0 or self.phases[-1].steps % (self.points + 1):
-            raise InputError(
-                f"points: {self.points} must cut the {self.phases[-1].steps} steps of the last "
-                "phase into equal parts"
+            raise SettingError(
+                "points",
+                f"{self.points} must cut the {self.phases[-1].steps} steps of the last phase into "
+                "equal parts",
             )
 
     @property

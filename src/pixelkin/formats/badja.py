@@ -16,7 +16,7 @@ def load_joints(path: str | Path, size: tuple[int, int]) -> dict[str, PointLabel
     """Joints by frame stem ("00005"), as keypoints on frames of `size`.
 
     The file states (row, column) on frames of 1080 x 1920 and a visibility; joints that are not
-    visible become NaN. Pixel areas are scaled (our decision): x = (column + 0.5) * width / 1920
+    visible become NaN. Pixel areas are scaled [D]: x = (column + 0.5) * width / 1920
     - 0.5, so that a frame's corners map onto its corners.
 
     Args:

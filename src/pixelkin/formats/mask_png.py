@@ -42,7 +42,7 @@ def read_mask(
 ) -> MaskLabels:
     """Read the label map of one frame from an image file.
 
-    How pixels become ids (our decision where formats are silent; background is always 0):
+    How pixels become ids ([D] where formats are silent; background is always 0):
 
     * Palette image: the indices are the ids, and the palette is kept. 255 beside other ids is
       void and becomes background; alone it is object 1. If colour 0 is not black but another

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pixelkin.checks import SettingError, check_choice, check_number
 from pixelkin.files import atomic_write
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
@@ -62,10 +63,13 @@ class EncoderConfig:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.mean) != 3 or len(self.std) != 3 or not min(self.std) > 0:
-            raise InputError(f"{self.mean = }, {self.std = }: must be 3 numbers each, std positive")
-        if self.temperature is not None and not self.temperature > 0:
-            raise InputError(f"{self.temperature = }: must be positive, or None")
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
+        for value in self.std:
+            check_number("std", value, above=0)
+        if self.temperature is not None:
+            check_number("temperature", self.temperature, above=0)
 
 
 class LabGrid(nn.Module):
@@ -113,7 +117,7 @@ class Encoder(nn.Module):
         elif config.network == "lab":
             self.net = LabGrid(config.stride)
         else:
-            raise InputError(f"unknown network {config.network!r}: must be resnet18 or lab")
+            check_choice("network", config.network, ("resnet18", "lab"))
 
     @property
     def stride(self) -> int:

@@ -1,4 +1,4 @@
-"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 (supplement, table 1).
+"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 [S, table 1].
 
 Pure torch modules. Parameter names are torchvision's, so its state dicts load where shapes agree,
 without importing it. Knows nothing about images, files or labels.
@@ -7,13 +7,14 @@ without importing it. Knows nothing about images, files or labels.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from pixelkin.checks import SettingError, check_choice
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
@@ -87,7 +88,7 @@ class ResNet18(nn.Module):
     | layer4 | 8 (or 4)         | 2 x [3x3, 256]    |
 
     layer1..layer4 are the paper's conv2..conv5. The stride is a property of the call, not of the
-    weights: the same weights serve both (supplement, "the max-pool is removed" for YouTube-VOS).
+    weights: the same weights serve both [S], "the max-pool is removed" for YouTube-VOS.
 
     Args:
         stride: 8, or 4 to leave out the max-pool.
@@ -106,12 +107,10 @@ class ResNet18(nn.Module):
         last_relu: bool = True,
     ) -> None:
         super().__init__()
-        if stride not in (4, 8):
-            raise ValueError(f"{stride = }: must be 4 or 8")
-        if padding not in ("reflect", "replicate", "zeros"):
-            raise ValueError(f"{padding = }: must be reflect, replicate or zeros")
+        check_choice("stride", stride, (4, 8))
+        check_choice("padding", padding, get_args(Padding))
         if not 2 <= len(widths) <= 4:
-            raise ValueError(f"{widths = }: give channels for two to four stages")
+            raise SettingError("widths", f"{widths} must be channels of two to four stages")
         self.stride = stride
         self.channels = widths[-1]
         self.conv1 = _conv(3, widths[0], 7, 2, padding)
@@ -158,17 +157,3 @@ class ResNet18(nn.Module):
                     m.downsample = nn.Sequential(_fold(*m.downsample))
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
-
-    def load_matching(self, state: Mapping[str, Tensor]) -> tuple[list[str], list[str]]:
-        """Load a torchvision-style ResNet-18 state dict where names and shapes agree.
-
-        Returns:
-            (loaded, skipped): names of this network's entries taken from `state`, and those kept
-            as they were. torchvision's layer4 has 512 channels and is skipped.
-        """
-        own = self.state_dict()
-        loaded = [n for n, v in own.items() if n in state and state[n].shape == v.shape]
-        with torch.no_grad():
-            for name in loaded:
-                own[name].copy_(state[name])
-        return loaded, [n for n in own if n not in loaded]

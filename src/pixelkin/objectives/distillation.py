@@ -43,7 +43,7 @@ class Distillation(Objective):
         SettingError: If a value is out of its range.
 
     Source:
-        Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network* (2015); [D] of
+        [P] Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network* (2015); [D] of
         similarities in place of classes.
     """
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import prefetch
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.codec import codec_for
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import Annotations, InputError, Labels, MaskLabels, PointLabels, Prediction
-from pixelkin.video.overlap import ahead
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels] | Annotations
@@ -134,7 +134,7 @@ def stream(
         first: Number of the first of the frames.
     """
     encode = ((frame, propagator.features(frame)) for frame in frames)
-    with closing(ahead(encode)) as encoded:
+    with closing(prefetch(encode)) as encoded:
         for number, (frame, features) in enumerate(encoded, start=first):
             yield propagator.step(frame, given(number), merge=merge, features=features)
 

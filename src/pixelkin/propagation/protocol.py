@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pixelkin.checks import SettingError
 from pixelkin.types import InputError
 
 Rule = Literal["crw", "mast", "uvc"]
@@ -86,9 +87,14 @@ class Protocol:
         def require(fine: bool, field: str, wanted: str) -> None:
             if not fine:
                 value = getattr(self, field)
-                raise InputError(f"protocol {self.name!r}: {field} = {value!r} must be {wanted}")
+                raise SettingError(
+                    f"protocol {self.name!r}: {field}", f"{value!r} must be {wanted}"
+                )
 
-        require(self.rule in get_args(Rule), "rule", "crw, mast or uvc")
+        def one_of(choices: object) -> str:
+            return f"one of {', '.join(get_args(choices))}"
+
+        require(self.rule in get_args(Rule), "rule", one_of(Rule))
         require(self.context >= 0, "context", "0 or more frames")
         require(self.temperature > 0, "temperature", "positive")
         require(self.radius is None or self.radius > 0, "radius", "positive, or None")
@@ -96,11 +102,7 @@ class Protocol:
         require(
             self.context > 0 or self.long_term != (), "long_term", "not empty when context is 0"
         )
-        require(
-            self.label_resize in get_args(LabelResize),
-            "label_resize",
-            "bilinear, nearest or subsample",
-        )
+        require(self.label_resize in get_args(LabelResize), "label_resize", one_of(LabelResize))
         require(self.normalize_labels in (None, "minmax"), "normalize_labels", "None or 'minmax'")
         require(self.stride in (4, 8), "stride", "4 or 8")
         require(self.sigma > 0, "sigma", "positive")

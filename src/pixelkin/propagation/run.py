@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.background import BackgroundWriter
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.passes import Keyframes, Pass, checked, plan, run_pass
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, fingerprint
-from pixelkin.video.overlap import Behind
 from pixelkin.video.reader import VideoReader, open_video
 
 STATE_EVERY = 10
@@ -83,7 +83,7 @@ def propagate_to_folder(
             starts = [folder.done(part, reader) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
             finished = itertools.count(resumed + 1)
-            with Behind() as write:
+            with BackgroundWriter() as write:
                 for part, (done, state) in zip(passes, starts, strict=True):
                     propagator = Propagator(encoder, protocol)
                     first = keyframes[part.keyframe]

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from pixelkin.checks import SettingError
 from pixelkin.checks import check_number as _check
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
@@ -28,7 +29,7 @@ from pixelkin.types import InputError
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW and its learning rate over time. The values are our decisions.
+    """AdamW and its learning rate over time. The values are our own [D].
 
     Attributes:
         learning_rate: The greatest one.
@@ -118,8 +119,8 @@ class Run:
         store_gb: GB that the folder may hold.
         checkpoint_every: Steps between checkpoints.
         validate_every: Steps between validations, or null for five in all.
-        validate_scenes: Made-up videos through which each validation carries labels (about a
-            second each, see `made_up_score`), or 0 for none.
+        validate_scenes: Synthetic videos through which each validation carries labels (about a
+            second each, see `synthetic_score`), or 0 for none.
         limit_minutes: Stop after this wall-clock time with a checkpoint to resume from, or null.
         batch_norm_frames: Whole frames on which batch-norm statistics are measured in the end (and
             before validations).
@@ -202,8 +203,8 @@ class Recipe:
         try:
             with torch.device("meta"):
                 Encoder(self.network)
-        except ValueError as error:
-            raise InputError(f"network: {error}") from error
+        except SettingError as error:
+            raise error.below("network") from error
         if self.size < 4 * self.network.stride or self.size % self.network.stride:
             raise InputError(
                 f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "

@@ -210,7 +210,7 @@ def _summary(figures: dict[str, float]) -> str:
 
 def _validation(figures: dict[str, float]) -> str:
     """The one figure of a validation that a person watches; nothing without validation."""
-    for name, title in (("jf", "J&F"), ("made_up_j", "made-up J")):
+    for name, title in (("jf", "J&F"), ("synthetic_j", "synthetic J")):
         if (value := figures.get(f"validation/{name}")) is not None:
             return f"{title} {value:.1%}"
     return ""

@@ -1,6 +1,6 @@
 """The training loop: from a recipe and folders of videos to an encoder.
 
-    python -m pixelkin.training recipes/small.yaml --data VIDEOS --out RUN
+    pixelkin train recipes/small.yaml --data VIDEOS --out RUN
 
 RUN receives recipe.yaml (all settings), metrics.jsonl (a line a step), checkpoint.pt (the full
 state), and in the end encoder/ (averaged weights), encoder_raw/ (the last weights) and report.png.
@@ -32,10 +32,10 @@ from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.log import Count, TrainingLog
 from pixelkin.training.plan import Plan
-from pixelkin.training.process import available_cores, cpu_threads, interrupts, kept_memory
 from pixelkin.training.report import mining_of, write_report
-from pixelkin.training.state import TrainingState
-from pixelkin.training.validation import made_up_score
+from pixelkin.training.resources import available_cores, cpu_threads, interrupts, kept_memory
+from pixelkin.training.trainer import Trainer
+from pixelkin.training.validation import synthetic_score
 from pixelkin.training.weights import measure_batch_norm
 from pixelkin.types import InputError
 
@@ -64,6 +64,7 @@ class TrainingResult:
         steps: Steps of the recipe; equal to `step` when the training is complete.
         encoder: Folder with the averaged weights, or None if the user interrupted.
         figures: Of the last step of this call, with those of its validation.
+        is_main: Whether this process is the one that talks to the user.
     """
 
     out: Path
@@ -71,6 +72,7 @@ class TrainingResult:
     steps: int
     encoder: Path | None
     figures: dict[str, float]
+    is_main: bool = True
 
     @property
     def complete(self) -> bool:
@@ -98,7 +100,8 @@ def train(
         resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
         overrides: Settings that replace the file's, by dotted path.
         validate: Called with the averaged encoder at each validation (`run.validate_every`, and
-            at the end) besides the made-up videos of `run.validate_scenes`; its figures are logged.
+            at the end) besides the synthetic videos of `run.validate_scenes`; its figures are
+            logged.
 
     Raises:
         InputError: If recipe or data are not valid, `out` holds another training, or the training
@@ -144,8 +147,8 @@ class _Training:
             store=store if run.store != "" else None,
             budget=int(run.store_gb * 1e9),
         )
-        self.state = TrainingState(recipe, processes)
-        specs = self.state.specs
+        self.trainer = Trainer(recipe, processes)
+        specs = self.trainer.specs
         for spec in {spec for stage in specs for spec in stage}:
             self.dataset.eligible(spec)  # complains now rather than in a worker
         self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
@@ -154,14 +157,14 @@ class _Training:
             "recipe": recipe.fingerprint(),
             "data": digest(self.sources),
             "files": digest_of_files(self.sources),
-            "precision": self.state.precision,
+            "precision": self.trainer.precision,
         }
         self._frames: list[NDArray[np.uint8]] | None = None
         with processes.main_first():
             self._open(resume)
 
     def run(self) -> TrainingResult:
-        recipe, state = self.recipe, self.state
+        recipe, trainer = self.recipe, self.trainer
         begun = time.monotonic()
         figures: dict[str, float] = {}
         late = user = False
@@ -169,27 +172,29 @@ class _Training:
         with interrupts() as interrupted, self._log() as told:
             # Closed even if a step fails: the workers end then, not when the error is forgotten.
             with closing(self._batches()) as batches:
-                while state.step < recipe.steps and not (late or user):
+                while trainer.step < recipe.steps and not (late or user):
                     figures = self._step(batches)
                     mine = interrupted.is_set(), self._is_late(begun)
                     user, late = map(any, zip(*self.processes.gather(mine), strict=True))
                     if self.processes.is_main:
                         if self._due(recipe.run.validate_every or fifth) and not user:
                             figures |= self._validated()
-                        told.write(state.step - 1, figures)
+                        told.write(trainer.step - 1, figures)
                         if self._due(recipe.run.checkpoint_every) or late or user:
-                            save_checkpoint(self.checkpoint, self.identity | state.state_dict())
+                            save_checkpoint(self.checkpoint, self.identity | trainer.state_dict())
             if self.processes.is_main:
                 told.say(self._ending(user, late))
                 if not user:
                     self._export(told)
         encoder = None if user else self.out / "encoder"
-        return TrainingResult(self.out, state.step, recipe.steps, encoder, figures)
+        return TrainingResult(
+            self.out, trainer.step, recipe.steps, encoder, figures, self.processes.is_main
+        )
 
     def _step(self, batches: Iterator[ClipBatch]) -> dict[str, float]:
         """Do a step; its figures and what it cost."""
-        clock, step = time.monotonic(), self.state.step
-        figures = self.state.advance(self.plan, batches)
+        clock, step = time.monotonic(), self.trainer.step
+        figures = self.trainer.train_step(self.plan, batches)
         seconds = time.monotonic() - clock
         return figures | {
             "seconds": seconds,
@@ -217,7 +222,7 @@ class _Training:
                 )
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
-            self.state.load_state_dict(saved)
+            self.trainer.load_state_dict(saved)
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
         if self.processes.is_main:
@@ -225,12 +230,14 @@ class _Training:
             save_recipe(self.recipe, self.out / "recipe.yaml")
 
     def _log(self) -> TrainingLog:
-        state, sources = self.state, self.sources
-        told = TrainingLog(self.out, self.recipe.steps, state.step, enabled=self.processes.is_main)
+        trainer, sources = self.trainer, self.sources
+        told = TrainingLog(
+            self.out, self.recipe.steps, trainer.step, enabled=self.processes.is_main
+        )
         told.say(
             f"{len(sources)} videos, {sum(s.frames for s in sources)} frames; "
-            f"{self.processes.count} x {self.processes.device.type}, {state.precision}; "
-            f"{'resumed at' if state.step else 'from'} step {state.step} of {self.recipe.steps}"
+            f"{self.processes.count} x {self.processes.device.type}, {trainer.precision}; "
+            f"{'resumed at' if trainer.step else 'from'} step {trainer.step} of {self.recipe.steps}"
         )
         return told
 
@@ -240,13 +247,13 @@ class _Training:
             workers = min(8, max(1, available_cores() // self.processes.count - 1))
         return clip_loader(
             self.dataset,
-            self.plan.keys(self.state.step),
+            self.plan.keys(self.trainer.step),
             workers=workers,
         )
 
     def _due(self, every: int | None) -> bool:
         """Whether something that is done every so many steps, and at the end, is due now."""
-        step = self.state.step
+        step = self.trainer.step
         return step == self.recipe.steps or (every is not None and step % every == 0)
 
     def _is_late(self, begun: float) -> bool:
@@ -258,8 +265,8 @@ class _Training:
         if self._frames is None:
             count = self.recipe.run.batch_norm_frames
             self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
-        encoder = self.state.copy(average=average)
-        with self.state.autocast():
+        encoder = self.trainer.copy(average=average)
+        with self.trainer.autocast():
             measure_batch_norm(encoder, self._frames[:most])
         meta = {**self.recipe.network.meta, "training": self._facts()}
         encoder.config = replace(encoder.config, meta=meta)
@@ -270,20 +277,20 @@ class _Training:
         return {
             "recipe": self.recipe.name,
             "seed": self.recipe.seed,
-            "step": self.state.step,
+            "step": self.trainer.step,
             "steps": self.recipe.steps,
             "videos": len(self.sources),
             "frames": sum(s.frames for s in self.sources),
-            "precision": self.state.precision,
+            "precision": self.trainer.precision,
         }
 
     def _validated(self) -> dict[str, float]:
         scenes = self.recipe.run.validate_scenes
         if not scenes and self.validate is None:
             return {}
-        brief = self.validate is None and self.state.step < self.recipe.steps
+        brief = self.validate is None and self.trainer.step < self.recipe.steps
         encoder = self._measured(average=True, most=_FEWER_FRAMES if brief else None)
-        figures = {"made_up_j": made_up_score(encoder, scenes)} if scenes else {}
+        figures = {"synthetic_j": synthetic_score(encoder, scenes)} if scenes else {}
         if self.validate is not None:
             figures |= self.validate(encoder)
         return {f"validation/{name}": value for name, value in figures.items()}
@@ -302,7 +309,9 @@ class _Training:
 
     def _ending(self, user: bool, late: bool) -> str:
         reason = "interrupted" if user else "time is up" if late else "finished"
-        again = "" if self.state.step == self.recipe.steps else "; the same command goes on from it"
+        again = (
+            "" if self.trainer.step == self.recipe.steps else "; the same command goes on from it"
+        )
         return (
-            f"{reason} at step {self.state.step} of {self.recipe.steps}: {self.checkpoint}{again}"
+            f"{reason} at step {self.trainer.step} of {self.recipe.steps}: {self.checkpoint}{again}"
         )

@@ -16,14 +16,14 @@ from pixelkin.training.config import Optimiser, Recipe
 
 
 @dataclass(frozen=True)
-class Pass:
-    """One forward and backward pass of one process.
+class MicroBatch:
+    """The clips of one forward and backward pass of one process.
 
     Attributes:
         stage: Index of the stage.
         objective: Index of the objective in its stage.
         spec: The clips that the objective wants.
-        positions: Places of the pass's clips in the step's batch.
+        positions: Places of its clips in the step's batch.
         weight: Of its loss in the process's loss of the step.
     """
 
@@ -38,7 +38,8 @@ class Plan:
     """The course of a training, as one of its processes sees it.
 
     The batch is cut into processes x accumulate chunks (times objectives). Chunk a * processes +
-    rank is pass a of a process, so that two processes see in one pass what one process sees in two.
+    rank is micro-batch a of a process, so that two processes see in one what one process sees in
+    two.
 
     Args:
         recipe: The recipe.
@@ -71,18 +72,18 @@ class Plan:
         rate = self.recipe.stages[self.stage(step)].rate
         return rate * scheduled_rate(self.recipe.optimiser, step, self.recipe.steps)
 
-    def passes(self, step: int) -> list[Pass]:
+    def micro_batches(self, step: int) -> list[MicroBatch]:
         """What this process does in a step, in order."""
         recipe, stage = self.recipe, self.stage(step)
-        passes = []
+        parts = []
         first = 0
         for k, objective in enumerate(recipe.stages[stage].objectives):
             clips = round(objective.share * recipe.batch)
             size = clips // (self.processes * recipe.accumulate)
             for a in range(recipe.accumulate):
                 start = first + (a * self.processes + self.rank) * size
-                passes.append(
-                    Pass(
+                parts.append(
+                    MicroBatch(
                         stage,
                         k,
                         self.specs[stage][k],
@@ -91,18 +92,18 @@ class Plan:
                     )
                 )
             first += clips
-        return passes
+        return parts
 
     def frames(self, step: int) -> int:
         """Number of views that all processes together see in a step."""
-        counts = (len(p.positions) * p.spec.views for p in self.passes(step))
+        counts = (len(p.positions) * p.spec.views for p in self.micro_batches(step))
         return sum(counts) * self.processes
 
     def keys(self, start: int) -> Iterator[list[ClipKey]]:
-        """The clips of every pass from step `start` to the end."""
+        """The clips of every micro-batch from step `start` to the end."""
         batch = self.recipe.batch
         for step in range(start, self.recipe.steps):
-            for p in self.passes(step):
+            for p in self.micro_batches(step):
                 how = self.recipe.stages[p.stage].augmentation
                 yield [ClipKey(p.spec, step, i, step * batch + i, how) for i in p.positions]
 

@@ -42,7 +42,7 @@ def measure_batch_norm(
     """Replace the running statistics of batch-norm by their means over whole frames.
 
     Training crops differ from the frames that the encoder will see: in the scale of things, and in
-    colour by augmentation (our decision; see "precise batch-norm" in the literature).
+    colour by augmentation [D] (see "precise batch-norm" in the literature).
 
     Args:
         encoder: Changed in place; its mode is kept.

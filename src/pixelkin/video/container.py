@@ -44,12 +44,17 @@ class VideoFile:
     Attributes:
         size: (height, width) of the first frame as it is to be shown.
         fps: Frames per second, or None where the container does not say.
+        most_held: Frames that reading backwards may hold at once.
+
+    Args:
+        path: The file.
+        held_bytes: Decoded frames that reading backwards may hold at once, at least one.
 
     Raises:
         InputError: If the file is not a video, has no frames, or is cut off.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, held_bytes: int = MAX_HELD_BYTES) -> None:
         self.path = path
         try:
             missing = missing_bytes(path)
@@ -70,7 +75,7 @@ class VideoFile:
             raise InputError(f"{path} holds no video frame that can be decoded")
         self.size = _to_rgb(first[1], VideoReformatter()).shape[:2]
         held = sum(plane.buffer_size for plane in first[1].planes)
-        self._max_held = max(1, MAX_HELD_BYTES // held)
+        self.most_held = max(1, held_bytes // held)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -83,30 +88,18 @@ class VideoFile:
     def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]:
         """The frames of these numbers in this order, H x W x 3 uint8 RGB.
 
-        Going backwards, every group of pictures is decoded forwards and held, at most
-        `MAX_HELD_BYTES` of it at a time.
+        Going backwards, every group of pictures is decoded forwards and held, at most `held_bytes`
+        of it at a time.
         """
         reformatter = VideoReformatter()
         if wanted.step > 0:
             for frame in self._ascending(wanted):
                 yield _to_rgb(frame, reformatter)
             return
-        for part in self._parts(wanted[::-1]):
+        for part in backward_parts(wanted[::-1], self._keys, self.most_held):
             held = list(self._ascending(part))
             while held:
                 yield _to_rgb(held.pop(), reformatter)
-
-    def _parts(self, wanted: range) -> Iterator[range]:
-        """Last part first; parts begin on keyframes where they can, so little is decoded twice."""
-        end = len(wanted)
-        while end:
-            start = max(0, end - self._max_held)
-            if start:
-                key = bisect_left(self._keys, wanted[start])
-                if key < len(self._keys) and self._keys[key] <= wanted[end - 1]:
-                    start = bisect_left(wanted, self._keys[key])
-            yield wanted[start:end]
-            end = start
 
     def _ascending(self, wanted: range) -> Iterator[VideoFrame]:
         at = -1
@@ -160,6 +153,27 @@ class VideoFile:
                 f"{self.path} cannot be read as a video ({error.strerror}); "
                 "it is cut off, broken, or not a video"
             ) from error
+
+
+def backward_parts(wanted: range, keys: list[int], most: int) -> Iterator[range]:
+    """Pieces of ascending frame numbers, to be decoded one after the other: the last one first.
+
+    They begin on keyframes where they can, so that little is decoded twice.
+
+    Args:
+        wanted: The numbers.
+        keys: Numbers of the keyframes, ascending from 0.
+        most: How many numbers a piece may have.
+    """
+    end = len(wanted)
+    while end:
+        start = max(0, end - most)
+        if start:
+            key = bisect_left(keys, wanted[start])
+            if key < len(keys) and keys[key] <= wanted[end - 1]:
+                start = bisect_left(wanted, keys[key])
+        yield wanted[start:end]
+        end = start
 
 
 Index = tuple[list[int], list[int]]  # presentation time of every frame; numbers of the keyframes

@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.container import VideoFile
+from pixelkin.video.container import MAX_HELD_BYTES, VideoFile
 from pixelkin.video.images import SUFFIXES, find_images, read_image
 
 
-def open_video(source: str | Path) -> VideoReader:
+def open_video(source: str | Path, *, held_bytes: int = MAX_HELD_BYTES) -> VideoReader:
     """A reader of `source`.
 
     Args:
         source: A video file (mp4, mov, avi, webm, mkv, ... whatever FFmpeg decodes), a folder of
             images, one image, or a glob pattern ("frames/*.jpg"). Images are in natural order:
             frame2 before frame10.
+        held_bytes: Decoded frames that reading a video file backwards may hold at once.
 
     Raises:
         InputError: If there is nothing there, no frames in it, or the video is cut off or broken.
@@ -39,7 +40,7 @@ def open_video(source: str | Path) -> VideoReader:
     path = Path(source).expanduser()
     frames: _Frames
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        frames = VideoFile(path)
+        frames = VideoFile(path, held_bytes)
         names, fps, (height, width) = None, frames.fps, frames.size
     elif path.exists() or any(c in str(path) for c in "*?["):
         images = find_images(path)

@@ -1,4 +1,4 @@
-"""pixelkin demo: labels through a made-up video with known truth, and the score."""
+"""pixelkin demo: labels through a synthetic video with known truth, and the score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def demo(
     objects: int = 2,
     seed: int = 0,
 ) -> None:
-    """Carry labels through a made-up video.
+    """Carry labels through a synthetic video.
 
     Args:
         common: How to carry them.

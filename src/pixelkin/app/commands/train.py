@@ -22,7 +22,8 @@ RECIPE is a YAML file, as those in recipes/. DATA are folders of videos or of fo
 searched recursively. OUT receives checkpoints (the same command goes on after an interruption),
 metrics.jsonl, report.png, and encoder/, which every --weights takes.
 
-On several processes: torchrun --nproc-per-node 2 -m pixelkin.training RECIPE --data DATA --out OUT
+On several processes, which divide the recipe's batch among them:
+  torchrun --nproc-per-node 2 --no-python pixelkin train RECIPE --data DATA --out OUT
 
 Example:
   pixelkin train recipes/small.yaml --data my_videos --out runs/mine
@@ -49,11 +50,10 @@ def train(
         settings: A setting that replaces the recipe's: KEY=VALUE, for example steps=500. May be
             given several times.
         davis: Validate on sequences of a data set in DAVIS-2016's layout (its val split) at half
-            size, every second frame, besides the made-up videos that serve by default.
+            size, every second frame, besides the synthetic videos that serve by default.
         sequences: Which, separated by commas or in a text file; all by default.
         resume: Go on with what is in OUT.
     """
-    from pixelkin.training.__main__ import read_overrides
     from pixelkin.training.loop import train as run_training
 
     if not data:
@@ -73,9 +73,34 @@ def train(
     )
     if result.encoder is None:
         raise KeyboardInterrupt
+    if not result.is_main:
+        return
     done = "complete" if result.complete else f"step {result.step} of {result.steps}"
     say(f"{done}: {result.encoder}")
     say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {result.encoder}")
+
+
+def read_overrides(texts: Sequence[str]) -> dict[str, object]:
+    """Settings by dotted path from KEY=VALUE texts; values are YAML.
+
+    Raises:
+        InputError: If one is not of that form, or its value is not YAML.
+    """
+    import yaml
+
+    from pixelkin.training.schema import read_yaml
+
+    found: dict[str, object] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{text!r} is not a setting: write KEY=VALUE")
+        try:
+            found[key] = read_yaml(value)
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"{text!r}: the value is not YAML: {reason}") from error
+    return found
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -39,8 +39,8 @@ def sinkhorn(
         residual: B, float64, for a mass of 1.
 
     Source:
-        M. Cuturi, "Sinkhorn distances", NIPS 2013, https://arxiv.org/abs/1306.0895. Dust-bin:
-        P.-E. Sarlin et al., "SuperGlue", CVPR 2020, https://arxiv.org/abs/1911.11763.
+        [P] M. Cuturi, "Sinkhorn distances", NIPS 2013, https://arxiv.org/abs/1306.0895; dust-bin:
+        [P] P.-E. Sarlin et al., "SuperGlue", CVPR 2020, https://arxiv.org/abs/1911.11763.
     """
     _, n, m = cost.shape
     rows, columns = torch.ones(n), torch.ones(m)

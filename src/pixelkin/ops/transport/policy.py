@@ -31,7 +31,7 @@ Stopping
     iteration. The v that had the least residual since the last absorption is what counts.
 
 Source:
-    Sinkhorn's iteration for transport: M. Cuturi, "Sinkhorn distances", NIPS 2013,
+    [P] Sinkhorn's iteration for transport: M. Cuturi, "Sinkhorn distances", NIPS 2013,
     https://arxiv.org/abs/1306.0895. Acceleration: D. G. Anderson, "Iterative procedures for
     nonlinear integral equations", J. ACM 1965, https://doi.org/10.1145/321296.321305, as H. F.
     Walker and P. Ni have it, "Anderson acceleration for fixed-point iterations", SIAM J. Numer.

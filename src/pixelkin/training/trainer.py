@@ -1,4 +1,4 @@
-"""Everything that a training step changes, and the step itself.
+"""The training step, and everything that it changes.
 
 Knows nothing about files, clocks or people.
 """
@@ -23,12 +23,12 @@ from pixelkin.objectives.base import Objective, State
 from pixelkin.ops.cells import fast_bfloat16
 from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
-from pixelkin.training.plan import Pass, Plan
+from pixelkin.training.plan import MicroBatch, Plan
 from pixelkin.training.weights import parameter_groups, update_average
 from pixelkin.types import InputError
 
 
-class TrainingState:
+class Trainer:
     """Weights, their average, the optimiser, the objectives and the number of steps done.
 
     Args:
@@ -65,12 +65,12 @@ class TrainingState:
         """The clips that each objective of each stage wants."""
         return [[o.clip for o in stage] for stage in self.objectives]
 
-    def advance(self, plan: Plan, batches: Iterator[ClipBatch]) -> dict[str, float]:
+    def train_step(self, plan: Plan, batches: Iterator[ClipBatch]) -> dict[str, float]:
         """Do one step.
 
         Args:
             plan: The course of the training.
-            batches: Gives the batch of each pass, in order.
+            batches: Gives the batch of each micro-batch, in order.
 
         Returns:
             The figures of the step, means over all processes.
@@ -82,18 +82,18 @@ class TrainingState:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        passes = plan.passes(self.step)
+        micro_batches = plan.micro_batches(self.step)
         figures: dict[str, float] = {"loss": 0.0, "wait_seconds": 0.0}
-        for i, current in enumerate(passes):
+        for part in micro_batches:
             clock = time.perf_counter()
             batch = next(batches).to(self.processes.device, non_blocking=True)
             figures["wait_seconds"] += time.perf_counter() - clock
-            with self._averaged_gradients(last=i == len(passes) - 1):
-                loss, told = self._loss(batch, current, plan.progress(self.step))
-                (loss * current.weight).backward()  # type: ignore[no-untyped-call]
-            figures["loss"] += float(loss.detach()) * current.weight
+            with self._averaged_gradients(last=part is micro_batches[-1]):
+                loss, told = self._loss(batch, part, plan.progress(self.step))
+                (loss * part.weight).backward()  # type: ignore[no-untyped-call]
+            figures["loss"] += float(loss.detach()) * part.weight
             for name, value in told.items():
-                key = f"{self._title(current)}/{name}"
+                key = f"{self._title(part)}/{name}"
                 figures[key] = figures.get(key, 0.0) + value / self.recipe.accumulate
         limit = self.recipe.optimiser.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), limit or math.inf)
@@ -102,9 +102,28 @@ class TrainingState:
         self._check_finite(figures)
         self.optimiser.step()
         update_average(self.average, self.encoder, self.recipe.ema, self.step)
-        self._share_objectives(passes)
+        self._share_objectives(micro_batches)
         self.step += 1
         return figures
+
+    def _loss(
+        self, batch: ClipBatch, part: MicroBatch, progress: float
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Loss and figures of a micro-batch, by the objective that asked for its clips."""
+        with self.autocast():
+            features: Tensor = self.network(batch.views.flatten(0, 1))
+        features = features.view(*batch.views.shape[:2], *features.shape[1:])
+        objective = self.objectives[part.stage][part.objective]
+        loss, figures = objective(features, batch, progress, self._generator(part))
+        if not loss.requires_grad:  # nothing to learn from: other processes still wait for us
+            loss = loss + 0.0 * features.sum()
+        return loss, figures
+
+    def _generator(self, part: MicroBatch) -> torch.Generator:
+        """Random numbers of a micro-batch: a function of the seed, the step and its place."""
+        entropy = (self.recipe.seed, 4, self.step, part.positions.start)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]) >> 1
+        return torch.Generator(self.processes.device).manual_seed(seed)
 
     def autocast(self) -> torch.autocast:
         """The precision in which the network is computed, as a context."""
@@ -140,32 +159,16 @@ class TrainingState:
             for objective, own in zip(objectives, saved, strict=True):
                 objective.load_state_dict(own)
 
-    def _loss(
-        self, batch: ClipBatch, current: Pass, progress: float
-    ) -> tuple[Tensor, dict[str, float]]:
-        device = self.processes.device
-        with self.autocast():
-            features: Tensor = self.network(batch.views.flatten(0, 1))
-        features = features.view(*batch.views.shape[:2], *features.shape[1:])
-        entropy = (self.recipe.seed, 4, self.step, current.positions.start)
-        seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1)
-        generator = torch.Generator(device).manual_seed(seed)
-        objective = self.objectives[current.stage][current.objective]
-        loss, figures = objective(features, batch, progress, generator)
-        if not loss.requires_grad:  # nothing to learn from: other processes still wait for us
-            loss = loss + 0.0 * features.sum()
-        return loss, figures
-
     def _averaged_gradients(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
-        """Gradients are averaged over the processes once a step, in its last pass."""
+        """Gradients are averaged over the processes once a step, with its last part."""
         if isinstance(self.network, DistributedDataParallel) and not last:
             return self.network.no_sync()
         return contextlib.nullcontext()
 
-    def _title(self, current: Pass) -> str:
-        names = [o.name for o in self.recipe.stages[current.stage].objectives]
-        name = names[current.objective]
-        return name if names.count(name) == 1 else f"{name}{current.objective}"
+    def _title(self, part: MicroBatch) -> str:
+        names = [o.name for o in self.recipe.stages[part.stage].objectives]
+        name = names[part.objective]
+        return name if names.count(name) == 1 else f"{name}{part.objective}"
 
     def _check_finite(self, figures: dict[str, float]) -> None:
         for name in ("loss", "gradient_norm"):
@@ -175,12 +178,12 @@ class TrainingState:
                     "optimiser.learning_rate, lengthen optimiser.warmup, or set precision: float32"
                 )
 
-    def _share_objectives(self, passes: list[Pass]) -> None:
+    def _share_objectives(self, micro_batches: list[MicroBatch]) -> None:
         """Numbers that objectives keep become their means over the processes."""
         if self.processes.count == 1:
             return
-        for current in {p.objective: p for p in passes}.values():
-            objective = self.objectives[current.stage][current.objective]
+        for part in {p.objective: p for p in micro_batches}.values():
+            objective = self.objectives[part.stage][part.objective]
             objective.load_state_dict(_mean(self.processes.gather(objective.state_dict())))
 
 

@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind: one more thread, a bounded number of frames, the same order.
+"""Prefetching and background writing: one more thread, a bounded number of frames, the same order.
 
 The work is done by torch, Pillow and FFmpeg, which let other threads of Python run meanwhile.
 """
@@ -11,11 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
+from pixelkin.checks import check_number
+
 T = TypeVar("T")
 _END: Any = object()
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
+def prefetch(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
     """The same items in the same order, computed in another thread while earlier ones are used.
 
     An exception of `items` comes after the items before it. When the generator is closed or
@@ -29,9 +31,9 @@ def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
     Raises:
         ValueError: With the first item, if `depth` is less than 1.
     """
-    _check(depth)
+    check_number("depth", depth, least=1)
     iterator = iter(items)
-    with ThreadPoolExecutor(1, "ahead") as thread:
+    with ThreadPoolExecutor(1, "prefetch") as thread:
         coming = deque(thread.submit(next, iterator, _END) for _ in range(depth))
         try:
             while (item := coming.popleft().result()) is not _END:
@@ -42,7 +44,7 @@ def ahead(items: Iterable[T], depth: int = 2) -> Generator[T, None, None]:
                 future.cancel()
 
 
-class Behind:
+class BackgroundWriter:
     """Calls made in another thread, one after the other, while the caller goes on.
 
     What a call raises is raised by a later call, by `wait`, or at the end of the `with` block. If
@@ -55,18 +57,18 @@ class Behind:
         ValueError: If `depth` is less than 1.
 
     Example:
-        >>> with Behind() as behind:
-        ...     behind(print, "frame 0 is written")
+        >>> with BackgroundWriter() as writer:
+        ...     writer(print, "frame 0 is written")
         frame 0 is written
     """
 
     def __init__(self, depth: int = 4) -> None:
-        _check(depth)
+        check_number("depth", depth, least=1)
         self.depth = depth
         self._calls: deque[Future[object]] = deque()
-        self._thread = ThreadPoolExecutor(1, "behind")
+        self._thread = ThreadPoolExecutor(1, "writer")
 
-    def __enter__(self) -> Behind:
+    def __enter__(self) -> BackgroundWriter:
         return self
 
     def __exit__(
@@ -88,8 +90,3 @@ class Behind:
         """Wait until at most `left` calls are not done."""
         while len(self._calls) > left:
             self._calls.popleft().result()
-
-
-def _check(depth: int) -> None:
-    if depth < 1:
-        raise ValueError(f"{depth = }: must be at least 1")

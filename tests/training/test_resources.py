@@ -7,11 +7,11 @@ import sys
 import pytest
 import torch
 
-from pixelkin.training.process import cpu_threads
+from pixelkin.training.resources import cpu_threads
 
 PAGE_FAULTS = """
 import contextlib, resource, sys, torch
-from pixelkin.training.process import kept_memory
+from pixelkin.training.resources import kept_memory
 
 def page_faults():
     # Of allocating 240 MB in pieces of 20 and freeing them: a page of 4 KiB each, 61,440.

@@ -1,4 +1,4 @@
-"""Small made-up videos to train on and to score, for the scale "smoke"."""
+"""Small synthetic videos to train on and to score, for the scale "smoke"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind: order, bounds, errors where they belong, no thread left."""
+"""Prefetching and background writing: order, bounds, errors where they belong, no thread left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pixelkin.video.overlap import Behind, ahead
+from pixelkin.background import BackgroundWriter, prefetch
 
 
 def until(holds: Callable[[], bool]) -> bool:
@@ -37,14 +37,14 @@ def test_ahead_gives_the_same_in_order_from_one_other_thread(count: int) -> None
             threads.add(threading.current_thread())
             yield i
 
-    assert list(ahead(items())) == list(range(count))
+    assert list(prefetch(items())) == list(range(count))
     assert len(threads) == min(count, 1) and threading.current_thread() not in threads
 
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_ahead_computes_depth_items_and_no_more(depth: int) -> None:
     made: list[int] = []
-    items = ahead((made.append(i) or i for i in range(20)), depth)  # type: ignore[func-returns-value]
+    items = prefetch((made.append(i) or i for i in range(20)), depth)  # type: ignore[func-returns-value]
     assert made == []
     for used in range(5):
         assert next(items) == used
@@ -56,10 +56,10 @@ def test_ahead_computes_depth_items_and_no_more(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [0, -1])
 def test_a_depth_below_one_is_refused(depth: int) -> None:
-    with pytest.raises(ValueError, match=f"depth = {depth}: must be at least 1"):
-        next(ahead([1], depth))
-    with pytest.raises(ValueError, match=f"depth = {depth}: must be at least 1"):
-        Behind(depth)
+    with pytest.raises(ValueError, match=f"depth: {depth} must be at least 1"):
+        next(prefetch([1], depth))
+    with pytest.raises(ValueError, match=f"depth: {depth} must be at least 1"):
+        BackgroundWriter(depth)
 
 
 def test_an_exception_comes_after_the_items_before_it() -> None:
@@ -69,7 +69,7 @@ def test_an_exception_comes_after_the_items_before_it() -> None:
 
     seen = []
     with pytest.raises(OSError, match="broken frame"):
-        for item in ahead(items(), 5):
+        for item in prefetch(items(), 5):
             seen.append(item)
     assert seen == [0, 1, 2]
 
@@ -85,7 +85,7 @@ def test_ahead_ends_with_its_user(how: str) -> None:
         finally:
             closed.set()
 
-    items = ahead(endless())
+    items = prefetch(endless())
     next(items)
     if how == "raise":
         with pytest.raises(ZeroDivisionError):
@@ -101,9 +101,9 @@ def test_ahead_ends_with_its_user(how: str) -> None:
 def test_a_program_ends_though_its_iterator_was_not_used_up() -> None:
     code = (
         "import itertools\n"
-        "from pixelkin.video.overlap import Behind, ahead\n"
-        "items, behind = ahead(itertools.count()), Behind()\n"
-        "behind(print, next(items))"
+        "from pixelkin.background import BackgroundWriter, prefetch\n"
+        "items, writer = prefetch(itertools.count()), BackgroundWriter()\n"
+        "writer(print, next(items))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
@@ -116,23 +116,23 @@ def test_behind_calls_in_order_and_has_called_when_it_ends() -> None:
         time.sleep(0.002)
         called.append(i)
 
-    with Behind() as behind:
+    with BackgroundWriter() as writer:
         for i in range(10):
-            behind(slow, i)
-        behind.wait()
+            writer(slow, i)
+        writer.wait()
         assert called == list(range(10))
         for i in range(10, 20):
-            behind(slow, i)
+            writer(slow, i)
     assert called == list(range(20))
 
 
 def test_no_more_than_depth_calls_wait() -> None:
     gate = threading.Event()
-    with Behind(depth=3) as behind:
+    with BackgroundWriter(depth=3) as writer:
         for _ in range(3):
-            behind(gate.wait)
+            writer(gate.wait)
         threading.Timer(0.05, gate.set).start()
-        behind(int)
+        writer(int)
         assert gate.is_set()  # the fourth call waited for the first
 
 
@@ -142,10 +142,10 @@ def test_an_error_behind_reaches_the_caller(after: int) -> None:
         raise OSError(28, "No space left on device")
 
     submitted = []
-    with pytest.raises(OSError, match="No space"), Behind(depth=2) as behind:
-        behind(fail)
+    with pytest.raises(OSError, match="No space"), BackgroundWriter(depth=2) as writer:
+        writer(fail)
         for i in range(after):
-            behind(int)
+            writer(int)
             submitted.append(i)
     assert len(submitted) <= 1
 
@@ -156,9 +156,9 @@ def test_an_error_of_the_block_is_the_one_that_is_raised() -> None:
     def fail() -> None:
         raise OSError("later")
 
-    with pytest.raises(KeyboardInterrupt), Behind() as behind:
-        behind(called.append, 1)
-        behind(fail)
-        behind(called.append, 2)
+    with pytest.raises(KeyboardInterrupt), BackgroundWriter() as writer:
+        writer(called.append, 1)
+        writer(fail)
+        writer(called.append, 2)
         raise KeyboardInterrupt
     assert called == [1, 2]
