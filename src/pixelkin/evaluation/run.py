@@ -74,7 +74,7 @@ def evaluate(
         overwrite=overwrite,
         bar=lambda title, _: nullcontext(progress if title == PREDICTING else None),
     )
-    assert result  # there is one process
+    assert result is not None  # there is one process
     return result
 
 
