@@ -22,7 +22,8 @@ LAYERS = [
     {"models", "video"},
     {"formats", "data"},
     {"propagation", "objectives"},
-    {"training", "evaluation"},
+    {"evaluation"},
+    {"training"},
     {"experiments"},
     {"app"},
 ]

@@ -34,6 +34,7 @@ _PUBLIC = {
     "Propagator": "pixelkin.propagation.propagator",
     "Protocol": "pixelkin.propagation.protocol",
     "VideoInfo": "pixelkin.types",
+    "evaluate": "pixelkin.evaluation.run",
     "load_annotations": "pixelkin.formats.registry",
     "load_encoder": "pixelkin.models.encoder",
     "open_video": "pixelkin.video.reader",
@@ -46,6 +47,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC`
+    from pixelkin.evaluation.run import evaluate as evaluate
     from pixelkin.formats.mask_png import read_mask as read_mask
     from pixelkin.formats.mask_png import write_mask as write_mask
     from pixelkin.formats.registry import load_annotations as load_annotations

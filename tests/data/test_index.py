@@ -64,7 +64,7 @@ def test_an_interrupted_search_keeps_what_it_has_seen(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        index_videos([videos], tmp_path / "index.json", on_video=stop)
+        index_videos([videos], tmp_path / "index.json", progress=stop)
     assert seen == [(1, 5), (2, 5), (3, 5)]
     opened: list[str] = []
     original = index.open_video

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelkin.evaluation.davis import load_split, score_results, score_sequence
+from pixelkin.evaluation.davis import load_split, score_results, score_video
 from pixelkin.evaluation.metrics import boundary_f, davis_statistics, region_similarity
 from pixelkin.evaluation.scores import Score, SequenceScore
 from pixelkin.types import InputError
@@ -86,7 +86,8 @@ def test_sequence_knows_its_files(root: Path) -> None:
     assert pair.scored == range(1, T - 1)
     (root / "Annotations/480p/pair/._00003.png").write_text("left behind by a file manager")
     assert load_split(root) == [pair]
-    assert pair.labels().present == (1, 2)
+    given = pair.given(0)
+    assert given is not None and given.present == (1, 2)
     np.testing.assert_array_equal(pair.annotation(4), moving(2)[4])
 
 
@@ -101,7 +102,7 @@ def test_years_read_255_differently(root: Path) -> None:
     (root / "ImageSets/2017/val.txt").write_text("one")
     (wrong,) = load_split(root, 2017)
     with pytest.raises(InputError, match=r"no object in the first frame .*year 2016"):
-        wrong.labels()
+        wrong.given(0)
 
 
 def test_results_are_scored_per_object(root: Path, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_results_are_scored_per_object(root: Path, tmp_path: Path) -> None:
     write(tmp_path / "results/pair", guess)
     seen: list[tuple[int, int]] = []
     score = score_results(
-        load_split(root), tmp_path / "results", on_score=lambda *done: seen.append(done)
+        load_split(root), tmp_path / "results", progress=lambda *done: seen.append(done)
     )
     (pair,) = score.sequences
     for k, summary in enumerate(pair.objects, start=1):
@@ -167,9 +168,9 @@ def test_order_of_predictions_does_not_matter(root: Path, tmp_path: Path) -> Non
     write(tmp_path / "results/pair", moving(2, step=2))
     (stored,) = score_results([pair], tmp_path / "results").sequences
     backwards = reversed(list(enumerate(moving(2, step=2))))
-    np.testing.assert_array_equal(score_sequence(pair, backwards).j, stored.j)
+    np.testing.assert_array_equal(score_video(pair, backwards).j, stored.j)
     with pytest.raises(ValueError, match="pair: no prediction for frame 3"):
-        score_sequence(pair, enumerate(moving(2)[:3]))
+        score_video(pair, enumerate(moving(2)[:3]))
 
 
 @pytest.mark.parametrize("foreground", [1, 255])
@@ -204,7 +205,7 @@ def test_wrong_predictions_are_named(root: Path, tmp_path: Path) -> None:
         (results / unscored).unlink()
     assert score_results(pair, tmp_path / "results").summary.jf == 1.0
     with pytest.raises(InputError, match="id -1"):
-        score_sequence(pair[0], enumerate(-moving(1)))
+        score_video(pair[0], enumerate(-moving(1)))
 
 
 def test_size_of_predictions(root: Path, tmp_path: Path) -> None:
@@ -258,7 +259,8 @@ def test_test_split_can_be_loaded_but_not_scored(root: Path) -> None:
     for n in range(1, T):
         (root / f"Annotations/480p/pair/{n:05d}.png").unlink()
     (pair,) = load_split(root)
-    assert pair.labels().present == (1, 2)
+    given = pair.given(0)
+    assert given is not None and given.present == (1, 2)
 
     with pytest.raises(InputError, match="only the first of 6 frames is annotated"):
         pair.check_scorable()

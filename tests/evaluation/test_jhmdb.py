@@ -12,10 +12,10 @@ from scenes import HEIGHT, WIDTH, Scene, save_text
 from scipy.io import savemat
 
 from pixelkin.app.cli import main
+from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.jhmdb import load_split
 from pixelkin.evaluation.keypoints import ALPHAS, score_joints
 from pixelkin.evaluation.metrics import pck
-from pixelkin.evaluation.pipeline import Store
 from pixelkin.formats.jhmdb_mat import JOINTS
 from pixelkin.types import InputError
 
@@ -116,7 +116,7 @@ def test_wrong_folders_are_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no JHMDB split 4"):
         load_split(root, 4)
     with pytest.raises(InputError, match="no sequence walk/train_1 in JHMDB split 1"):
-        load_split(root, clips=["walk/train_1"])
+        load_split(root, sequences=["walk/train_1"])
     (root / "Rename_Images/walk/street_0/00004.png").unlink()
     with pytest.raises(InputError, match="street_0: 3 frames, but joints of 4"):
         load_split(root)

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from pixelkin.evaluation import pipeline
-from pixelkin.evaluation.davis import Sequence, load_split, score_results
-from pixelkin.evaluation.pipeline import Store, predict_all
-from pixelkin.evaluation.predict import every_nth, score_encoder
+from pixelkin.evaluation.benchmark import Store
+from pixelkin.evaluation.davis import DavisVideo, every_nth, load_split, score_results
+from pixelkin.evaluation.pipeline import predict_all
 from pixelkin.evaluation.qualitative import coloured, draw_video
+from pixelkin.evaluation.quick import score_encoder
 from pixelkin.formats.id_png import read_ids
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.propagator import Propagator
@@ -34,12 +35,12 @@ def lab() -> Encoder:
 
 
 @pytest.fixture
-def two(davis_root: Path) -> list[Sequence]:
+def two(davis_root: Path) -> list[DavisVideo]:
     return load_split(davis_root, sequences=["video1", "video2"])
 
 
 def test_stored_predictions_are_the_propagators(
-    two: list[Sequence], lab: Encoder, tmp_path: Path
+    two: list[DavisVideo], lab: Encoder, tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "out")
     speed = predict_all(two, lab, DAVIS, store)
@@ -59,12 +60,12 @@ def test_stored_predictions_are_the_propagators(
 
 
 def test_what_is_there_is_not_computed_again(
-    two: list[Sequence], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: list[DavisVideo], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path / "out")
     predict_all(two[:1], lab, DAVIS, store)
     seen: list[tuple[int, int]] = []
-    speed = predict_all(two, lab, DAVIS, store, on_frame=lambda *done: seen.append(done))
+    speed = predict_all(two, lab, DAVIS, store, progress=lambda *done: seen.append(done))
     assert speed.frames == 6 and seen == [(n, 6) for n in range(1, 7)]
     # A map that somebody removed, or a run that ended before the record, is made again.
     (store.predictions / "video1/00002.png").unlink()
@@ -104,7 +105,7 @@ def test_a_video_whose_files_changed_is_predicted_again(
 
 
 def test_an_exception_that_is_kept_keeps_no_thread(
-    two: list[Sequence], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    two: list[DavisVideo], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = threading.active_count()
     alive = []
@@ -121,7 +122,7 @@ def test_an_exception_that_is_kept_keeps_no_thread(
     assert threading.active_count() == before
 
 
-def test_another_run_does_not_mix(two: list[Sequence], lab: Encoder, tmp_path: Path) -> None:
+def test_another_run_does_not_mix(two: list[DavisVideo], lab: Encoder, tmp_path: Path) -> None:
     store = Store(tmp_path / "out")
     predict_all(two, lab, DAVIS, store, settings={"split": "val"})
     other = replace(DAVIS, context=3)
@@ -139,7 +140,7 @@ def test_another_run_does_not_mix(two: list[Sequence], lab: Encoder, tmp_path: P
 
 
 def test_videos_show_truth_prediction_and_confidence(
-    two: list[Sequence], lab: Encoder, tmp_path: Path
+    two: list[DavisVideo], lab: Encoder, tmp_path: Path
 ) -> None:
     store = Store(tmp_path / "out")
     predict_all(two, lab, DAVIS, store)
@@ -171,7 +172,7 @@ def test_colours_of_confidence() -> None:
     assert found == {1: (255, 0, 0), 2: (255, 255, 0), 4: (0, 255, 0)}
 
 
-def test_every_nth_frame(two: list[Sequence]) -> None:
+def test_every_nth_frame(two: list[DavisVideo]) -> None:
     fewer = every_nth(two[0], 2)
     assert fewer.names == ("00000", "00002", "00004")
     assert [p.stem for p in fewer.frames] == [p.stem for p in fewer.annotations]
@@ -179,7 +180,7 @@ def test_every_nth_frame(two: list[Sequence]) -> None:
         every_nth(two[0], 0)
 
 
-def test_damaged_records_are_named(two: list[Sequence], lab: Encoder, tmp_path: Path) -> None:
+def test_damaged_records_are_named(two: list[DavisVideo], lab: Encoder, tmp_path: Path) -> None:
     store = Store(tmp_path / "out")
     predict_all(two, lab, DAVIS, store)
     (tmp_path / "out/records/video1.json").write_text("{")

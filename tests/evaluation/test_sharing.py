@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from pixelkin.app.cli import main
+from pixelkin.evaluation.registry import make_benchmark
+from pixelkin.evaluation.run import run_benchmark
 from pixelkin.models.encoder import Encoder, EncoderConfig, save_encoder
+from pixelkin.processes import Processes
 from pixelkin.types import InputError
 
 
@@ -77,8 +80,7 @@ def test_two_processes_give_the_files_of_one(davis_root: Path, tmp_path: Path) -
     assert tables[0] == tables[1]
 
 
-def test_several_processes_need_a_folder() -> None:
-    from pixelkin.app.commands.evaluate.common import Options, output_folder
-
-    with pytest.raises(InputError, match="2 processes need --out"), output_folder(Options(), 2):
-        pass
+def test_several_processes_need_a_folder(davis_root: Path) -> None:
+    benchmark = make_benchmark("davis", davis_root)
+    with pytest.raises(InputError, match="2 processes need --out"):
+        run_benchmark(benchmark, "lab", processes=Processes(count=2))

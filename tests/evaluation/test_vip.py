@@ -98,7 +98,7 @@ def test_wrong_folders_and_predictions_are_named(root: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"lists/train_videos\.txt; there are Annotations, Images"):
         load_split(root, "train")
     with pytest.raises(InputError, match="no sequence videos7 in VIP_Fine val; it has videos1"):
-        load_split(root, videos=["videos7"])
+        load_split(root, sequences=["videos7"])
     videos = load_split(root)
     with pytest.raises(InputError, match="no folder 'videos1'"):
         score_results(videos, tmp_path / "results")
@@ -128,7 +128,7 @@ def test_end_to_end(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main([*command, "--weights", "lab", "--out", str(out), "--videos"]) == 0
     figures = json.loads((out / "result.json").read_text())
     assert figures["protocol"]["input_size"] == 560 and figures["videos"] == 1
-    (video,) = load_split(root, videos=["videos2"])
+    (video,) = load_split(root, sequences=["videos2"])
     score = score_results([video], out / "predictions")
     assert figures["official"]["mIoU"] == score.official.miou > score.predicted.miou > 0
     assert f"{100 * score.official.miou:.1f}" in capsys.readouterr().out

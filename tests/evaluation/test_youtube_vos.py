@@ -14,7 +14,8 @@ from scenes import Scene, save, save_text
 
 from pixelkin.app.cli import main
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
-from pixelkin.evaluation.youtube_vos import hold_out, load_split, score_results, write_submission
+from pixelkin.evaluation.submission import write_submission
+from pixelkin.evaluation.youtube_vos import YoutubeVos, load_split, score_results
 from pixelkin.formats.id_png import read_ids
 from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation.propagator import Propagator
@@ -88,7 +89,7 @@ def test_a_replaced_annotation_changes_the_source(tmp_path: Path) -> None:
 
 def test_the_zip_is_what_the_server_takes(root: Path, tmp_path: Path) -> None:
     """Annotations/VIDEO/FRAME.png at its root, the wanted frames alone, the bytes of the PNGs."""
-    videos = load_split(root, frames="all")
+    videos = load_split(root, rate="all")
     for name in CATEGORIES:
         for t in range(5, 21):
             save(tmp_path / f"results/{name}/{t:05d}.png", scene(name).ids(t))
@@ -121,7 +122,7 @@ def test_end_to_end(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert figures["frames"] == "all" and figures["protocol"]["stride"] == 4
     assert "overall" not in figures
     assert sorted(p.stem for p in (out / "predictions/aa").iterdir()) == list(STEMS)
-    (aa,) = load_split(root, frames="all", videos=["aa"])
+    (aa,) = load_split(root, rate="all", sequences=["aa"])
     propagator = Propagator(load_encoder("lab"), Protocol.named("youtube_vos"))
     for index, path in enumerate(aa.frames):
         expected = propagator.step(read_image(path), aa.given(index), merge=True).labels.ids
@@ -174,11 +175,16 @@ def test_hold_out_scores_are_means_by_group(root: Path, tmp_path: Path) -> None:
         score_results(videos, tmp_path / "results", unseen={"lion"})
 
 
+def held_out(root: Path, every: int, *unseen: str) -> list[str]:
+    benchmark = YoutubeVos(root=root, split="train", hold_out=every, unseen=unseen)
+    return [video.name for video in benchmark.load()]
+
+
 def test_hold_out_takes_unseen_categories_and_every_nth(root: Path) -> None:
-    assert hold_out(root, unseen=["cat"], every=2) == ["aa", "cc", "dd"]
-    assert hold_out(root, unseen=["parrot"], every=100) == ["aa", "bb"]
+    assert held_out(root, 2, "cat") == ["aa", "cc", "dd"]
+    assert held_out(root, 100, "parrot") == ["aa", "bb"]
     with pytest.raises(InputError, match="category 'lion'"):
-        hold_out(root, unseen=["lion"])
+        held_out(root, 10, "lion")
 
 
 def test_hold_out_end_to_end(
@@ -191,7 +197,7 @@ def test_hold_out_end_to_end(
     assert "every fifth frame" in capsys.readouterr().out
     figures = json.loads((out / "result.json").read_text())
     assert set(figures["objects"]) == {"aa_1", "aa_2", "bb_1", "dd_1"}
-    videos = load_split(root, "train", videos=["aa", "bb", "dd"])
+    videos = load_split(root, "train", sequences=["aa", "bb", "dd"])
     score = score_results(videos, out / "predictions", unseen={"parrot"})
     assert figures["overall"] == score.overall > 0.1
     assert figures["seen"]["J"] == score.groups["seen"][0]
@@ -223,7 +229,7 @@ def test_incomplete_trees_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"bb: no frame 00010\.jpg, which meta\.json names"):
         load_split(tmp_path, "valid", "all")
     with pytest.raises(InputError, match="cc: no annotation of frame 00010; only the training"):
-        score_results(load_split(tmp_path, videos=["cc"]), tmp_path)
+        score_results(load_split(tmp_path, sequences=["cc"]), tmp_path)
     (tmp_path / "valid/Annotations/cc/00005.png").unlink()
     with pytest.raises(InputError, match=r"cc: no \.png files"):
         load_split(tmp_path)

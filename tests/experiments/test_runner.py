@@ -17,7 +17,7 @@ from PIL import Image
 
 from pixelkin.app.cli import main
 from pixelkin.evaluation.davis import load_split
-from pixelkin.evaluation.predict import score_encoder
+from pixelkin.evaluation.quick import score_encoder
 from pixelkin.experiments.catalogue import EXPERIMENTS
 from pixelkin.experiments.scale import SCALES
 from pixelkin.models.encoder import load_encoder

@@ -1,9 +1,14 @@
-"""Reading a command's arguments with tyro, in one way for all commands."""
+"""Reading a command's arguments with tyro, in one way for all commands.
+
+A parameter of type `Collection[str]` is a list of names with commas between them, or a text file
+with one a line; a `tuple` is a list of words of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any
 
 
@@ -14,10 +19,33 @@ def call(command: Callable[..., Any], name: str, arguments: Sequence[str], descr
     """
     import tyro
 
-    return tyro.cli(
-        command,
-        prog=f"pixelkin {name}",
-        args=list(arguments),
-        description=cleandoc(description),
-        config=(tyro.conf.OmitArgPrefixes,),
+    registry = tyro.constructors.ConstructorRegistry()
+    names = tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME,NAME",
+        instance_from_str=lambda words: read_names(words[0]),
+        is_instance=lambda value: isinstance(value, tuple),
+        str_from_instance=lambda value: [",".join(value)],
     )
+    registry.primitive_rule(lambda info: names if info.type == Collection[str] else None)
+    with registry:
+        return tyro.cli(
+            command,
+            prog=f"pixelkin {name}",
+            args=list(arguments),
+            description=cleandoc(description),
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """The names in "a, b,c", or in the text file that `text` names; empty ones are left out.
+
+    Example:
+        >>> read_names("dog, bear,")
+        ('dog', 'bear')
+    """
+    names = text.split(",")
+    if len(names) == 1 and Path(text).is_file():
+        names = Path(text).read_text("utf-8", "replace").splitlines()
+    return tuple(name.strip() for name in names if name.strip())

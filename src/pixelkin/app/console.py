@@ -1,32 +1,85 @@
-"""Progress and tables on the terminal: a bar where there is one, plain lines elsewhere."""
+"""Lines, tables and progress on the terminal: a bar where there is one, plain lines elsewhere.
+
+What is printed may hold paths and names that users chose, so nothing of it is read as markup.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+WIDTH = 120  # columns of tables where there is no terminal
 LINE_EVERY = 5.0  # seconds between plain progress lines
+
+
+def drop_bad_size() -> None:
+    """Forget a size of the terminal in the environment that is no number: libraries read it too."""
+    for name in ("COLUMNS", "LINES"):
+        value = os.environ.get(name, "1")
+        if not (value.isascii() and value.isdigit() and int(value) > 0):
+            del os.environ[name]
 
 
 def console() -> Console:
     """Standard output; wide enough for tables where it is not a terminal."""
     from rich.console import Console
 
+    drop_bad_size()
     plain = Console()
-    return plain if plain.is_terminal else Console(width=int(os.environ.get("COLUMNS", "120")))
+    return plain if plain.is_terminal else Console(width=int(os.environ.get("COLUMNS", WIDTH)))
+
+
+def say(line: str) -> None:
+    """Print one line as it is."""
+    console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_table(
+    rows: Sequence[Sequence[str]],
+    *,
+    columns: Sequence[str] = (),
+    title: str | None = None,
+    total: bool = False,
+) -> None:
+    """Print a table.
+
+    Args:
+        rows: Of cells.
+        columns: Heads; none if empty. All columns but the first are aligned to the right.
+        title: Above it.
+        total: Whether the last row is set apart.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        title=None if title is None else Text(title),
+        title_justify="left",
+        show_header=bool(columns),
+    )
+    for i, name in enumerate(columns):
+        table.add_column(Text(name), justify="left" if i == 0 else "right")
+    *others, last = rows
+    for row in others:
+        table.add_row(*map(Text, row))
+    if total:
+        table.add_section()
+    table.add_row(*map(Text, last), style="bold" if total else None)
+    console().print(table)
 
 
 @contextmanager
-def progress(title: str, unit: str = "frames") -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, int], None]]:
     """A function (done, total) that shows progress under `title` while the block runs."""
     from rich.console import Console
 
+    drop_bad_size()
     errors = Console(stderr=True)
     if not errors.is_terminal:
         yield _plain(errors, title, unit)

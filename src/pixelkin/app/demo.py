@@ -12,24 +12,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.app.console import progress
+from pixelkin.app.console import progress_bar
+from pixelkin.data.synthetic import SyntheticFrame, SyntheticScene
+from pixelkin.evaluation.metrics import boundary_f, region_similarity
+from pixelkin.evaluation.scores import JF
 from pixelkin.files import remove_leftovers, write_json
+from pixelkin.formats.mask_png import write_mask
+from pixelkin.formats.points_json import save_points
 from pixelkin.locks import Lock
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.propagation.passes import propagate
+from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels
+from pixelkin.video.reader import open_video
+from pixelkin.video.render import contact_sheet, overlay
+from pixelkin.video.writer import VideoWriter, write_image
 
-Show = Callable[[int, int], None]
 Ids = NDArray[np.int32]
 Points = NDArray[np.float32]
-
-if TYPE_CHECKING:
-    from pixelkin.data.synthetic import SyntheticFrame, SyntheticScene
-    from pixelkin.models.encoder import Encoder
-    from pixelkin.propagation.protocol import Protocol
 
 FPS = 15.0
 ALPHAS = (0.1, 0.2)
@@ -68,7 +73,7 @@ class Scores:
     @property
     def jf(self) -> float:
         """J&F: the mean of J and F."""
-        return (self.j + self.f) / 2
+        return JF(self.j, self.f).jf
 
 
 @dataclass(frozen=True)
@@ -136,10 +141,6 @@ def run_demo(
     Raises:
         InputError: If an argument is out of range, or `out` holds results already.
     """
-    from pixelkin.data.synthetic import SyntheticScene
-    from pixelkin.models.encoder import load_encoder
-    from pixelkin.propagation.protocol import Protocol
-
     folder = Path(out)
     if frames < 2:
         raise InputError(f"{frames = }: the demo needs at least 2 frames, the first one is given")
@@ -168,16 +169,13 @@ def _run(
     scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol
 ) -> tuple[Scores, Scores]:
     """Write everything but the scores, which are returned: of propagated and of static labels."""
-    from pixelkin.formats.mask_png import write_mask
-    from pixelkin.formats.points_json import save_points
-
     first = scene[0]
     write_mask(folder / "mask.png", first.mask_labels)
     save_points(folder / "keypoints.json", first.keypoint_labels)
-    with progress("rendering") as show:
-        _write_video(scene, folder / "video.mp4", show)
-    with progress("propagating") as show:
-        return _propagate_and_score(scene, folder, encoder, protocol, show)
+    with progress_bar("rendering") as progress:
+        _write_video(scene, folder / "video.mp4", progress)
+    with progress_bar("propagating") as progress:
+        return _propagate_and_score(scene, folder, encoder, protocol, progress)
 
 
 class Tally:
@@ -191,8 +189,6 @@ class Tally:
 
     def add(self, truth: SyntheticFrame, ids: Ids, points: Points) -> None:
         """Score one frame: its map of ids, and its keypoints, object after object."""
-        from pixelkin.evaluation.metrics import boundary_f, region_similarity
-
         objects = np.arange(1, len(truth.positions) + 1)[:, None, None]
         self.j.append(region_similarity(truth.ids == objects, ids == objects))
         self.f.append(boundary_f(truth.ids == objects, ids == objects))
@@ -217,14 +213,13 @@ class Tally:
 
 
 def _propagate_and_score(
-    scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol, show: Show
+    scene: SyntheticScene,
+    folder: Path,
+    encoder: Encoder,
+    protocol: Protocol,
+    progress: Callable[[int, int], None],
 ) -> tuple[Scores, Scores]:
     """Write the overlay and the contact sheet; scores of the propagated and of static labels."""
-    from pixelkin.propagation.passes import propagate
-    from pixelkin.video.reader import open_video
-    from pixelkin.video.render import contact_sheet, overlay
-    from pixelkin.video.writer import VideoWriter, write_image
-
     video, first = open_video(folder / "video.mp4"), scene[0]
     given = first.mask_labels, first.keypoint_labels
     masks, points = (propagate(video, g, encoder=encoder, protocol=protocol) for g in given)
@@ -246,17 +241,16 @@ def _propagate_and_score(
             if truth.index in shown:
                 sheet["truth"].append(draw(frame, truth.mask_labels, truth.keypoint_labels))
                 sheet["predicted"].append(picture)
-            show(truth.index + 1, len(scene))
+            progress(truth.index + 1, len(scene))
     titles = [f"{row}, frame {t}" for row in sheet for t in sorted(shown)]
     pictures = [picture for row in sheet.values() for picture in row]
     write_image(folder / "contact_sheet.png", contact_sheet(pictures, titles, len(shown)))
     return predicted.scores(), static.scores()
 
 
-def _write_video(scene: SyntheticScene, path: Path, show: Show) -> None:
-    from pixelkin.video.writer import VideoWriter
+def _write_video(scene: SyntheticScene, path: Path, progress: Callable[[int, int], None]) -> None:
 
     with VideoWriter(path, FPS, scene.size) as writer:
         for frame in scene:
             writer.write(frame.image)
-            show(frame.index + 1, len(scene))
+            progress(frame.index + 1, len(scene))

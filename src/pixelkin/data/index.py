@@ -53,7 +53,7 @@ def index_videos(
     cache: Path,
     *,
     exclude: Sequence[str] = (),
-    on_video: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Source]:
     """All readable videos below `roots`, in an order that depends on names alone.
 
@@ -61,7 +61,7 @@ def index_videos(
         roots: Folders to search, or single video files.
         cache: JSON file that remembers what earlier calls found; made or renewed atomically.
         exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
-        on_video: Called with (videos looked at, of how many) after each.
+        progress: Called with (videos looked at, of how many) after each.
 
     Raises:
         InputError: If a root does not exist, or nothing readable is found.
@@ -82,8 +82,8 @@ def index_videos(
                 log.warning("left out %s: %s", path, entry["error"])
             else:
                 found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
-            if on_video is not None:
-                on_video(i, len(candidates))
+            if progress is not None:
+                progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
         if fresh:
             _write_cache(cache, _read_cache(cache) | fresh)

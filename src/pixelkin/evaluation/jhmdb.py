@@ -1,7 +1,7 @@
 """JHMDB, body joints: read the official folders, score PCK.
 
-    clips = load_split("JHMDB", split=1)
-    score = score_records(clips, Store(Path("out")))    # of a run of the pipeline
+    videos = load_split("JHMDB", split=1)
+    score = score_records(videos, Store(Path("out")))   # of a run of the pipeline
 
 15 joints are given in frame 0, also where they lie outside the frame; see `keypoints` for how they
 are counted.
@@ -9,17 +9,19 @@ are counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.evaluation.benchmark import Benchmark, Store
+from pixelkin.evaluation.folders import choose, files, find, read_lines
 from pixelkin.evaluation.keypoints import KeypointScore, score_joints
-from pixelkin.evaluation.layout import choose, files, find, read_lines
-from pixelkin.evaluation.pipeline import Store, Video
+from pixelkin.evaluation.videos import Video
 from pixelkin.formats.jhmdb_mat import JOINTS, load_joints, load_puppet
 from pixelkin.types import InputError, Labels
 
@@ -27,7 +29,7 @@ TEST = "2"  # how the lists mark a test clip; 1 is training
 
 
 @dataclass(frozen=True, eq=False)
-class Clip(Video):
+class JhmdbVideo(Video):
     """One JHMDB clip.
 
     Attributes:
@@ -68,7 +70,9 @@ class Clip(Video):
         return None if self.puppet_file is None else load_puppet(self.puppet_file)
 
 
-def load_split(root: str | Path, split: int = 1, clips: Iterable[str] | None = None) -> list[Clip]:
+def load_split(
+    root: str | Path, split: int = 1, sequences: Iterable[str] | None = None
+) -> list[JhmdbVideo]:
     """The test clips of a split, checked to be complete.
 
     The layout is splits/<action>_test_split<split>.txt (a clip and 1 or 2 in each line; 2 = test),
@@ -78,7 +82,7 @@ def load_split(root: str | Path, split: int = 1, clips: Iterable[str] | None = N
     Args:
         root: The data set's folder.
         split: 1, 2 or 3.
-        clips: Names ("<action>/<clip>") to choose, in this order; None for all.
+        sequences: Names ("<action>/<clip>") to choose, in this order; None for all.
 
     Raises:
         InputError: If a folder, a list, a clip or a frame is not there.
@@ -98,25 +102,77 @@ def load_split(root: str | Path, split: int = 1, clips: Iterable[str] | None = N
         for name, use in (line.rsplit(maxsplit=1) for line in read_lines(path) if " " in line)
         if use == TEST
     ]
-    return [_find_clip(root, name) for name in choose(clips, listed, f"JHMDB split {split}")]
+    return [_find_video(root, name) for name in choose(sequences, listed, f"JHMDB split {split}")]
 
 
-def score_records(clips: Iterable[Clip], store: Store) -> KeypointScore:
+def score_records(videos: Iterable[JhmdbVideo], store: Store) -> KeypointScore:
     """PCK of stored predictions.
 
     Args:
-        clips: See `load_split`.
+        videos: See `load_split`.
         store: Holds a record of each.
     """
-    clips = list(clips)
+    videos = list(videos)
     return score_joints(
-        {clip.name: clip.joints for clip in clips},
-        {clip.name: store.points(clip) for clip in clips},
+        {video.name: video.joints for video in videos},
+        {video.name: store.points(video) for video in videos},
         JOINTS,
     )
 
 
-def _find_clip(root: Path, name: str) -> Clip:
+@dataclass(frozen=True, kw_only=True)
+class Jhmdb(Benchmark[JhmdbVideo]):
+    """JHMDB."""
+
+    ABOUT: ClassVar[str] = """
+JHMDB: carry 15 body joints from each clip's first frame through it (n = 7, k = 5, 320 x 320) and
+score PCK: a joint is right at most alpha * 0.6 * the diagonal of the box around the person's joints
+away. Two ways: as the published script counts (lost joints left out), and strictly (lost = wrong).
+
+ROOT holds the folders of the archives at jhmdb.is.tue.mpg.de, unpacked (puppet_mask is optional and
+only shown in --videos):
+  splits/ACTION_test_split1.txt
+  Rename_Images/ACTION/CLIP/*.png
+  joint_positions/ACTION/CLIP/joint_positions.mat
+  puppet_mask/ACTION/CLIP/puppet_mask.mat
+
+--sequences are named ACTION/CLIP. OUT receives records/ACTION/CLIP.json (joints by frame),
+result.json and table.md.
+
+Example:
+  pixelkin evaluate jhmdb --root JHMDB --out out/jhmdb --videos
+"""
+    NAME: ClassVar[str] = "jhmdb"
+    PROTOCOL: ClassVar[str] = "jhmdb"
+    TAKES_MAPS: ClassVar[bool] = False
+
+    split: Literal[1, 2, 3] = 1
+    """Whose test clips are scored."""
+
+    def load(self, *, frames: bool = True) -> list[JhmdbVideo]:  # noqa: ARG002
+        """The test clips of the split; their frames are always needed, to check them."""
+        return load_split(self.root, self.split, self.sequences)
+
+    def title(self, videos: Sequence[JhmdbVideo]) -> str:
+        """Split, and how many clips."""
+        return f"JHMDB split {self.split}, {len(videos)} clips"
+
+    def score(
+        self,
+        videos: Sequence[JhmdbVideo],
+        store: Store,
+        *,
+        resize: bool = False,  # noqa: ARG002
+        progress: Callable[[int, int], None] | None = None,
+    ) -> KeypointScore:
+        """PCK."""
+        score = score_records(videos, store)
+        if progress is not None:
+            progress(len(videos), len(videos))
+        return score
+
+
+def _find_video(root: Path, name: str) -> JhmdbVideo:
     """A clip; frames beyond the annotated ones, which some clips have, are left out."""
     joints_file = root / "joint_positions" / name / "joint_positions.mat"
     joints = load_joints(joints_file)
@@ -126,4 +182,6 @@ def _find_clip(root: Path, name: str) -> Clip:
         raise InputError(f"{folder}: {len(images)} frames, but joints of {len(joints)}")
     puppet = root / "puppet_mask" / name / "puppet_mask.mat"
     names = tuple(p.stem for p in images)
-    return Clip(name, names, images, joints, puppet if puppet.is_file() else None, joints_file)
+    return JhmdbVideo(
+        name, names, images, joints, puppet if puppet.is_file() else None, joints_file
+    )

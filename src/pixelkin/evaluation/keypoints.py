@@ -119,7 +119,7 @@ def evaluate(
     truth: dict[int, NDArray[np.float32]],
     encoder: Encoder,
     protocol: Protocol,
-    on_frame: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> KeypointScore:
     """Carry the joints of the first annotated frame forwards and compare.
 
@@ -128,7 +128,7 @@ def evaluate(
         truth: Joints by frame number, as `load_truth` gives them.
         encoder: Gives the features.
         protocol: Decides the propagation.
-        on_frame: Called with (frames done, frames in all).
+        progress: Called with (frames done, frames in all).
 
     Raises:
         InputError: If fewer than two frames are annotated, or no joint is on the first.
@@ -147,8 +147,8 @@ def evaluate(
     ):
         if prediction.index in truth and isinstance(prediction.labels, PointLabels):
             predicted[prediction.index] = prediction.labels.points
-        if on_frame is not None:
-            on_frame(done, last - first + 1)
+        if progress is not None:
+            progress(done, last - first + 1)
         if prediction.index == last:
             break
     frames = sorted(truth)

@@ -50,7 +50,7 @@ def region_similarity(gt: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
     Raises:
         ValueError: If the shapes differ or are not at least two-dimensional.
 
-    Source: official davis2017 metrics, `db_eval_iou`.
+    Source: [P] official davis2017 metrics, `db_eval_iou`.
     """
     truth, guess, shape = _masks(gt, pred)
     scores = np.ones(len(truth))
@@ -80,7 +80,7 @@ def boundary_f(gt: ArrayLike, pred: ArrayLike, *, tolerance: float = 0.008) -> N
     Raises:
         ValueError: If the shapes differ or are not at least two-dimensional.
 
-    Source: official davis2017 metrics, `f_measure`.
+    Source: [P] official davis2017 metrics, `f_measure`.
     """
     truth, guess, shape = _masks(gt, pred)
     height, width = truth.shape[1:]
@@ -97,7 +97,7 @@ def boundary_map(mask: ArrayLike) -> NDArray[np.bool_]:
 
     The last row and column compare along the border only, and the last pixel is never set.
 
-    Source: official davis2017 metrics, `_seg2bmap`.
+    Source: [P] official davis2017 metrics, `_seg2bmap`.
     """
     mask = np.asarray(mask, dtype=np.bool_)
     edges = np.zeros_like(mask)
@@ -121,7 +121,7 @@ def davis_statistics(values: ArrayLike, *, official: bool = True) -> Statistics:
     Raises:
         ValueError: If `values` is not one-dimensional or is empty.
 
-    Source: official davis2017 utils, `db_statistics`.
+    Source: [P] official davis2017 utils, `db_statistics`.
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1 or not len(scores):
@@ -153,7 +153,7 @@ def mean_iou(
     Raises:
         ValueError: If shapes differ, or `pred` has an id that is no class.
 
-    Source: VIP evaluation of TimeCycle and UVC (20 classes).
+    Source: [P] VIP evaluation of TimeCycle and UVC (20 classes).
     """
     truth, guess = np.asarray(gt), np.asarray(pred)
     if truth.shape != guess.shape:
@@ -209,7 +209,7 @@ def pck(
     Raises:
         ValueError: If numbers of videos or shapes differ, or nothing can be counted.
 
-    Source: UVC's JHMDB evaluation; `strict` is our decision.
+    Source: [P] UVC's JHMDB evaluation; [D] `strict`.
     """
     errors = [_keypoint_errors(g, p, strict) for g, p in zip(gt, pred, strict=True)]
     if not sum(map(len, errors)):

@@ -9,7 +9,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.evaluation.pipeline import Store, Video
+from pixelkin.evaluation.benchmark import Store
+from pixelkin.evaluation.videos import Video
 from pixelkin.types import Colour, Labels, Prediction
 from pixelkin.video.images import read_image
 from pixelkin.video.render import contact_sheet, overlay

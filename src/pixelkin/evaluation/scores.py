@@ -20,6 +20,18 @@ from pixelkin.files import check_writable, write_text
 Group = Literal["seen", "unseen"]  # categories that training has seen, and others
 
 
+class JF(NamedTuple):
+    """Region similarity J and contour accuracy F, in [0, 1]: of one mask, or means over many."""
+
+    j: float
+    f: float
+
+    @property
+    def jf(self) -> float:
+        """J&F: their mean."""
+        return (self.j + self.f) / 2
+
+
 class Summary(NamedTuple):
     """J and F statistics of an object, or their means over objects."""
 
@@ -27,9 +39,14 @@ class Summary(NamedTuple):
     f: Statistics
 
     @property
+    def mean(self) -> JF:
+        """Mean J and mean F."""
+        return JF(self.j.mean, self.f.mean)
+
+    @property
     def jf(self) -> float:
         """J&F: the mean of mean J and mean F."""
-        return (self.j.mean + self.f.mean) / 2
+        return self.mean.jf
 
     @classmethod
     def average(cls, summaries: Iterable[Summary]) -> Summary:
@@ -154,18 +171,18 @@ class GroupScore:
     """J and F over seen and unseen categories.
 
     Attributes:
-        objects: (mean J, mean F) of each object, by group, then by "<video>_<id>".
+        objects: Mean J and F of each object, by group, then by "<video>_<id>".
     """
 
     COLUMNS = ("categories", "objects", "J&F", "J", "F")
 
-    objects: dict[Group, dict[str, tuple[float, float]]]
+    objects: dict[Group, dict[str, JF]]
 
     @cached_property
-    def groups(self) -> dict[Group, tuple[float, float]]:
-        """Mean (J, F) over the objects of each group that has any."""
+    def groups(self) -> dict[Group, JF]:
+        """Mean J and F over the objects of each group that has any."""
         means = {g: np.mean(list(objects.values()), axis=0) for g, objects in self._filled()}
-        return {g: (float(j), float(f)) for g, (j, f) in means.items()}
+        return {g: JF(float(j), float(f)) for g, (j, f) in means.items()}
 
     @property
     def overall(self) -> float:
@@ -175,8 +192,8 @@ class GroupScore:
     def rows(self) -> list[tuple[str, ...]]:
         """A table under `COLUMNS`, percent: the groups, and overall last."""
         rows = []
-        for group, (j, f) in self.groups.items():
-            figures = (f"{100 * value:.1f}" for value in ((j + f) / 2, j, f))
+        for group, mean in self.groups.items():
+            figures = (f"{100 * value:.1f}" for value in (mean.jf, mean.j, mean.f))
             rows.append((group, str(len(self.objects[group])), *figures))
         count = sum(map(len, self.objects.values()))
         return [*rows, ("overall", str(count), f"{100 * self.overall:.1f}", "", "")]
@@ -191,5 +208,5 @@ class GroupScore:
         groups: dict[str, Any] = {g: {"J": j, "F": f} for g, (j, f) in self.groups.items()}
         return {"overall": self.overall, **groups, "objects": objects}
 
-    def _filled(self) -> Iterator[tuple[Group, dict[str, tuple[float, float]]]]:
+    def _filled(self) -> Iterator[tuple[Group, dict[str, JF]]]:
         return ((group, objects) for group, objects in self.objects.items() if objects)

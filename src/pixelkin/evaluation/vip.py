@@ -10,18 +10,18 @@ them, as in the published script; the figure without them stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.evaluation.layout import choose, files, find, read_lines
-from pixelkin.evaluation.maps import check_maps, fit_map, map_path
+from pixelkin.evaluation.benchmark import Benchmark, Store
+from pixelkin.evaluation.folders import choose, files, find, fit_map, read_lines
 from pixelkin.evaluation.metrics import MeanIoU, iou_from_confusion, mean_iou
-from pixelkin.evaluation.pipeline import Video
+from pixelkin.evaluation.videos import Video
 from pixelkin.formats.id_png import read_ids
 from pixelkin.types import InputError, Labels
 
@@ -33,12 +33,12 @@ CLASSES = (
 
 
 @dataclass(frozen=True)
-class PartsVideo(Video):
+class VipVideo(Video):
     """One VIP video: frames that lie 25 apart, each with a map of class ids."""
 
     annotations: tuple[Path, ...]
 
-    fps = 2.0
+    fps: ClassVar[float] = 2.0
 
     def given(self, index: int) -> Labels | None:
         """The parts of frame 0; ids that are no class become background."""
@@ -51,7 +51,7 @@ class PartsVideo(Video):
 
     def truth(self, index: int) -> Labels:
         """The parts of a frame; ids that are no class become background."""
-        ids = read_ids(self.annotations[index])
+        ids = self.read_annotation(self.annotations[index])
         return Labels.from_mask(np.where(ids < len(CLASSES), ids, 0), kind="parts")
 
 
@@ -96,10 +96,10 @@ class PartsScore:
 def load_split(
     root: str | Path,
     split: str = "val",
-    videos: Iterable[str] | None = None,
+    sequences: Iterable[str] | None = None,
     *,
     frames: bool = True,
-) -> list[PartsVideo]:
+) -> list[VipVideo]:
     """The videos of a split, checked to be complete.
 
     The layout is lists/<split>_videos.txt, Images/<video>/*.jpg and
@@ -108,7 +108,7 @@ def load_split(
     Args:
         root: The folder VIP_Fine.
         split: "val" or "train".
-        videos: Names to choose, in this order; None for all.
+        sequences: Names to choose, in this order; None for all.
         frames: Whether the RGB frames are needed; scoring stored results needs none.
 
     Raises:
@@ -117,15 +117,17 @@ def load_split(
     root = Path(root)
     path = find(root, f"lists/{split}_videos.txt", "VIP_Fine")
     listed = list(dict.fromkeys(line.rstrip("/").split("/")[-1] for line in read_lines(path)))
-    return [_find_video(root, name, frames) for name in choose(videos, listed, f"VIP_Fine {split}")]
+    return [
+        _find_video(root, name, frames) for name in choose(sequences, listed, f"VIP_Fine {split}")
+    ]
 
 
 def score_results(
-    videos: Iterable[PartsVideo],
+    videos: Iterable[VipVideo],
     folder: str | Path,
     *,
     resize: bool = False,
-    on_score: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> PartsScore:
     """Score stored predictions: <folder>/<video>/<frame>.png, palette or grey PNGs of class ids.
 
@@ -134,14 +136,14 @@ def score_results(
         folder: Every frame is looked for in it, the given first ones too.
         resize: Resample predictions of another size by nearest neighbour. The published script
             does so with smoothing, which mixes ids; we do not.
-        on_score: Called with (videos done, videos in all).
+        progress: Called with (videos done, videos in all).
 
     Raises:
         InputError: If a frame is missing, has another size, or an id that is no class.
     """
     folder, videos = Path(folder), list(videos)
     for video in videos:
-        check_maps(folder, video, video.kept)
+        video.check_maps(folder, video.kept)
     given, predicted = (np.zeros((len(CLASSES),) * 2, np.int64) for _ in range(2))
     for done, video in enumerate(videos, start=1):
         for index in video.kept:
@@ -150,23 +152,66 @@ def score_results(
                 given += hist
             else:
                 predicted += hist
-        if on_score is not None:
-            on_score(done, len(videos))
+        if progress is not None:
+            progress(done, len(videos))
     official, later = (MeanIoU(h, *iou_from_confusion(h)) for h in (given + predicted, predicted))
     return PartsScore(official, later, len(videos))
 
 
-def _confusion(video: PartsVideo, index: int, folder: Path, resize: bool) -> NDArray[np.int64]:
+@dataclass(frozen=True, kw_only=True)
+class Vip(Benchmark[VipVideo]):
+    """VIP."""
+
+    ABOUT: ClassVar[str] = """
+VIP: carry the body parts of each video's first frame through it (n = 1, k = 5, 560 x 560) and score
+the mean IoU over 20 classes, as the published script does; or score PNGs with --results.
+
+ROOT is the folder VIP_Fine of the Video Instance-level Parsing data set (sysu-hcp.net/lip, "Video
+Multi-Person Human Parsing"; a link to the download is there):
+  lists/val_videos.txt  Images/VIDEO/*.jpg  Annotations/Category_ids/VIDEO/*.png
+
+OUT receives predictions/VIDEO/*.png, result.json and table.md.
+
+Example:
+  pixelkin evaluate vip --root VIP_Fine --out out/vip --videos
+"""
+    NAME: ClassVar[str] = "vip"
+    PROTOCOL: ClassVar[str] = "vip"
+
+    split: str = "val"
+    """val or train."""
+
+    def load(self, *, frames: bool = True) -> list[VipVideo]:
+        """The videos of the split."""
+        return load_split(self.root, self.split, self.sequences, frames=frames)
+
+    def title(self, videos: Sequence[VipVideo]) -> str:
+        """Split, and how many videos."""
+        return f"VIP {self.split}, {len(videos)} videos, percent"
+
+    def score(
+        self,
+        videos: Sequence[VipVideo],
+        store: Store,
+        *,
+        resize: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> PartsScore:
+        """Mean IoU."""
+        return score_results(videos, store.predictions, resize=resize, progress=progress)
+
+
+def _confusion(video: VipVideo, index: int, folder: Path, resize: bool) -> NDArray[np.int64]:
     where = f"{video.name}/{video.names[index]}"
-    truth = read_ids(video.annotations[index])
-    guess = fit_map(read_ids(map_path(folder, video, index)), truth.shape, where, resize=resize)
+    truth = video.read_annotation(video.annotations[index])
+    guess = fit_map(read_ids(video.map_in(folder, index)), truth.shape, where, resize=resize)
     try:
         return mean_iou(truth, guess, len(CLASSES)).hist
     except ValueError as error:
         raise InputError(f"{where}: {error}") from error
 
 
-def _find_video(root: Path, name: str, frames: bool) -> PartsVideo:
+def _find_video(root: Path, name: str, frames: bool) -> VipVideo:
     truth, video = root / "Annotations/Category_ids" / name, root / "Images" / name
     annotations = {p.stem: p for p in files(truth, "png")}
     images = files(video, "jpg") if frames else ()
@@ -174,7 +219,7 @@ def _find_video(root: Path, name: str, frames: bool) -> PartsVideo:
     missing = [stem for stem in names if stem not in annotations]
     if missing:
         raise InputError(f"{truth}: no annotation {missing[0]}.png for frame {missing[0]}")
-    return PartsVideo(name, names, images, tuple(annotations[stem] for stem in names))
+    return VipVideo(name, names, images, tuple(annotations[stem] for stem in names))
 
 
 def _percent(value: float) -> str:

@@ -38,7 +38,8 @@ def native_section(experiment: Experiment, runs: Runs) -> list[str]:
         result = runs.result(row, seed, scoring=NATIVE)
         if result is not None:
             name = row.label + (f", seed {seed}" if row.parts else "")
-            rows.append([name, *(percent(100 * x) for x in (result.jf, result.j, result.f))])
+            mean = result.mean
+            rows.append([name, *(percent(100 * x) for x in (mean.jf, mean.j, mean.f))])
     if len(rows) == 1:
         return []
     return [f"## At native size, every frame\n\n{markdown(rows)}"]

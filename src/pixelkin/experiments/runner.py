@@ -141,7 +141,7 @@ class _Run:
             result = self.runs.score(row, seed, step)
             at = "" if step is None else f" at step {step}"
             self.runs.tell(
-                f"{row.name}, seed {seed}{at}: J&F {100 * result.jf:.1f} "
+                f"{row.name}, seed {seed}{at}: J&F {100 * result.mean.jf:.1f} "
                 f"({time.monotonic() - began:.0f} s)"
             )
 

@@ -25,8 +25,9 @@ import numpy as np
 from pixelkin import __version__
 from pixelkin.data.frames import sample_frames
 from pixelkin.data.index import Source, cache_folder, digest, index_videos
-from pixelkin.evaluation.davis import Sequence as Video
-from pixelkin.evaluation.predict import every_nth, score_encoder
+from pixelkin.evaluation.davis import DavisVideo, every_nth
+from pixelkin.evaluation.quick import score_encoder
+from pixelkin.evaluation.scores import JF
 from pixelkin.experiments.catalogue import Row
 from pixelkin.experiments.scale import Scale, Scoring
 from pixelkin.files import remove_leftovers, write_json
@@ -49,25 +50,16 @@ class Result(NamedTuple):
     """Scores of one encoder.
 
     Attributes:
-        sequences: (J, F) of each video, by its name.
+        sequences: J and F of each video, by its name.
     """
 
-    sequences: dict[str, tuple[float, float]]
+    sequences: dict[str, JF]
 
     @property
-    def j(self) -> float:
-        """Mean J."""
-        return float(np.mean([j for j, _ in self.sequences.values()]))
-
-    @property
-    def f(self) -> float:
-        """Mean F."""
-        return float(np.mean([f for _, f in self.sequences.values()]))
-
-    @property
-    def jf(self) -> float:
-        """J&F."""
-        return (self.j + self.f) / 2
+    def mean(self) -> JF:
+        """Mean J and F over the videos; DAVIS-2016, which has one object in each, is scored so."""
+        j, f = zip(*self.sequences.values(), strict=True)
+        return JF(float(np.mean(j)), float(np.mean(f)))
 
 
 class Training(NamedTuple):
@@ -98,7 +90,7 @@ class Runs:
         root: Path,
         scale: Scale,
         data: Sequence[Path],
-        videos: Sequence[Video],
+        videos: Sequence[DavisVideo],
         tell: Tell = lambda _: None,
     ) -> None:
         self.root, self.scale, self.data, self.videos, self.tell = root, scale, data, videos, tell
@@ -202,7 +194,7 @@ class Runs:
                 summary = score_encoder(encoder, [fewer], protocol).summary
                 kept[video.name] = summary.j.mean, summary.f.mean
                 write_json(folder / "scores.json", content)
-        return Result({v.name: tuple(kept[v.name]) for v in self.videos})
+        return Result({v.name: JF(*kept[v.name]) for v in self.videos})
 
     def result(
         self, row: Row, seed: int, step: int | None = None, scoring: Scoring | None = None
@@ -213,7 +205,7 @@ class Runs:
         kept = scores.get(name, {})
         if any(v.name not in kept for v in self.videos):
             return None
-        return Result({v.name: tuple(kept[v.name]) for v in self.videos})
+        return Result({v.name: JF(*kept[v.name]) for v in self.videos})
 
     def _place(self, row: Row, seed: int, step: int | None) -> tuple[Path, str]:
         """Where the scores of a row at a step are: its folder, and the name of the step."""

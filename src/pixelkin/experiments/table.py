@@ -41,7 +41,7 @@ class Line(NamedTuple):
 
     def mean(self, name: str) -> float:
         """Mean of J ("j") or F ("f") in percent."""
-        return 100 * spread([getattr(r, name) for r in self.results.values()]).mean
+        return 100 * spread([getattr(r.mean, name) for r in self.results.values()]).mean
 
 
 def seeds_of(row: Row, seeds: Sequence[int]) -> tuple[int, ...]:
@@ -60,7 +60,8 @@ def collect(experiment: Experiment, runs: Runs) -> list[Line]:
         for row in experiment.rows
     }
     scores = {
-        name: {seed: 100 * r.jf for seed, r in results.items()} for name, results in found.items()
+        name: {seed: 100 * r.mean.jf for seed, r in results.items()}
+        for name, results in found.items()
     }
     lines = []
     for row in experiment.rows:
@@ -86,7 +87,7 @@ def curve(experiment: Experiment, runs: Runs) -> dict[str, list[tuple[int, Sprea
         points = []
         for step in [*points_of(runs), None]:
             found = [runs.result(row, seed, step) for seed in scale.seeds]
-            values = [100 * r.jf for r in found if r is not None]
+            values = [100 * r.mean.jf for r in found if r is not None]
             if values:
                 points.append((scale.phases[-1].steps if step is None else step, spread(values)))
         if points:
@@ -114,8 +115,9 @@ def write_csv(path: Path, experiment: Experiment, runs: Runs) -> None:
                 if result is None:
                     continue
                 at = runs.scale.phases[-1].steps if step is None else step
-                each = [f"{sum(result.sequences[n]) / 2:.6f}" for n in names]
-                figures = [f"{x:.6f}" for x in (result.jf, result.j, result.f)]
+                each = [f"{result.sequences[n].jf:.6f}" for n in names]
+                mean = result.mean
+                figures = [f"{x:.6f}" for x in (mean.jf, mean.j, mean.f)]
                 shown = ["" if seed == NO_SEED else seed, at if row.parts else ""]
                 out.writerow([row.name, row.label, *shown, *figures, *each])
     write_text(path, text.getvalue())

@@ -6,12 +6,13 @@ empty mask is valid, 255 stays 255.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pixelkin.types import InputError
 
@@ -22,12 +23,37 @@ def read_ids(path: str | Path) -> NDArray[Any]:
     Raises:
         InputError: If the file is missing, is no image, or has colours instead of ids.
     """
+    return decode_ids(read_content(path), path)
+
+
+def read_content(path: str | Path) -> bytes:
+    """A file as it is.
+
+    Raises:
+        InputError: If it is missing or cannot be read.
+    """
     try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image)
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, SyntaxError) as error:  # Pillow's word for a damaged PNG is SyntaxError
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def decode_ids(content: bytes, path: str | Path) -> NDArray[Any]:
+    """What `read_ids` gives, from the content of the file.
+
+    Args:
+        content: The file's.
+        path: Where it is, for messages.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            pixels = np.asarray(image)
+    except UnidentifiedImageError:
+        what = f"cannot identify image file {str(path)!r}"
+        raise InputError(f"{path}: cannot be read as an image ({what})") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: cannot be read as an image ({error})") from None
     if pixels.ndim == 3:  # a grey image may be stored as RGB; the last of 2 or 4 channels is alpha
         colours = pixels[..., : 1 if pixels.shape[2] == 2 else 3]

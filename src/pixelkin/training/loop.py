@@ -134,9 +134,9 @@ class _Training:
         store = cache_folder() / "clips" if run.store is None else Path(run.store)
         index = (store if run.store != "" else cache_folder()) / "index.json"
         with processes.main_first():
-            show = Count("looking at the videos") if processes.is_main else None
+            progress = Count("looking at the videos") if processes.is_main else None
             self.sources: list[Source] = index_videos(
-                data, index, exclude=recipe.data.exclude, on_video=show
+                data, index, exclude=recipe.data.exclude, progress=progress
             )
         self.dataset = ClipDataset(
             self.sources,

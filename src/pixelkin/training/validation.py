@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.evaluation.metrics import region_similarity
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.propagator import Propagator
 
@@ -42,7 +43,5 @@ def _score(encoder: Encoder, seed: int, frames: int) -> float:
         prediction = propagator.step(truth.image, truth.mask_labels if t == 0 else None)
         ids = prediction.ids
         for i in range(1, OBJECTS + 1) if t else ():
-            a, b = ids == i, truth.ids == i
-            union = (a | b).sum()
-            found.append((a & b).sum() / union if union else 1.0)
+            found.append(float(region_similarity(truth.ids == i, ids == i)))
     return float(np.mean(found))

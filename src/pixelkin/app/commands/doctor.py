@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pixelkin import __version__
 from pixelkin.app.arguments import call
-from pixelkin.app.console import console
+from pixelkin.app.console import say, show_table
 
 DESCRIPTION = """
 Show what pixelkin runs on: versions, threads, memory, weights, optional parts.
@@ -42,36 +42,34 @@ def version(distribution: str) -> str | None:
 def doctor() -> None:
     """Show what pixelkin runs on."""
     import torch
-    from rich.table import Table
 
     from pixelkin.models.encoder import WEIGHTS_DIR
 
-    say = console().print
-    table = Table(title=f"pixelkin {__version__}", title_justify="left", show_header=False)
-    table.add_row("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    rows = [("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    table.add_row("CPU", f"{cores} cores, {torch.get_num_threads()} torch threads")
-    table.add_row("vector instructions", torch.backends.cpu.get_cpu_capability())
-    table.add_row("GPU", torch.cuda.get_device_name() if torch.cuda.is_available() else "none")
+    rows.append(("CPU", f"{cores} cores, {torch.get_num_threads()} torch threads"))
+    rows.append(("vector instructions", torch.backends.cpu.get_cpu_capability()))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    rows.append(("GPU", gpu))
     weights = WEIGHTS_DIR / "default" / "weights.safetensors"
     size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.is_file() else "missing"
-    table.add_row("default weights", size)
+    rows.append(("default weights", size))
     missing = []
     for extra, names in requirements().items():
         if extra == "dev":
             continue
         for name in names:
             installed = version(name)
-            needed_by = f"for pixelkin\\[{extra}]" if extra else "needed"
-            table.add_row(name, installed or f"[yellow]missing, {needed_by}[/]")
+            needed_by = f"for pixelkin[{extra}]" if extra else "needed"
+            rows.append((name, installed or f"missing, {needed_by}"))
             if installed is None:
                 missing.append((name, extra))
-    say(table)
+    show_table(rows, title=f"pixelkin {__version__}")
     broken = [name for name, extra in missing if not extra]
     if broken:
         say(f"missing and needed: pip install {' '.join(broken)}")
     for extra in sorted({e for _, e in missing if e}):
-        say(f"optional: pip install 'pixelkin\\[{extra}]'", highlight=False)
+        say(f"optional: pip install 'pixelkin[{extra}]'")
     if not missing:
         say("everything is installed")
 

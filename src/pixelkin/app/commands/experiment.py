@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
-from pixelkin.app.console import console
+from pixelkin.app.console import say
 from pixelkin.types import InputError
 
 NAMES = ("comparison", "criteria", "upper-threshold", "curriculum-signal", "options", "runtime")
@@ -45,7 +45,7 @@ def experiment(
     scale: str = "cpu",
     data: tuple[Path, ...] = (),
     davis: Path | None = None,
-    sequences: str = "",
+    sequences: Collection[str] = (),
     seeds: tuple[int, ...] = (),
     minutes: float | None = None,
     report_only: bool = False,
@@ -58,21 +58,16 @@ def experiment(
         scale: smoke, cpu, paper, or a YAML file.
         data: Folders of videos to train on; the smoke scale makes some up.
         davis: Data set in DAVIS-2016's layout; its val split is scored.
-        sequences: Which of it, separated by commas; all by default.
+        sequences: Which of it, separated by commas or in a text file; all by default.
         seeds: Instead of the scale's.
         minutes: Begin no further run after this time.
         report_only: Renew the report from what is there; run nothing.
     """
-    say = console().print
-
-    def tell(line: str) -> None:
-        say(line, highlight=False, markup=False, soft_wrap=True)
-
     command = _command(name, scale, data, davis, out, sequences, seeds)
     if name == "runtime":
         from pixelkin.experiments.runtime import run_runtime
 
-        report = run_runtime(out, scale=scale, command=command, tell=tell)
+        report = run_runtime(out, scale=scale, command=command, tell=say)
     else:
         from pixelkin.experiments.runner import run_experiment
 
@@ -84,14 +79,14 @@ def experiment(
             scale=scale,
             data=data,
             davis=davis,
-            sequences=[s.strip() for s in sequences.split(",") if s.strip()],
+            sequences=tuple(sequences),
             seeds=seeds,
             minutes=minutes,
             report_only=report_only,
             command=command,
-            tell=tell,
+            tell=say,
         )
-    tell(str(report))
+    say(str(report))
 
 
 def _command(
@@ -100,14 +95,14 @@ def _command(
     data: Sequence[Path],
     davis: Path | None,
     out: Path,
-    sequences: str,
+    sequences: Collection[str],
     seeds: Sequence[int],
 ) -> str:
     """The command line for the report, without what does not change the results."""
     words = ["pixelkin", "experiment", name, "--scale", scale]
     words += ["--data", *(p.name for p in data)] if data else []
     words += ["--davis", davis.name] if davis else []
-    words += ["--sequences", sequences] if sequences else []
+    words += ["--sequences", ",".join(sequences)] if sequences else []
     words += ["--seeds", *map(str, seeds)] if seeds else []
     return shlex.join([*words, "--out", out.name])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import time
 from collections.abc import Sequence
@@ -11,10 +10,9 @@ from pathlib import Path
 import tyro
 
 from pixelkin.app.arguments import call
-from pixelkin.app.console import console, progress
+from pixelkin.app.console import progress_bar, say
+from pixelkin.app.options import Faster
 from pixelkin.types import Annotations, InputError, Objects, VideoInfo
-
-MAX_THREADS = 1024
 
 DESCRIPTION = """
 Carry labels of one frame through a whole video.
@@ -37,13 +35,8 @@ def propagate(
     /,
     labels: tuple[str, ...],
     out: Path,
-    protocol: str = "davis",
-    weights: str = "default",
+    common: Faster,
     overlay: bool = False,
-    short_side: int | None = None,
-    fast: bool = False,
-    threads: int | None = None,
-    overwrite: bool = False,
 ) -> None:
     """Carry labels through a video.
 
@@ -51,63 +44,41 @@ def propagate(
         video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME_NUMBER=FILE.
         out: Folder for the results.
-        protocol: davis, youtube_vos, jhmdb or vip.
-        weights: default, random, lab, or a folder with weights.safetensors.
+        common: How to carry them.
         overlay: Also write overlay.mp4.
-        short_side: Work at this short side in pixels: faster and coarser; masks keep full size.
-        fast: Approximate: half the references, bfloat16 where the processor is made for it.
-        threads: CPU threads; all by default.
-        overwrite: Replace results that are there.
     """
-    import torch
-
     from pixelkin.models.encoder import load_encoder
-    from pixelkin.propagation.protocol import Protocol
     from pixelkin.propagation.run import propagate_to_folder
     from pixelkin.video.reader import open_video
 
-    if threads is not None:
-        torch.set_num_threads(check_threads(threads))
-    chosen = dataclasses.replace(Protocol.named(protocol), fast=fast)
-    if short_side is not None:
-        chosen = dataclasses.replace(chosen, short_side=short_side)
+    common.use_threads()
+    rules = common.rules()
     reader = open_video(video)
     annotations = read_labels(labels, reader.info)
-    encoder = load_encoder(weights)
+    encoder = load_encoder(common.weights)
     began = time.monotonic()
-    with progress("propagating") as show:
+    with progress_bar("propagating") as progress:
         run = propagate_to_folder(
             reader,
             annotations,
             out,
             encoder=encoder,
-            protocol=chosen,
-            overwrite=overwrite,
+            protocol=rules,
+            overwrite=common.overwrite,
             reuse=overlay and not (out / "overlay.mp4").exists(),
-            progress=show,
+            progress=progress,
         )
     seconds = time.monotonic() - began
     if overlay:
         from pixelkin.app.overlay import write_overlay
 
-        with progress("drawing") as show:
-            write_overlay(reader, run.folder, progress=show)
+        with progress_bar("drawing") as progress:
+            write_overlay(reader, run.folder, progress=progress)
     done = run.frames - run.resumed
-    say = console().print
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
-    say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}", highlight=False)
-    say(
-        f"lowest confidence {run.lowest[1]:.2f} in frame {run.lowest[0]}: look there first",
-        highlight=False,
-    )
-
-
-def check_threads(threads: int) -> int:
-    """`threads` if it can be one."""
-    if not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
-    return threads
+    say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}")
+    say(f"lowest confidence {run.lowest[1]:.2f} in frame {run.lowest[0]}: look there first")
 
 
 def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from pixelkin.app.arguments import call
-from pixelkin.app.console import console
+from pixelkin.app.console import say
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def train(
     out: Path,
     settings: tyro.conf.UseAppendAction[Annotated[tuple[str, ...], tyro.conf.arg(name="set")]] = (),
     davis: Path | None = None,
-    sequences: str = "",
+    sequences: Collection[str] = (),
     resume: bool = True,
 ) -> None:
     """Train an encoder.
@@ -51,7 +51,7 @@ def train(
             given several times.
         davis: Validate on sequences of a data set in DAVIS-2016's layout (its val split) at half
             size, every second frame, besides the synthetic videos that serve by default.
-        sequences: Which, separated by commas; all by default.
+        sequences: Which, separated by commas or in a text file; all by default.
         resume: Go on with what is in OUT.
     """
     from pixelkin.training.loop import train as run_training
@@ -61,10 +61,9 @@ def train(
     validate = None
     if davis is not None:
         from pixelkin.evaluation.davis import load_split
-        from pixelkin.evaluation.predict import quick_score
+        from pixelkin.evaluation.quick import quick_score
 
-        names = [s.strip() for s in sequences.split(",") if s.strip()] or None
-        found = load_split(davis, 2016, "val", names)
+        found = load_split(davis, 2016, "val", sequences or None)
 
         def validate(encoder: Encoder) -> dict[str, float]:
             return quick_score(encoder, found)
@@ -76,9 +75,8 @@ def train(
         raise KeyboardInterrupt
     if not result.is_main:
         return
-    say = console().print
     done = "complete" if result.complete else f"step {result.step} of {result.steps}"
-    say(f"{done}: {result.encoder}", highlight=False)
+    say(f"{done}: {result.encoder}")
     say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {result.encoder}")
 
 

@@ -1,19 +1,15 @@
-"""pixelkin evaluate: run or score a benchmark; one module each."""
+"""pixelkin evaluate: run or score a benchmark; the table is `evaluation.registry`'s."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-from pixelkin.app.arguments import call
+from pixelkin.evaluation import registry
 from pixelkin.types import InputError
 
-# Benchmark: one line for the help. Its module has a function `evaluate` and a text DESCRIPTION.
+# One line for the help of each.
 BENCHMARKS = {
-    "davis": "DAVIS 2016 and 2017, semi-supervised: J and F of masks",
-    "youtube_vos": "YouTube-VOS 2018: a zip for its server, or J and F on a hold-out split",
-    "vip": "VIP, body parts: mean IoU of 20 classes",
-    "jhmdb": "JHMDB, 15 body joints: PCK",
+    **{name: summary for name, (_, summary) in registry.BENCHMARKS.items()},
     "keypoints": "joints of one video (JHMDB's .mat, BADJA's .json): PCK",
 }
 
@@ -50,6 +46,12 @@ def run(arguments: Sequence[str]) -> int:
     chosen = name.replace("-", "_")
     if chosen not in BENCHMARKS:
         raise InputError(f"no benchmark {name!r}: there are {', '.join(BENCHMARKS)}")
-    module = importlib.import_module(f"{__name__}.{chosen}")
-    call(module.evaluate, f"evaluate {name}", rest, module.DESCRIPTION)
+    if chosen == "keypoints":
+        from pixelkin.app.commands.evaluate import keypoints
+
+        keypoints.run(rest)
+    else:
+        from pixelkin.app.commands.evaluate import benchmark
+
+        benchmark.run(chosen, rest)
     return 0

@@ -1,20 +1,22 @@
-"""pixelkin evaluate keypoints."""
+"""pixelkin evaluate keypoints: one video of one's own."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
-from pixelkin.app.commands.evaluate.common import show_table
-from pixelkin.app.commands.propagate import check_threads
-from pixelkin.app.console import progress
+from pixelkin.app.arguments import call
+from pixelkin.app.console import progress_bar, say, show_table
+from pixelkin.app.options import Common
 from pixelkin.files import check_writable, write_json
 
 DESCRIPTION = """
 Carry the joints of a video's first annotated frame forwards and count those that are right (PCK):
-at most alpha * 0.6 * the diagonal of the box around the frame's joints away.
+at most alpha * 0.6 * the diagonal of the box around the frame's joints away. The protocol is that
+of JHMDB by default.
 
 Example:
   pixelkin evaluate keypoints JHMDB/Rename_Images/catch/CLIP --truth joint_positions.mat
@@ -26,40 +28,36 @@ def evaluate(
     video: tyro.conf.Positional[str],
     /,
     truth: Path,
-    weights: str = "default",
-    protocol: str = "jhmdb",
+    common: Common,
     json: Path | None = None,
-    threads: int | None = None,
-    overwrite: bool = False,
 ) -> None:
     """Score keypoints of one video.
 
     Args:
         video: Video file, folder of frames, or quoted glob pattern.
         truth: joint_positions.mat of JHMDB, or a joint file of BADJA.
-        weights: default, random, lab, or a folder with weights.safetensors.
-        protocol: Propagation protocol.
+        common: How to predict.
         json: Write the figures to this file.
-        threads: CPU threads; all by default.
-        overwrite: Replace what --json holds.
     """
-    import torch
-
     from pixelkin.evaluation.keypoints import evaluate, load_truth
     from pixelkin.models.encoder import load_encoder
-    from pixelkin.propagation.protocol import Protocol
     from pixelkin.video.reader import open_video
 
-    check_writable(json, overwrite=overwrite)
-    if threads is not None:
-        torch.set_num_threads(check_threads(threads))
-    rules = Protocol.named(protocol)
+    check_writable(json, overwrite=common.overwrite)
+    common.use_threads()
+    rules = common.rules("jhmdb")
     reader = open_video(video)
     joints = load_truth(truth, reader)
-    with progress("predicting") as show:
-        score = evaluate(reader, joints, load_encoder(weights), rules, show)
-    title = f"{truth}: {len(score.names)} joints, {score.frames} frames"
-    show_table(f"{title}, weights {weights}, protocol {protocol}", score.COLUMNS, score.rows())
+    with progress_bar("predicting") as progress:
+        score = evaluate(reader, joints, load_encoder(common.weights), rules, progress)
+    how = f"weights {common.weights}, protocol {rules.name}"
+    say(f"{truth}: {len(score.names)} joints, {score.frames} frames, {how}")
+    show_table(score.rows(), columns=score.COLUMNS, total=True)
     if json is not None:
-        settings = {"weights": weights, "protocol": dataclasses.asdict(rules)}
+        settings = {"weights": common.weights, "protocol": dataclasses.asdict(rules)}
         write_json(json, {**settings, **score.to_json()})
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(evaluate, "evaluate keypoints", arguments, DESCRIPTION)

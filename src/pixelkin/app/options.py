@@ -1,0 +1,70 @@
+"""Options that several commands share, each with one name and one meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.propagation.protocol import Protocol
+
+MAX_THREADS = 1024
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of every command that carries labels."""
+
+    weights: str = "default"
+    """default, random, lab, or a folder with weights.safetensors."""
+    protocol: str | None = None
+    """davis, youtube_vos, jhmdb or vip; by default davis, or what the benchmark prescribes."""
+    threads: int | None = None
+    """CPU threads; all by default."""
+    overwrite: bool = False
+    """Replace results that are there."""
+
+    def rules(self, default: str = "davis") -> Protocol:
+        """The protocol; `default` if none is named.
+
+        Raises:
+            InputError: If there is none of that name.
+        """
+        from pixelkin.propagation.protocol import Protocol
+
+        return Protocol.named(self.protocol or default)
+
+    def use_threads(self) -> None:
+        """Have torch compute on so many threads.
+
+        Raises:
+            InputError: If the number is out of range.
+        """
+        if self.threads is None:
+            return
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise InputError(f"--threads {self.threads}: must be from 1 to {MAX_THREADS}")
+        import torch
+
+        torch.set_num_threads(self.threads)
+
+
+@dataclass(frozen=True)
+class Faster(Common):
+    """The same, and options that trade exactness for speed."""
+
+    short_side: int | None = None
+    """Work at this short side in pixels: faster, coarser; masks keep full size. No benchmark's."""
+    fast: bool = False
+    """Approximate: half the references, bfloat16 where the processor has it. No benchmark's."""
+
+    def rules(self, default: str = "davis") -> Protocol:
+        """The protocol with these changes; `default` if none is named.
+
+        Raises:
+            InputError: If there is none of that name, or the short side does not go with it.
+        """
+        rules = replace(super().rules(default), fast=self.fast)
+        return rules if self.short_side is None else replace(rules, short_side=self.short_side)
