@@ -14,19 +14,23 @@ import yaml
 import pixelkin
 
 METHOD = pages.ROOT / "docs" / "method" / "index.md"
+ARCHITECTURE = pages.ROOT / "docs" / "internals" / "architecture.md"
 REFERENCE = re.compile(r"`([\w/]+)\.py:([\w.]+)`")
 LINK = re.compile(r"(?<!`)!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PAPER = "Mining Better Samples for Contrastive Learning of Temporal Correspondence"
 
 
-def test_each_place_in_the_table_of_the_paper_exists() -> None:
-    references = REFERENCE.findall(METHOD.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", [METHOD, ARCHITECTURE], ids=pages.name)
+def test_each_place_in_the_code_that_a_page_names_exists(page: Path) -> None:
+    references = REFERENCE.findall(page.read_text(encoding="utf-8"))
     assert len(references) > 20
     missing = []
     for file, name in references:
         assert (Path(pixelkin.__file__).parent / f"{file}.py").is_file(), file
-        module = importlib.import_module("pixelkin." + file.replace("/", "."))
+        module = importlib.import_module(
+            f"pixelkin.{file.replace('/', '.')}".removesuffix(".__init__")
+        )
         try:
             found = reduce(getattr, name.split("."), module)
         except AttributeError:

@@ -118,7 +118,7 @@ def score_results(
 
     J and F are means over an object's frames, then over the objects of seen and of unseen
     categories. An object's frames are the wanted ones after that in which it is given, those
-    included in which it is not visible; [D] as the server's own rule is not published.
+    included in which it is not visible; the server's own rule is not published [D].
 
     Args:
         videos: See `load_split`; of an annotated split.
