@@ -276,7 +276,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path, child: str) -> None:
 
 def test_who_waits_for_a_lock_gets_it(tmp_path: Path) -> None:
     """Ten threads, one after the other: each removes the file that the next has opened."""
-    inside, most = [0], [0]
+    inside, most, served = [0], [0], []
 
     def work() -> None:
         lock = Lock(tmp_path / "x" / ".lock")
@@ -286,11 +286,12 @@ def test_who_waits_for_a_lock_gets_it(tmp_path: Path) -> None:
         time.sleep(0.01)
         inside[0] -= 1
         lock.close()
+        served.append(1)
 
     threads = [threading.Thread(target=work) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most == [1]
+    assert most == [1] and len(served) == len(threads)
     assert not (tmp_path / "x" / ".lock").exists()

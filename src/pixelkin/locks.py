@@ -90,8 +90,8 @@ class Lock:
                 folder.mkdir(parents=True, exist_ok=True)
                 return os.open(self.path, flags, 0o644)
             except OSError as error:
-                # Its holder may remove a folder that it has made just now.
-                if again and not folder.exists() and isinstance(error, _REMOVED):
+                # Its holder may remove a folder that it has made just now, and another make it.
+                if again and isinstance(error, _REMOVED):
                     continue
                 raise InputError(
                     f"cannot write to {folder}: {error.strerror}: {error.filename}"

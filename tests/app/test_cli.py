@@ -4,62 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from pixelkin.app.cli import COMMANDS, main
 from pixelkin.app.commands.evaluate import BENCHMARKS
-from pixelkin.formats.id_png import read_ids
-from pixelkin.video.reader import open_video
-from pixelkin.video.writer import VideoWriter, write_image
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 6
-
-
-@pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a video, its frames, and good and bad labels."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    ground = rng.integers(0, 80, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    frames = []
-    for t in range(FRAMES):
-        image = ground.copy()
-        image[12:36, 4 + 4 * t : 28 + 4 * t] = (210, 40, 30)
-        frames.append(image)
-        write_image(tmp_path / f"frames/{t:05d}.png", image)
-    with VideoWriter(tmp_path / "video.mp4", 10, (HEIGHT, WIDTH)) as writer:
-        for image in frames:
-            writer.write(image)
-    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    mask[12:36, 4:28] = 255
-    Image.fromarray(mask).save("mask.png")
-    Image.fromarray(mask[::2, ::2]).save("small.png")
-    Image.fromarray(mask * 0).save("empty.png")
-    Image.fromarray(mask).save("mask.jpg")
-    smooth = (
-        Image.fromarray(mask).resize((20, 12)).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-    )
-    smooth.save("smooth.png")
-    Image.fromarray(frames[0]).save("photo.png")
-    Path("broken.mp4").write_bytes(Path("video.mp4").read_bytes()[:900])
-    Path("text.json").write_text("{}")
-    Path("nothing").mkdir()
-    points = [{"name": "corner", "x": 4, "y": 12}, None]
-    Path("points.json").write_text(
-        json.dumps({"kind": "keypoints", "size": [HEIGHT, WIDTH], "points": points})
-    )
-    return tmp_path
-
-
-def propagate(*arguments: str) -> int:
-    return main(["propagate", *arguments, "--weights", "lab"])
 
 
 def test_help_names_every_command_and_does_not_import_torch() -> None:
@@ -82,200 +36,10 @@ def test_each_command_shows_an_example(name: str, capsys: pytest.CaptureFixture[
     assert f"pixelkin {name}" in shown and "xample" in shown
 
 
-@pytest.mark.parametrize("video", ["video.mp4", "frames", "frames/*.png"])
-def test_propagate_writes_masks_json_and_overlay(work: Path, video: str) -> None:
-    assert propagate(video, "--labels", "mask.png", "--out", "out", "--overlay") == 0
-    masks = sorted((work / "out/masks").iterdir())
-    assert [m.stem for m in masks] == [f"{t:05d}" for t in range(FRAMES)]
-    for t, path in enumerate(masks):
-        ids = read_ids(path)
-        truth = np.zeros((HEIGHT, WIDTH), bool)
-        truth[12:36, 4 + 4 * t : 28 + 4 * t] = True
-        assert ((ids == 1) & truth).sum() / ((ids == 1) | truth).sum() > 0.6
-    frame = json.loads((work / "out/frames/00003.json").read_text())
-    assert frame["objects"][0]["id"] == 1 and 0 <= frame["objects"][0]["confidence"] <= 1
-    assert len(open_video(work / "out/overlay.mp4")) == FRAMES
-    settings = json.loads((work / "out/run.json").read_text())
-    assert settings["complete"] and settings["protocol"]["temperature"] == 0.05
-
-
-def test_propagate_keypoints(work: Path) -> None:
-    assert propagate("frames", "--labels", "points.json", "--out", "out") == 0
-    last = json.loads((work / f"out/frames/{FRAMES - 1:05d}.json").read_text())
-    assert last["kind"] == "keypoints"
-    assert last["objects"][1]["x"] is None
-    assert not (work / "out/masks").exists()
-
-
-def test_fast_follows_too_and_is_recorded(work: Path) -> None:
-    assert propagate("frames", "--labels", "mask.png", "--out", "out", "--fast") == 0
-    assert json.loads((work / "out/run.json").read_text())["protocol"]["fast"] is True
-    ids = read_ids(work / f"out/masks/{FRAMES - 1:05d}.png")
-    left = 4 + 4 * (FRAMES - 1)
-    assert (ids[12:36, left : left + 24] == 1).mean() > 0.6
-
-
-def test_labels_find_their_frame(work: Path) -> None:
-    """By the name of a frame, or by a number in front."""
-    Path("masks").mkdir()
-    ids = np.zeros((HEIGHT, WIDTH), np.uint8)
-    ids[12:36, 12:36] = 1
-    Image.fromarray(ids).save("masks/00002.png")
-    assert propagate("frames", "--labels", "masks/00002.png", "--out", "a") == 0
-    assert propagate("video.mp4", "--labels", "2=masks/00002.png", "--out", "b") == 0
-    for out in "ab":
-        passes = json.loads((work / out / "run.json").read_text())["progress"]["passes"]
-        assert {p["keyframe"] for p in passes} == {2}
-        assert np.array_equal(read_ids(work / out / "masks/00002.png"), ids)
-
-
-BAD = [
-    (("missing.mp4", "--labels", "mask.png"), "no such file or folder: missing.mp4"),
-    (("nothing", "--labels", "mask.png"), "nothing"),
-    (("broken.mp4", "--labels", "mask.png"), "broken.mp4"),
-    (("mask.jpg/*.png", "--labels", "mask.png"), "mask.jpg"),
-    (("text.json", "--labels", "mask.png"), "text.json"),
-    (("video.mp4", "--labels", "missing.png"), "no such labels file: missing.png"),
-    (("video.mp4", "--labels", "small.png"), "small.png: 40x24, the video is 80x48"),
-    (("video.mp4", "--labels", "empty.png"), "empty.png holds no object"),
-    (("video.mp4", "--labels", "mask.jpg"), "mask.jpg is a JPEG"),
-    (("video.mp4", "--labels", "smooth.png"), "nearest"),
-    (("video.mp4", "--labels", "photo.png"), "photo.png"),
-    (("video.mp4", "--labels", "text.json"), "text.json"),
-    (("video.mp4", "--labels", "99=mask.png"), "frame 99, but the video has frames 0 to 5"),
-    (("video.mp4", "--labels", "mask.png", "0=mask.png"), "frame 0 has labels already"),
-    (("video.mp4", "--labels", "mask.png", "2=points.json"), "give one kind"),
-    (("video.mp4", "--labels", "mask.png", "--protocol", "best"), "no protocol 'best'"),
-    (("video.mp4", "--labels", "mask.png", "--threads", "0"), "--threads 0"),
-    (("video.mp4", "--labels", "mask.png", "--threads", "9999999999"), "--threads 9999999999"),
-    (("v" * 5000, "--labels", "mask.png"), "File name too long"),
-    (("video.mp4", "--labels", "mask.png", "--short-side", "3"), "short_side"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD)
-def test_bad_input_is_one_line_and_leaves_nothing(
-    work: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(work.rglob("*"))
-    assert propagate(*arguments, "--out", "out") == 2
-    shown = capsys.readouterr()
-    lines = [line for line in shown.err.splitlines() if line.startswith("pixelkin: error: ")]
-    assert len(lines) == 1 and message in lines[0]
-    assert "Traceback" not in shown.err
-    assert sorted(work.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["dance"], "no command 'dance'"),
-        (["evaluate", "coco"], "no benchmark 'coco'"),
-        (["evaluate", "davis", "--root", "nothing"], "looked for ImageSets/2017/val.txt"),
-        (["evaluate", "vip", "--root", "nothing"], "looked for lists/val_videos.txt"),
-        (["evaluate", "jhmdb", "--root", "nowhere"], "nowhere: no such folder; looked for splits"),
-        (["evaluate", "youtube_vos", "--root", "nothing", "--out", "out"], "valid/meta.json"),
-        (["evaluate", "davis", "--root", "nothing", "--sequences", "a,b"], "looked for"),
-        (["demo", "--frames", "1", "--weights", "lab"], "at least 2 frames"),
-        (["demo", "--weights", "nowhere"], "no encoder 'nowhere'"),
-    ],
-)
-def test_bad_commands(
-    work: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.startswith("pixelkin: error: ") and error.count("\n") == 1
-    assert not (work / "out").exists()
-
-
-def test_an_existing_run_is_replaced_only_when_asked(
-    work: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("frames", "--labels", "mask.png", "--out", "out")
-    assert propagate(*command) == 0
-    stamp = (work / "out/masks/00003.png").stat().st_mtime_ns
-    assert propagate(*command) == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert (work / "out/masks/00003.png").stat().st_mtime_ns == stamp
-    assert propagate(*command, "--overwrite") == 0
-
-
-def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
-    """So a run that was interrupted while drawing goes on as well; and none outlives its run."""
-    command = ("frames", "--labels", "mask.png", "--out", "out")
-    assert propagate(*command) == 0
-    stamp = (work / "out/masks/00003.png").stat().st_mtime_ns
-    assert propagate(*command, "--overlay") == 0
-    assert len(open_video(work / "out/overlay.mp4")) == FRAMES
-    assert (work / "out/masks/00003.png").stat().st_mtime_ns == stamp
-    assert propagate(*command, "--overlay") == 2
-    assert propagate(*command, "--overwrite") == 0
-    assert not (work / "out/overlay.mp4").exists()
-
-
-@pytest.mark.parametrize(
-    "mark", ["", "{ 'not': json }", '{"kind": "propagation", "complete": true}']
-)
-@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
-def test_the_users_own_files_are_never_removed(
-    work: Path, mark: str, overwrite: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A run.json of somebody's lies beside folders of the names that results have."""
-    davis = davis_root(work / "DAVIS", work)
-    for name in ("frames", "masks", "predictions", "records", "videos"):
-        (work / "mine" / name).mkdir(parents=True)
-        (work / "mine" / name / "00000.json").write_text("precious")
-    (work / "mine/run.json").write_text(mark)
-    before = {p: p.read_bytes() for p in (work / "mine").rglob("*") if p.is_file()}
-    assert propagate("frames", "--labels", "mask.png", "--out", "mine", *overwrite) == 2
-    command = ["evaluate", "davis", "--root", str(davis), "--year", "2016", "--weights", "lab"]
-    assert main([*command, "--out", "mine", *overwrite]) == 2
-    assert {p: p.read_bytes() for p in (work / "mine").rglob("*") if p.is_file()} == before
-    errors = capsys.readouterr().err.splitlines()
-    assert len([x for x in errors if x.startswith("pixelkin: error: ")]) == 2
-
-
-def test_overwriting_does_not_follow_a_link_out_of_the_folder(
-    work: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ("frames", "--labels", "mask.png", "--out", "out")
-    assert propagate(*command) == 0
-    shutil.move("out/masks", "elsewhere")
-    Path("out/masks").symlink_to(work / "elsewhere")
-    before = {p.name: p.read_bytes() for p in Path("elsewhere").iterdir()}
-    assert propagate(*command, "--overwrite") == 2
-    assert "leads out of out" in capsys.readouterr().err
-    assert {p.name: p.read_bytes() for p in Path("elsewhere").iterdir()} == before
-
-
-def test_a_folder_with_what_desktops_leave_counts_as_empty(work: Path) -> None:
-    Path("out").mkdir()
-    for name in (".DS_Store", "Thumbs.db"):
-        Path("out", name).touch()
-    assert propagate("frames", "--labels", "mask.png", "--out", "out") == 0
-
-
-def davis_root(root: Path, work: Path) -> Path:
-    for kind in ("JPEGImages", "Annotations"):
-        (root / kind / "480p/square").mkdir(parents=True)
-    (root / "ImageSets/2016").mkdir(parents=True)
-    (root / "ImageSets/2016/val.txt").write_text("square\n")
-    for t in range(FRAMES):
-        Image.open(work / f"frames/{t:05d}.png").save(
-            root / f"JPEGImages/480p/square/{t:05d}.jpg", quality=95
-        )
-        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-        mask[12:36, 4 + 4 * t : 28 + 4 * t] = 255
-        Image.fromarray(mask).save(root / f"Annotations/480p/square/{t:05d}.png")
-    return root
-
-
 def test_evaluate_davis_predicts_keeps_and_scores(
-    work: Path, capsys: pytest.CaptureFixture[str]
+    davis: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = str(davis_root(work / "DAVIS", work))
-    command = ["evaluate", "davis", "--root", root, "--year", "2016", "--weights", "lab"]
+    command = ["evaluate", "davis", "--root", str(davis), "--year", "2016", "--weights", "lab"]
     assert main([*command, "--out", "out", "--json", "a.json"]) == 0
     scores = json.loads(Path("a.json").read_text())
     assert 0.6 < scores["J&F"] <= 1 and scores["sequences"]["square"]["J"]["mean"] > 0.6
@@ -307,10 +71,9 @@ def test_evaluate_without_a_benchmark_shows_them(capsys: pytest.CaptureFixture[s
     assert main(["evaluate", "--help"]) == 0
 
 
-def test_sequences_may_come_from_a_file(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = davis_root(work / "DAVIS", work)
+def test_sequences_may_come_from_a_file(davis: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("list.txt").write_text("square\n\n")
-    command = ["evaluate", "davis", "--root", str(root), "--year", "2016", "--weights", "lab"]
+    command = ["evaluate", "davis", "--root", str(davis), "--year", "2016", "--weights", "lab"]
     assert main([*command, "--sequences", "list.txt", "--every", "2"]) == 0
     assert "square" in capsys.readouterr().out
     Path("list.txt").write_text("circle")

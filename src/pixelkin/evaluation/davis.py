@@ -68,11 +68,7 @@ class DavisVideo(Video):
         return range(1, highest + 1)
 
     def given(self, index: int) -> Labels | None:
-        """The labels of frame 0.
-
-        Raises:
-            InputError: If frame 0 has no object.
-        """
+        """The labels of frame 0; InputError if it has no object."""
         return self.truth(0) if index == 0 and self.objects else None
 
     @property
@@ -207,6 +203,7 @@ def score_results(
     for video in videos:
         stored = ((i, read_ids(video.map_in(folder, i))) for i in video.scored)
         scores.append(score_video(video, stored, resize=resize))
+        video.forget()
         if progress is not None:
             progress(len(scores), len(videos))
     return Score(tuple(scores))

@@ -81,11 +81,15 @@ class Video(ABC):
     def read_annotation(self, path: Path) -> NDArray[Any]:
         """The ids in an annotation, H x W; its file is read once, and its bytes are kept.
 
-        They are a hundredth of the pixels, so that all the truth of a benchmark fits in memory.
+        They are a hundredth of the pixels, and gone with `forget`.
         """
         if path not in self._contents:
             self._contents[path] = read_content(path)
         return decode_ids(self._contents[path], path)
+
+    def forget(self) -> None:
+        """Let go of the annotations that were read, when all that needs them is done."""
+        self._contents.clear()
 
     @cached_property
     def _contents(self) -> dict[Path, bytes]:

@@ -152,6 +152,7 @@ def score_results(
                 given += hist
             else:
                 predicted += hist
+        video.forget()
         if progress is not None:
             progress(done, len(videos))
     official, later = (MeanIoU(h, *iou_from_confusion(h)) for h in (given + predicted, predicted))

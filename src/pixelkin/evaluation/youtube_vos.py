@@ -141,6 +141,7 @@ def score_results(
         for i, figures in _score_video(video, folder, resize).items():
             group: Group = "unseen" if video.categories[i] in unseen else "seen"
             objects[group][f"{video.name}_{i}"] = figures
+        video.forget()
         if progress is not None:
             progress(done, len(videos))
     if not any(objects.values()):
@@ -166,9 +167,8 @@ def _score_video(video: YoutubeVosVideo, folder: Path, resize: bool) -> dict[int
         if not followed:
             continue
         truth = video.annotation(index)
-        where = f"{video.name}/{video.names[index]}"
         ids = read_ids(video.map_in(folder, index))
-        guess = fit_map(ids, truth.shape, where, resize=resize)
+        guess = fit_map(ids, truth.shape, f"{video.name}/{video.names[index]}", resize=resize)
         for i in followed:
             masks = truth == i, guess == i
             pair = float(region_similarity(*masks)), float(boundary_f(*masks))
