@@ -19,6 +19,7 @@ from pixelkin.ops.cells import Cells
 from pixelkin.propagation.memory import Memory
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules import RULES, references
+from pixelkin.propagation.rules.base import Context
 
 
 class FeaturePropagator:
@@ -100,7 +101,7 @@ class FeaturePropagator:
             slots, labels = self.memory.collect(wanted)
         else:
             keys, slots, labels = cells, [0], own[None]
-        return self.rule.step(self.protocol, frame, cells, keys, slots, labels, wanted)
+        return self.rule.step(self.protocol, frame, cells, Context(keys, slots, labels, wanted))
 
     def _stored(self, labels: Tensor) -> Tensor:
         """What the memory keeps of a prediction."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -31,6 +32,27 @@ class Reference:
     given: bool = False
     restricted: bool = True
     multiplicity: int = 1
+
+
+class Context(NamedTuple):
+    """What a target frame is compared with.
+
+    Attributes:
+        keys: Features of all frames held.
+        slots: Where in `keys` each of the T references is.
+        labels: T x L x h x w, soft labels of the references.
+        references: T of them, as `Rule.references` gives them.
+    """
+
+    keys: Cells
+    slots: list[int]
+    labels: Tensor
+    references: list[Reference]
+
+    @property
+    def multiplicity(self) -> list[int]:
+        """How many times each reference is present."""
+        return [r.multiplicity for r in self.references]
 
 
 class Rule(ABC):
@@ -64,26 +86,14 @@ class Rule(ABC):
         return False
 
     @abstractmethod
-    def step(
-        self,
-        protocol: Protocol,
-        t: int,
-        query: Cells,
-        keys: Cells,
-        slots: list[int],
-        labels: Tensor,
-        references: Sequence[Reference],
-    ) -> Tensor:
+    def step(self, protocol: Protocol, t: int, query: Cells, context: Context) -> Tensor:
         """The soft labels of target frame `t`.
 
         Args:
             protocol: Its values.
             t: Target frame number.
             query: Features of the target, one frame.
-            keys: Features of all frames held.
-            slots: Where in `keys` each reference is.
-            labels: T x L x h x w, soft labels of the references.
-            references: T of them, as `references` gives them.
+            context: Its references.
 
         Returns:
             L x h x w.

@@ -11,7 +11,7 @@ from torch import Tensor
 from pixelkin.ops.affinity import windowed_topk
 from pixelkin.ops.cells import Cells
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.rules.base import Reference, Rule, check_references
+from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
 
 def crw(
@@ -91,26 +91,17 @@ class CrwRule(Rule):
         """Slot m of the published code is frame m + 1, but for slot 0."""
         return {m + 1 if m > 0 else 0 for m in protocol.long_term} | set(protocol.long_term)
 
-    def step(
-        self,
-        protocol: Protocol,
-        t: int,  # noqa: ARG002
-        query: Cells,
-        keys: Cells,
-        slots: list[int],
-        labels: Tensor,
-        references: Sequence[Reference],
-    ) -> Tensor:
+    def step(self, protocol: Protocol, t: int, query: Cells, context: Context) -> Tensor:  # noqa: ARG002
         """See `crw`."""
         return crw(
             query,
-            keys,
-            labels,
+            context.keys,
+            context.labels,
             k=protocol.kept,
             radius=protocol.radius,
             temperature=protocol.temperature,
-            restricted=[r.restricted for r in references],
-            multiplicity=[r.multiplicity for r in references],
-            slots=slots,
+            restricted=[r.restricted for r in context.references],
+            multiplicity=context.multiplicity,
+            slots=context.slots,
             verify=not protocol.fast,
         )

@@ -11,7 +11,7 @@ from pixelkin.ops.cells import Cells
 from pixelkin.ops.tiles import tiles
 from pixelkin.ops.windows import MovedWindows, Windows, padded
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.rules.base import Reference, Rule, check_references
+from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
 MAST_LONG_GAP = 15
 MAST_LOCALISATION_RADIUS = 12
@@ -96,23 +96,14 @@ class MastRule(Rule):
         """Recent frames are two apart."""
         return 2 * protocol.context - 1
 
-    def step(
-        self,
-        protocol: Protocol,
-        t: int,
-        query: Cells,
-        keys: Cells,
-        slots: list[int],
-        labels: Tensor,
-        references: Sequence[Reference],
-    ) -> Tensor:
+    def step(self, protocol: Protocol, t: int, query: Cells, context: Context) -> Tensor:
         """See `mast`."""
         return mast(
             query.features([0])[0],
-            keys.features(slots),
-            labels,
+            context.keys.features(context.slots),
+            context.labels,
             radius=protocol.window,
-            gaps=[t - r.frame for r in references],
+            gaps=[t - r.frame for r in context.references],
             temperature=protocol.temperature,
             own_offsets=protocol.own_offsets,
         )

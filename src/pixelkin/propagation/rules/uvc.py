@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pixelkin.ops.cells import Cells
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.rules.base import Reference, Rule, check_references
+from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
 
 def uvc(
@@ -75,22 +75,13 @@ class UvcRule(Rule):
         """Where missing frames are copies of frame 0 (TimeCycle, UVC's JHMDB)."""
         return protocol.pad_context
 
-    def step(
-        self,
-        protocol: Protocol,
-        t: int,  # noqa: ARG002
-        query: Cells,
-        keys: Cells,
-        slots: list[int],
-        labels: Tensor,
-        references: Sequence[Reference],
-    ) -> Tensor:
+    def step(self, protocol: Protocol, t: int, query: Cells, context: Context) -> Tensor:  # noqa: ARG002
         """See `uvc`."""
         return uvc(
             query.features([0])[0],
-            keys.features(slots),
-            labels,
+            context.keys.features(context.slots),
+            context.labels,
             k=protocol.kept,
             temperature=protocol.temperature,
-            multiplicity=[r.multiplicity for r in references],
+            multiplicity=context.multiplicity,
         )
