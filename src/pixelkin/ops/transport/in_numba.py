@@ -65,7 +65,17 @@ def solve(
 
 
 def prepare(dtype: torch.dtype) -> None:
-    """Compile for a dtype, which takes seconds once on a machine; raises what is in the way."""
+    """Compile for a dtype, which takes seconds once on a machine; raises what is in the way.
+
+    What others call comes first and by itself, also where all of it is loaded from numba's cache:
+    otherwise `_scale` would run other copies of it in the process that compiles than in later ones,
+    whose sums differ in the last digits.
+    """
+    a = np.ones((2, 2), torch.empty(0, dtype=dtype).numpy().dtype)
+    _dot(a[0], a[0])
+    _span(a[0])
+    _sweep(a, a[0], a[0], a[0], a[1], False)
+    _extrapolate(a, a, 1, 2, 1.0, 1.0)
     kernel = torch.ones(1, 2, 2, dtype=dtype)
     policy = Policy(history=1, period=1, coarsest=1)  # all that there is to compile is called
     ones = torch.ones(2, dtype=dtype)
