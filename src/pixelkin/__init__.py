@@ -9,7 +9,8 @@ Example:
 
 The method is that of Sangryul Jeon, Dongbo Min, Seungryong Kim and Kwanghoon Sohn, "Mining Better
 Samples for Contrastive Learning of Temporal Correspondence", CVPR 2021, pp. 1034-1044;
-docs/method/index.md says where each part of it is, and what [S], [A], [B], [R], [L], [D] and [P] mean.
+docs/method/index.md says where each part of it is, and what [S], [A], [B], [R], [L], [D] and [P]
+mean.
 """
 
 from __future__ import annotations
