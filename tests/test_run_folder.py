@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pixelkin.checks import check_same
 from pixelkin.files import write_text
 from pixelkin.locks import Lock
-from pixelkin.run_folder import LIST, RunFolder, Standing, check_empty, check_same
+from pixelkin.run_folder import LIST, RunFolder, Standing, check_empty
 from pixelkin.types import InputError
 from stopped import content
 

@@ -101,10 +101,37 @@ def test_masks_and_keypoints_live_side_by_side() -> None:
     assert [type(one) for one in both.frames[0]] == [MaskLabels, PointLabels]
     assert both.frames[4][0].objects.ids == (4, 5)
     assert np.array_equal(both.frames[0][0].as_map().ids, mask.ids)
-    with pytest.raises(InputError, match="mask and keypoints, and one run carries one kind"):
-        both.keyframes()
+    assert [(t, type(one)) for t, one in both] == [
+        (0, MaskLabels),
+        (0, PointLabels),
+        (4, PointLabels),
+    ]
     with pytest.raises(InputError, match="frame 0 has labels already"):
         both.joined(Annotations.of({0: mask}))
     assert Annotations.of({2: mask}).only() is mask
     with pytest.raises(InputError, match="labelled: 0, 4"):
         both.only()
+
+
+def test_the_order_in_which_files_are_joined_does_not_matter() -> None:
+    mask = Annotations.of({0: Labels.from_mask(np.array([[0, 1], [0, 2]]))})
+    nose = [Annotations.of({t: Labels.from_points(np.zeros((2, 2)), (2, 2))}) for t in (0, 1)]
+    for order in ((mask, *nose), (nose[0], mask, nose[1]), (*nose, mask)):
+        joined = order[0].joined(order[1]).joined(order[2])
+        assert joined.objects.ids == (1, 2, 3, 4)
+        points = [one for labels in joined.frames.values() for one in labels if one.kind != "mask"]
+        assert [one.objects.ids for one in points] == [(3, 4), (3, 4)]
+    assert nose[0].joined(nose[1]).objects.ids == (0, 1)  # alone they keep their numbers
+
+
+def test_what_the_table_says_of_an_object_counts_for_every_frame() -> None:
+    mask = Labels.from_mask(np.array([[0, 1], [0, 2]]))
+    table = Objects((Object(2, name="cat"), Object(1, name="dog", colour=(1, 2, 3)), Object(9)))
+    annotations = Annotations(table, {0: (mask,), 5: (mask,)})
+    for _, labels in annotations:
+        assert labels.objects.ids == (1, 2)
+        assert labels.objects[1] == table[1] and labels.objects[2] == table[2]
+    with pytest.raises(InputError, match="frame 0 has the object 1, which is not listed"):
+        Annotations(Objects((Object(2),)), {0: (mask,)})
+    with pytest.raises(InputError, match="frame 3 is listed without labels"):
+        Annotations(Objects(), {3: ()})

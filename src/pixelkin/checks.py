@@ -8,7 +8,9 @@ of the dataclass before the name (see `pixelkin.training.schema.build`), so that
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from pixelkin.types import InputError
 
@@ -88,3 +90,30 @@ def check_gaps(gaps: Sequence[int], *, least: int) -> None:
         raise SettingError("gaps", "give at least one distance in frames")
     for gap in gaps:
         check_number("gaps", gap, least=least)
+
+
+def check_same(folder: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Check that what a folder was started with is what is given now.
+
+    Raises:
+        InputError: Naming the settings that differ.
+    """
+    a, b = _flat(saved), _flat(given)
+    different = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+    if different:
+        shown = ", ".join(f"{k} ({a.get(k)} -> {b.get(k)})" for k in different[:5])
+        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
+        raise InputError(
+            f"{folder} was started with other settings: {shown}{more}; restore them, or "
+            "choose another output folder"
+        )
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        items = list(value.items())
+    elif isinstance(value, list | tuple):
+        items = list(enumerate(value))
+    else:
+        return {prefix: value}
+    return {k: v for key, x in items for k, v in _flat(x, f"{prefix}.{key}".lstrip(".")).items()}

@@ -59,23 +59,6 @@ def check_empty(folder: Path, own: Collection[str] = ()) -> None:
         raise InputError(f"{folder} is a file, and is not a run's folder: choose another")
 
 
-def check_same(folder: Path, saved: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Check that what a folder was started with is what is given now.
-
-    Raises:
-        InputError: Naming the settings that differ.
-    """
-    a, b = _flat(saved), _flat(given)
-    different = sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
-    if different:
-        shown = ", ".join(f"{k} ({a.get(k)} -> {b.get(k)})" for k in different[:5])
-        more = f" and {len(different) - 5} more" if len(different) > 5 else ""
-        raise InputError(
-            f"{folder} was started with other settings: {shown}{more}; restore them, or "
-            "choose another output folder"
-        )
-
-
 class Standing(Enum):
     """How far the run of the settings that were given has come."""
 
@@ -148,6 +131,17 @@ class RunFolder:
         if self.standing is Standing.NEW:
             self.progress = {}
         return self.standing
+
+    def matches(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the folder is marked by a run of these settings."""
+        try:
+            known = json.loads(self._mark.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return False
+        wanted = {"kind": self.kind, "format": FORMAT, **json.loads(json.dumps(settings))}
+        return isinstance(known, dict) and wanted == {
+            k: v for k, v in known.items() if k not in ("progress", "complete")
+        }
 
     def lock(self) -> None:
         """Keep others out, and tidy up behind killed writers.
@@ -302,13 +296,3 @@ def _names(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         with suppress(ValueError):
             yield str(json.loads(line))
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        items = list(value.items())
-    elif isinstance(value, list | tuple):
-        items = list(enumerate(value))
-    else:
-        return {prefix: value}
-    return {k: v for key, x in items for k, v in _flat(x, f"{prefix}.{key}".lstrip(".")).items()}

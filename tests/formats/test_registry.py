@@ -37,11 +37,11 @@ def written(folder: Path) -> dict[str, tuple[Path, list[int]]]:
     (folder / "badja.json").write_text(json.dumps(entries))
     savemat(folder / "joints.mat", {"pos_img": np.ones((2, 15, 4))})
     return {
-        "mask_png": (folder / "f2.png", [2]),
         "points_json": (folder / "f1.json", [1]),
         "frame_json": (folder / "frames/result.json", [3]),
         "badja": (folder / "badja.json", [0, 3]),
         "jhmdb_mat": (folder / "joints.mat", [0, 1, 2, 3]),
+        "mask_png": (folder / "f2.png", [2]),
     }
 
 
@@ -70,20 +70,31 @@ def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("labels")
     (tmp_path / "b.json").write_text("{}")
     for path in (tmp_path / "a.txt", tmp_path / "b.json"):
-        with pytest.raises(InputError, match=r"no known format of labels \(mask_png"):
+        with pytest.raises(InputError, match=r"no known format of labels \(points_json"):
             load_annotations(path, VIDEO)
     with pytest.raises(InputError, match="no such labels file"):
         load_annotations(tmp_path / "none.png", VIDEO)
-    with pytest.raises(InputError, match="no format 'coco': there are mask_png, points_json"):
+    with pytest.raises(InputError, match="no format 'coco': there are points_json, frame_json"):
         load_annotations(tmp_path / "a.txt", VIDEO, "coco")
-    with pytest.raises(InputError, match="badja can be read only"):
+    with pytest.raises(InputError, match="labels can be written as points_json"):
         save_annotations(tmp_path / "c.json", Annotations.of({0: POINTS}), "badja")
     with pytest.raises(InputError, match="mask_png cannot hold this"):
         save_annotations(tmp_path / "c.png", Annotations.of({0: POINTS}))
+    with pytest.raises(InputError, match=r"cannot write .*c.gif: labels can be written as"):
+        save_annotations(tmp_path / "c.gif", Annotations.of({0: POINTS}))
     files = written(tmp_path)
-    for path, _ in files.values():
-        if path.suffix != ".mat":
-            with pytest.raises(InputError):
-                load_annotations(path, VideoInfo("frames", 8, 7, 4))
     with pytest.raises(InputError, match="4 frames, the video 3"):
         load_annotations(files["jhmdb_mat"][0], VideoInfo("v.mp4", 9, 7, 3))
+
+
+def test_a_mask_is_an_image_whatever_its_name(tmp_path: Path) -> None:
+    save_annotations(tmp_path / "f2.png", Annotations.of({0: Labels.from_mask(IDS)}))
+    bare = (tmp_path / "f2.png").rename(tmp_path / "f2")
+    assert sorted(load_annotations(bare, VIDEO).frames) == [2]
+
+
+def test_what_labels_are_called_is_their_file(tmp_path: Path) -> None:
+    for path, frames in written(tmp_path).values():
+        found = load_annotations(path, VIDEO)
+        assert {found.called(t) for t in frames} == {str(path)}
+    assert Annotations.of({3: POINTS}).called(3) == "labels of frame 3"

@@ -84,7 +84,9 @@ def test_what_does_not_fit_is_refused_here() -> None:
     points = Labels.from_points(np.zeros((2, 2)), SIZE)
     with pytest.raises(InputError, match="labels of frame 3: 48x32, the video is 96x64"):
         codec.accept(Labels.from_mask(np.ones((32, 48), int)), "labels of frame 3")
-    with pytest.raises(InputError, match="frame 3 are keypoints, the first ones mask: one run"):
+    with pytest.raises(
+        InputError, match="frame 3: keypoints, the first labels are mask, and one run"
+    ):
         codec.accept(points, "labels of frame 3")
     with pytest.raises(InputError, match="frame 0 mark no object"):
         codec_for(Labels.from_mask(np.zeros(SIZE, int)), SIZE, DAVIS, "labels of frame 0")

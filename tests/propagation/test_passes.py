@@ -15,7 +15,7 @@ from pixelkin.propagation.passes import plan, propagate
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.propagation.run import propagate_to_folder
-from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.types import Annotations, InputError, Labels, Prediction
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
 
@@ -189,6 +189,16 @@ def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="40x24, the video is 80x48"):
         propagate_to_folder(folder, small, tmp_path / "out", encoder="lab")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_kinds_that_do_not_mix_are_named_whatever_their_ids(folder: Path, count: int) -> None:
+    points = Labels.from_points(np.full((count, 2), 20.0), (HEIGHT, WIDTH))
+    with pytest.raises(InputError, match="frame 5: keypoints, the first labels are mask, and one"):
+        propagate(folder, {0: square(0), 5: points}, encoder="lab")
+    both = Annotations.of({3: square(3)}).joined(Annotations.of({3: points}, "nose.json"))
+    with pytest.raises(InputError, match="keypoints, the first labels are mask"):
+        propagate(folder, both, encoder="lab")
 
 
 def test_the_folder_of_something_else_is_not_replaced(folder: Path, tmp_path: Path) -> None:

@@ -107,11 +107,10 @@ def load_truth(path: Path, reader: VideoReader) -> dict[int, NDArray[np.float32]
     Raises:
         InputError: If the file does not fit the video.
     """
-    keyframes = load_annotations(path, reader.info).keyframes()
-    joints = {t: one.points for t, one in keyframes.items() if isinstance(one, PointLabels)}
-    if len(joints) < len(keyframes):
-        raise InputError(f"{path} holds masks, no joints")
-    return joints
+    try:
+        return {t: one.as_points().points for t, one in load_annotations(path, reader.info)}
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def evaluate(

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pixelkin.checks import check_same
 from pixelkin.evaluation.davis import load_split
 from pixelkin.experiments.catalogue import EXPERIMENTS, Experiment, Row
 from pixelkin.experiments.native import native_section, score_native
@@ -29,7 +30,7 @@ from pixelkin.experiments.synthetic import make_clips, make_davis
 from pixelkin.experiments.table import points_of, seeds_of
 from pixelkin.files import remove_leftovers, write_json
 from pixelkin.locks import Lock
-from pixelkin.run_folder import FORMAT, check_empty, check_same
+from pixelkin.run_folder import FORMAT, check_empty
 from pixelkin.types import InputError
 
 DRAW_EVERY = 60.0  # seconds at least between two drawings of the plot

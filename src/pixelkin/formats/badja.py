@@ -51,7 +51,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         if number is None:
             raise InputError(f"{path} has joints of frame {stem}, which is not in the video")
         frames[number] = labels
-    return Annotations.of(frames)
+    return Annotations.of(frames, str(path))
 
 
 def _keypoints(entry: dict[str, list[list[float]]], size: tuple[int, int]) -> PointLabels:

@@ -32,7 +32,6 @@ from pixelkin.types import (
     PointLabels,
     Prediction,
     VideoInfo,
-    check_size,
 )
 
 FRAMES, MASKS = "frames", "masks"  # folders of the two files
@@ -86,11 +85,10 @@ def sniff(path: Path) -> bool:
     return isinstance(content, dict) and {"frame", "objects", "origin"} <= content.keys()
 
 
-def load(path: Path, video: VideoInfo) -> Annotations:
+def load(path: Path, video: VideoInfo) -> Annotations:  # noqa: ARG001
     """A run's own result, of the frame that it names, as labels."""
     prediction = _load(path)
-    check_size(prediction.labels.size, video.size, str(path))
-    return Annotations.of({prediction.index: prediction.labels})
+    return Annotations.of({prediction.index: prediction.labels}, str(path))
 
 
 def _content(prediction: Prediction) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def _load(path: Path) -> Prediction:
     try:
         kind, entries = content["kind"], content["objects"]
         height, width = content["size"]
-        objects = Objects(tuple(Object(e["id"], kind, e.get("name")) for e in entries))
+        objects = Objects(tuple(Object(_id(e), kind, e.get("name")) for e in entries))
         return Prediction(
             index=int(content["frame"]),
             labels=_labels(path, objects, kind, (height, width), entries),
@@ -140,3 +138,9 @@ def _labels(
     if unknown := [i for i in painted.present if i not in objects]:
         raise InputError(f"{picture} shows object {unknown[0]}, which this file does not list")
     return MaskLabels(kind, objects.joined(painted.objects), painted.ids)
+
+
+def _id(entry: dict[str, Any]) -> int:
+    if type(entry["id"]) is not int:
+        raise ValueError(f"{entry['id']!r} is no id")
+    return entry["id"]

@@ -1,6 +1,6 @@
 """Label maps as benchmarks store them: PNG files whose pixel values are the ids.
 
-Unlike `masks.read_mask`, which checks what a user hands in, this takes a file at its word: an
+Unlike `mask_png.read_mask`, which checks what a user hands in, this takes a file at its word: an
 empty mask is valid, 255 stays 255.
 """
 

@@ -57,9 +57,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     joints = load_joints(path)
     if len(joints) != video.frames:
         raise InputError(f"{path} has {len(joints)} frames, the video {video.frames}")
-    return Annotations.of(
-        {t: Labels.from_points(xy, video.size, names=JOINTS) for t, xy in enumerate(joints)}
-    )
+    frames = {t: Labels.from_points(xy, video.size, names=JOINTS) for t, xy in enumerate(joints)}
+    return Annotations.of(frames, str(path))
 
 
 def load_puppet(path: str | Path) -> NDArray[np.bool_]:

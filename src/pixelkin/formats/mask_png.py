@@ -120,13 +120,19 @@ def write_mask(path: str | Path, labels: Labels, palette: NDArray[np.uint8] | No
 
 
 def sniff(path: Path) -> bool:
-    """Whether the file is an image, by its name."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether the file is an image, by its name or by its first bytes."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        Image.open(path).close()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The mask of the frame that has the file's name, else of frame 0; see `read_mask`."""
-    return Annotations.of({video.number(path.stem) or 0: read_mask(path, video.size)})
+    return Annotations.of({video.number(path.stem) or 0: read_mask(path)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

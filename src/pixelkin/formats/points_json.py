@@ -124,7 +124,7 @@ def sniff(path: Path) -> bool:
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The points of the frame that has the file's name, else of frame 0; see `load_points`."""
-    return Annotations.of({video.number(path.stem) or 0: load_points(path, video.size)})
+    return Annotations.of({video.number(path.stem) or 0: load_points(path)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

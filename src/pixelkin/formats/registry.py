@@ -25,6 +25,7 @@ class Format:
     Attributes:
         name: What it is called on the command line.
         about: What a person would call it.
+        suffix: Of the files that are written.
         sniff: Whether a file looks like it.
         load: Reads a file, for the video that it belongs to.
         save: Writes one; None where it can be read only.
@@ -32,18 +33,19 @@ class Format:
 
     name: str
     about: str
+    suffix: str
     sniff: Callable[[Path], bool]
     load: Callable[[Path, VideoInfo], Annotations]
     save: Callable[[Path, Annotations], None] | None = None
 
 
 FORMATS = (
-    Format("mask_png", "mask of one frame", mask_png.sniff, mask_png.load, mask_png.save),
-    Format("points_json", "points of one frame", points_json.sniff, points_json.load,
+    Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
            points_json.save),
-    Format("frame_json", "result of one frame", frame_json.sniff, frame_json.load),
-    Format("badja", "BADJA's joints of a video", badja.sniff, badja.load),
-    Format("jhmdb_mat", "JHMDB's joints of a video", jhmdb_mat.sniff, jhmdb_mat.load),
+    Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
+    Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load),
+    Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff, jhmdb_mat.load),
+    Format("mask_png", "mask of one frame", ".png", mask_png.sniff, mask_png.load, mask_png.save),
 )  # fmt: skip
 
 
@@ -52,8 +54,7 @@ def load_annotations(path: str | Path, video: VideoInfo, format: str | None = No
 
     Args:
         path: The file.
-        video: The video that they belong to: a size that differs is an error, and labels of
-            frames are found by the frames' names.
+        video: The video that they belong to; frames are found by their names.
         format: Name of the format; None to find out.
 
     Raises:
@@ -72,21 +73,23 @@ def load_annotations(path: str | Path, video: VideoInfo, format: str | None = No
 
 
 def save_annotations(path: str | Path, annotations: Annotations, format: str | None = None) -> None:
-    """Write labels; the format is the one named, or the first that takes the file's suffix.
+    """Write labels; the format is the one named, or the first that writes files of this suffix.
 
     Raises:
         InputError: If the format cannot be written, or cannot hold these labels.
     """
     path = Path(path)
-    name = format or ("points_json" if path.suffix.lower() == ".json" else "mask_png")
-    writer = _named(name).save
-    if writer is None:
-        writable = ", ".join(f.name for f in FORMATS if f.save is not None)
-        raise InputError(f"{path}: {name} can be read only; {writable} can be written")
-    try:
-        writer(path, annotations)
-    except ValueError as error:
-        raise InputError(f"{path}: {name} cannot hold this: {error}") from error
+    if format is not None:
+        _named(format)
+    writers = [(one, one.save) for one in FORMATS if one.save is not None]
+    for one, write in writers:
+        if one.name == format or (format is None and one.suffix == path.suffix.lower()):
+            try:
+                return write(path, annotations)
+            except ValueError as error:
+                raise InputError(f"{path}: {one.name} cannot hold this: {error}") from error
+    writable = ", ".join(f"{one.name} (*{one.suffix})" for one, _ in writers)
+    raise InputError(f"cannot write {path}: labels can be written as {writable}")
 
 
 def _named(name: str) -> Format:

@@ -102,13 +102,21 @@ class Codec(ABC):
             InputError: If they are of another size than the frame or another kind than the first,
                 or bring objects that cannot join.
         """
+        self.check(labels, where)
+        return self.with_objects(labels.objects, where)
+
+    def check(self, labels: Labels, where: str) -> None:
+        """Check that labels are of the frame's size and of the first labels' kind.
+
+        Raises:
+            InputError: If they are not.
+        """
         check_size(labels.size, self.sizes.frame, where)
         if labels.kind != self.first.kind:
             raise InputError(
-                f"{where} are {labels.kind}, the first ones {self.first.kind}: one run carries one "
-                "kind"
+                f"{where}: {labels.kind}, the first labels are {self.first.kind}, and one run "
+                "carries one kind: give one kind"
             )
-        return self.with_objects(labels.objects, where)
 
 
 @dataclass(frozen=True)

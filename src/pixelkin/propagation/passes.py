@@ -17,10 +17,18 @@ from numpy.typing import NDArray
 
 from pixelkin.background import prefetch
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.propagation.codec import codec_for
+from pixelkin.propagation.codec import Codec, codec_for
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import Annotations, InputError, Labels, MaskLabels, PointLabels, Prediction
+from pixelkin.types import (
+    Annotations,
+    InputError,
+    LabelKind,
+    Labels,
+    MaskLabels,
+    PointLabels,
+    Prediction,
+)
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels] | Annotations
@@ -34,12 +42,14 @@ class Pass:
         keyframe: Frame number of the first frame, whose labels are given.
         frames: How many frames it has.
         direction: 1 forwards, -1 backwards.
+        kind: Of its labels.
         labels: Digest of the keyframe's labels.
     """
 
     keyframe: int
     frames: int
     direction: int
+    kind: LabelKind
     labels: str
 
     @property
@@ -68,8 +78,10 @@ class Pass:
 
 
 def digest(labels: Labels) -> str:
-    """What labels say, in one word: who, where and in which colours."""
-    content = hashlib.sha256(f"{labels.kind} {labels.size} {labels.objects.table}".encode())
+    """What labels say, in one word: who, where, in which colours and with which skeleton."""
+    content = hashlib.sha256(
+        f"{labels.kind} {labels.size} {labels.objects.table} {labels.objects.skeleton}".encode()
+    )
     match labels:
         case MaskLabels(ids=array) | PointLabels(points=array):
             content.update(np.ascontiguousarray(array).tobytes())
@@ -89,16 +101,15 @@ def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
             raise InputError(
                 f"labels for frame {index}, but the video has frames 0 to {frames - 1}"
             )
+
+    def follow(start: int, count: int, direction: int) -> Pass:
+        labels = keyframes[start]
+        return Pass(start, count, direction, labels.kind, digest(labels))
+
     starts = sorted(keyframes)
     ends = [*starts[1:], frames]
-    passes = [
-        Pass(start, end - start, 1, digest(keyframes[start]))
-        for start, end in zip(starts, ends, strict=True)
-    ]
-    first = starts[0]
-    if first > 0:
-        passes.append(Pass(first, first + 1, -1, digest(keyframes[first])))
-    return passes
+    passes = [follow(start, end - start, 1) for start, end in zip(starts, ends, strict=True)]
+    return passes if starts[0] == 0 else [*passes, follow(starts[0], starts[0] + 1, -1)]
 
 
 def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[int, Labels]:
@@ -110,9 +121,14 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
     if isinstance(labels, Labels):
         labels = {0: labels}
     annotations = labels if isinstance(labels, Annotations) else Annotations.of(labels)
-    keyframes = annotations.keyframes()
-    for index, one in keyframes.items():
-        codec_for(one, reader.info.size, protocol, f"labels of frame {index}")
+    keyframes: dict[int, Labels] = {}
+    first: Codec | None = None
+    for index, one in annotations:
+        where = annotations.called(index)
+        codec = codec_for(one, reader.info.size, protocol, where)
+        first = first or codec
+        first.check(one, where)
+        keyframes[index] = one
     return keyframes
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.passes import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import RunFolder, Standing
-from pixelkin.types import InputError, Prediction
+from pixelkin.types import InputError, Prediction, VideoInfo
 from pixelkin.video.reader import VideoReader
 
 STATE = ".state.npz"
@@ -51,12 +50,15 @@ class ResultsFolder(RunFolder):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "propagation")
+        self._video = VideoInfo("", 0, 0)
         self._passes: Sequence[Pass] = ()
         self._finished: set[str] = set()  # digests of passes
+        self._corrects = False  # passes of a finished or begun run, by other labels
         self._begun = False
 
     def open(
         self,
+        video: VideoInfo,
         settings: dict[str, Any],
         passes: Sequence[Pass],
         *,
@@ -68,6 +70,7 @@ class ResultsFolder(RunFolder):
         Nothing is written or removed before the first result is there.
 
         Args:
+            video: What the results are of.
             settings: See `fingerprint`.
             passes: What is to be computed.
             overwrite: Whether other results may be replaced. Where only labels are others, those
@@ -80,8 +83,9 @@ class ResultsFolder(RunFolder):
         Raises:
             InputError: If the folder is in use, or holds something else and `overwrite` is not set.
         """
-        self._passes = passes
-        standing = self._claimed(settings, overwrite)
+        self._video, self._passes = video, passes
+        # With the same settings, passes decide what is replaced.
+        standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
         stored = self.progress.get("passes", [])
         self._finished = {p["digest"] for p in stored if p["finished"]}
         same = [p["digest"] for p in stored] == [p.digest for p in passes]
@@ -89,7 +93,7 @@ class ResultsFolder(RunFolder):
         if standing is Standing.NEW or (same and not complete):
             return False
         if same and reuse and not overwrite:
-            return True
+            return all(self.done(p)[0] == p.frames for p in passes)
         if not overwrite:
             which = "a finished" if complete else "an unfinished"
             labels = "" if same else " with other labels"
@@ -99,9 +103,11 @@ class ResultsFolder(RunFolder):
             )
         if same or not self._finished & {p.digest for p in passes}:
             self.standing = Standing.NEW
+        else:
+            self._corrects = True
         return False
 
-    def done(self, part: Pass, reader: VideoReader) -> tuple[int, State]:
+    def done(self, part: Pass) -> tuple[int, State]:
         """How many frames of a pass are done, and the state from which it goes on.
 
         It starts again where results were removed, or the state is damaged, as a power failure may
@@ -112,7 +118,8 @@ class ResultsFolder(RunFolder):
         number, state = part.frames, State()
         if part.digest not in self._finished:
             number, state = self._state(part)
-        whole = all(self._holds(index, reader) for index in part.results(number))
+        files = (f for i in part.results(number) for f in self._files(i, part.kind))
+        whole = all(file.is_file() for file in files)
         return (number, state) if whole else (0, {})
 
     def write(self, prediction: Prediction) -> None:
@@ -162,12 +169,6 @@ class ResultsFolder(RunFolder):
         for index in range(len(reader)):
             yield load_prediction(self.folder, _stem(index, reader.info.name(index)))
 
-    def _claimed(self, settings: dict[str, Any], overwrite: bool) -> Standing:
-        if overwrite:  # with the same settings, passes decide what is replaced
-            with suppress(InputError):
-                return self.claim(settings)
-        return self.claim(settings, overwrite=overwrite)
-
     def _begin(self) -> None:
         """Make room for the first result."""
         if self.standing is Standing.NEW:
@@ -176,6 +177,8 @@ class ResultsFolder(RunFolder):
             self.begin()
         else:
             self._finished &= {p.digest for p in self._passes}
+            if self._corrects:
+                self.remove(STATE)  # of labels whose results are about to be replaced
             self.note(self._progress())
             self.remove(OVERLAY)
         self._begun = True
@@ -187,10 +190,9 @@ class ResultsFolder(RunFolder):
         ]
         return {"passes": passes}
 
-    def _holds(self, index: int, reader: VideoReader) -> bool:
-        """Whether a frame has its results."""
-        stem = _stem(index, reader.info.name(index))
-        return files_of(self.folder, stem, "points")[0].is_file()
+    def _files(self, index: int, kind: str) -> tuple[Path, ...]:
+        """The files of a frame's results."""
+        return files_of(self.folder, _stem(index, self._video.name(index)), kind)
 
     def _state(self, part: Pass) -> tuple[int, State]:
         try:

@@ -79,12 +79,14 @@ def propagate_to_folder(
     settings = fingerprint(reader, encoder, protocol)
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)
-        if not folder.open(settings, passes, overwrite=overwrite, reuse=reuse):
-            starts = [folder.done(part, reader) for part in passes]
+        if not folder.open(reader.info, settings, passes, overwrite=overwrite, reuse=reuse):
+            starts = [folder.done(part) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
             finished = itertools.count(resumed + 1)
             with BackgroundWriter() as write:
                 for part, (done, state) in zip(passes, starts, strict=True):
+                    if done == part.frames and not state:
+                        continue  # finished before
                     propagator = Propagator(encoder, protocol)
                     first = keyframes[part.keyframe]
                     if state:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.frames import sample_frames, sample_pairs
@@ -27,7 +28,6 @@ from pixelkin.files import remove_leftovers
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
-from pixelkin.run_folder import check_same
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.log import Count, TrainingLog

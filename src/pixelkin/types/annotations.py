@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -23,78 +23,67 @@ class Annotations:
     Masks and keypoints may live side by side: a frame has at most one map and one set of points.
 
     Attributes:
-        objects: Every object of the video.
+        objects: Every object of the video; what it says of one counts for all frames.
         frames: By frame number, the labels of the frame.
+        sources: By frame number, what its labels are called in messages, where they have a name.
 
     Raises:
-        InputError: If a frame is labelled twice in one way.
+        InputError: If a frame has no labels or two of one form, or an object that is not listed.
     """
 
     objects: Objects
     frames: Mapping[int, tuple[Labels, ...]]
+    sources: Mapping[int, str] = field(default_factory=dict)
+    _offset: int = field(default=0, repr=False)  # of the ids of points, which count from 0 in files
 
     def __post_init__(self) -> None:
         for number, labels in self.frames.items():
             if len({type(one) for one in labels}) < len(labels):
-                raise InputError(f"frame {number} has labels already; give NUMBER=FILE")
+                raise InputError(f"frame {number} has labels already: give it one file of a kind")
+            if not labels:
+                raise InputError(f"frame {number} is listed without labels")
+            for o in (o for one in labels for o in one.objects):
+                if o.id not in self.objects or self.objects[o.id].kind != o.kind:
+                    raise InputError(f"frame {number} has the object {o.id}, which is not listed")
 
     @classmethod
-    def of(cls, frames: Mapping[int, Labels]) -> Annotations:
-        """The labels of some frames, and the objects that any of them has."""
-        objects = Objects()
-        for _, labels in sorted(frames.items()):
-            objects = objects.joined(labels.objects)
-        return cls(objects, {number: (labels,) for number, labels in frames.items()})
+    def of(cls, frames: Mapping[int, Labels], source: str | None = None) -> Annotations:
+        """The labels of some frames, and the objects that any of them has.
+
+        Args:
+            frames: By frame number.
+            source: What they are called in messages.
+        """
+        every = {number: (labels,) for number, labels in sorted(frames.items())}
+        sources = {} if source is None else dict.fromkeys(every, source)
+        return _side_by_side([one.objects for one in frames.values()], every, sources)
 
     def joined(self, other: Annotations) -> Annotations:
         """These annotations and those of `other`, whose labels may be of other frames or kinds.
 
-        Points count from 0 in every file. Where their ids are those of masks in the other one,
-        they become other ids, above all that there are.
+        Points count from 0 in every file. Where their ids are those of masks they are moved, all
+        alike, above the masks'; in what order annotations are joined does not matter.
         """
-        a, b = self, other
-        if a._points & b._maps or b._points & a._maps:
-            above = 1 + max((*a.objects.ids, *b.objects.ids))
-            a, b = a._points_from(above), b._points_from(above)
-        numbers = sorted({*a.frames, *b.frames})
-        frames = {n: a.frames.get(n, ()) + b.frames.get(n, ()) for n in numbers}
-        return Annotations(a.objects.joined(b.objects), frames)
+        both = (self, other)
+        frames: dict[int, tuple[Labels, ...]] = {}
+        for one in both:
+            for number, labels in one.frames.items():
+                moved = tuple(_moved(x, -one._offset) for x in labels)
+                frames[number] = frames.get(number, ()) + moved
+        tables = [one.objects.of_maps(True) for one in both]
+        tables += [one.objects.of_maps(False).moved(-one._offset) for one in both]
+        sources = {**other.sources, **self.sources}
+        return _side_by_side(tables, dict(sorted(frames.items())), sources)
 
-    @property
-    def _points(self) -> set[int]:
-        return {o.id for o in self.objects if not o.is_map}
+    def __iter__(self) -> Iterator[tuple[int, Labels]]:
+        """(frame number, labels) of all labels, ascending, as the table describes them."""
+        for number, labels in sorted(self.frames.items()):
+            for one in labels:
+                yield number, replace(one, objects=self.objects.described(one.objects))
 
-    @property
-    def _maps(self) -> set[int]:
-        return {o.id for o in self.objects if o.is_map}
-
-    def _points_from(self, above: int) -> Annotations:
-        """The same with `above` added to the ids of points."""
-
-        def moved(objects: Objects) -> Objects:
-            return Objects(
-                tuple(o if o.is_map else replace(o, id=o.id + above) for o in objects),
-                tuple((a + above, b + above) for a, b in objects.skeleton),
-            )
-
-        frames = {
-            number: tuple(replace(one, objects=moved(one.objects)) for one in labels)
-            for number, labels in self.frames.items()
-        }
-        return Annotations(moved(self.objects), frames)
-
-    def keyframes(self) -> dict[int, Labels]:
-        """The labels by frame number, where all are of one kind.
-
-        Raises:
-            InputError: If they are of several kinds.
-        """
-        kinds = dict.fromkeys(one.kind for labels in self.frames.values() for one in labels)
-        if len(kinds) > 1:
-            raise InputError(
-                f"labels are {' and '.join(kinds)}, and one run carries one kind: give one kind"
-            )
-        return {number: labels[0] for number, labels in sorted(self.frames.items())}
+    def called(self, number: int) -> str:
+        """What the labels of a frame are called in messages."""
+        return self.sources.get(number, f"labels of frame {number}")
 
     def only(self) -> Labels:
         """The labels of the one frame that has any.
@@ -110,6 +99,25 @@ class Annotations:
 
     def __repr__(self) -> str:
         return f"Annotations({len(self.objects)} objects, frames {sorted(self.frames)})"
+
+
+def _side_by_side(
+    tables: Iterable[Objects],
+    frames: Mapping[int, tuple[Labels, ...]],
+    sources: Mapping[int, str],
+) -> Annotations:
+    """Annotations of tables and labels whose points count from 0."""
+    maps, points = Objects(), Objects()
+    for table in tables:
+        maps, points = maps.joined(table.of_maps(True)), points.joined(table.of_maps(False))
+    offset = 1 + max(maps.ids) if set(maps.ids) & set(points.ids) else 0
+    frames = {n: tuple(_moved(one, offset) for one in labels) for n, labels in frames.items()}
+    objects = Objects(maps.table + points.moved(offset).table, points.moved(offset).skeleton)
+    return Annotations(objects, frames, sources, offset)
+
+
+def _moved(labels: Labels, offset: int) -> Labels:
+    return replace(labels, objects=labels.objects.moved(offset)) if offset else labels
 
 
 @dataclass(frozen=True, eq=False)

@@ -120,6 +120,23 @@ class Objects:
         skeleton = dict.fromkeys((*self.skeleton, *other.skeleton))
         return Objects((*own, *(o for o in other if o.id not in self)), tuple(skeleton))
 
+    def described(self, others: Objects) -> Objects:
+        """The objects that `others` has, in its order, as this table describes them."""
+        lines = (pair for pair in self.skeleton if set(pair) <= set(others.ids))
+        return Objects(tuple(self[i] for i in others.ids), tuple(lines))
+
+    def of_maps(self, maps: bool) -> Objects:
+        """The objects that are given as maps of ids, or those that are not."""
+        table = tuple(o for o in self if o.is_map == maps)
+        return Objects(table, () if maps else self.skeleton)
+
+    def moved(self, offset: int) -> Objects:
+        """The same with `offset` added to the ids of points."""
+        if not offset:
+            return self
+        table = tuple(o if o.is_map else replace(o, id=o.id + offset) for o in self)
+        return Objects(table, tuple((a + offset, b + offset) for a, b in self.skeleton))
+
     def __repr__(self) -> str:
         return f"Objects({', '.join(o.name or str(o.id) for o in self)})"
 

@@ -101,9 +101,8 @@ def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:
         found = load_annotations(path, video)
         try:
             if number is not None:
-                found = Annotations.of({number: found.only()})
+                found = Annotations.of({number: found.only()}, str(path))
             annotations = annotations.joined(found)
-            annotations.keyframes()
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
     return annotations
