@@ -72,7 +72,7 @@ def waiting_at(name: str, *command: str) -> Iterator[None]:
 def hidden(folder: Path) -> list[str]:
     """Hidden files below a folder; the list of a run's files belongs there."""
     found = (p.relative_to(folder).as_posix() for p in folder.rglob(".*") if p.is_file())
-    return sorted(name for name in found if name != ".pixelkin-files")
+    return sorted(name for name in found if not name.endswith(".pixelkin-files"))
 
 
 def content(folder: Path, *without: str) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ import pytest
 
 from pixelkin.checks import check_same
 from pixelkin.files import write_text
-from pixelkin.locks import Lock
+from pixelkin.locks import LOCK, Lock
 from pixelkin.run_folder import LIST, RunFolder, Standing, check_empty
 from pixelkin.types import InputError
 from stopped import content
@@ -38,12 +38,12 @@ def test_a_run_is_begun_continued_and_finished(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "out"
     with RunFolder(folder, "test") as own:
         assert own.claim({"a": 1}) is Standing.NEW
-        assert [p.name for p in folder.iterdir()] == [".lock"]  # nothing before the first result
+        assert [p.name for p in folder.iterdir()] == [LOCK]  # nothing before the first result
         own.begin()
         write_text(own.file("x/1.txt"), "one")
     assert json.loads((folder / "run.json").read_text()) == {
         "kind": "test", "format": 1, "a": 1, "progress": {}, "complete": False}  # fmt: skip
-    assert not (folder / ".lock").exists()
+    assert not (folder / LOCK).exists()
     with RunFolder(folder, "test") as own:
         assert own.claim({"a": 1}) is Standing.UNFINISHED
         own.begin()
@@ -171,7 +171,7 @@ def test_a_folder_that_became_a_link_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [".DS_Store", "Thumbs.db", "desktop.ini", ".lock", ".run.01234567.json", f".{LIST}.0a1b2c3d"],
+    [".DS_Store", "Thumbs.db", "desktop.ini", LOCK, ".run.01234567.json", f".{LIST}.0a1b2c3d"],
 )
 def test_what_counts_as_empty(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("")
@@ -214,7 +214,9 @@ def test_a_list_without_a_mark_is_a_run_that_was_being_replaced(tmp_path: Path) 
     run(tmp_path, {"a": 1}, "old.txt")
     (tmp_path / "run.json").unlink()
     (tmp_path / "mine.txt").write_text("precious")
-    assert run(tmp_path, {"a": 2}, "new.txt") is Standing.NEW
+    with pytest.raises(InputError, match=r"holds 1 results of a run whose run.json is gone"):
+        run(tmp_path, {"a": 2}, "new.txt")
+    assert run(tmp_path, {"a": 2}, "new.txt", overwrite=True) is Standing.NEW
     assert content(tmp_path, "run.json", LIST).keys() == {"mine.txt", "new.txt"}
 
 
@@ -239,7 +241,7 @@ def test_other_settings_are_named(tmp_path: Path) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from pixelkin.locks import Lock
+from pixelkin.locks import LOCK, Lock
 lock = Lock(Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)
@@ -252,7 +254,7 @@ WITH_CHILD = "import os\nif not os.fork():\n    time.sleep(60)\n    os._exit(0)"
 @pytest.mark.parametrize("child", ["", WITH_CHILD], ids=["alone", "with a child"])
 def test_a_lock_ends_with_its_process(tmp_path: Path, child: str) -> None:
     """Also where a worker that was forked from it lives on."""
-    path = tmp_path / "new" / ".lock"
+    path = tmp_path / "new" / LOCK
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD % child, str(path)],
         stdout=subprocess.PIPE,
@@ -280,7 +282,7 @@ def test_who_waits_for_a_lock_gets_it(tmp_path: Path) -> None:
     inside, most, served = [0], [0], []
 
     def work() -> None:
-        lock = Lock(tmp_path / "x" / ".lock")
+        lock = Lock(tmp_path / "x" / LOCK)
         lock.acquire(wait=True)
         inside[0] += 1
         most[0] = max(most[0], inside[0])
@@ -295,4 +297,4 @@ def test_who_waits_for_a_lock_gets_it(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert most == [1] and len(served) == len(threads)
-    assert not (tmp_path / "x" / ".lock").exists()
+    assert not (tmp_path / "x" / LOCK).exists()

@@ -28,6 +28,9 @@ class SettingError(InputError):
         self.key = key
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, str]]:
+        return SettingError, (self.key, self.reason)  # processes tell each other of it
+
     def below(self, place: str) -> SettingError:
         """The same error where the settings are those at `place`; "" is the top."""
         return SettingError(f"{place}.{self.key}", self.reason) if place else self

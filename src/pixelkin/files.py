@@ -131,5 +131,6 @@ def stamp(paths: Iterable[Path]) -> str:
             status = path.stat()
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
-        digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        line = f" {status.st_size} {status.st_mtime_ns}\n"
+        digest.update(os.fsencode(path.name) + line.encode())
     return digest.hexdigest()

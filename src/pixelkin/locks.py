@@ -15,6 +15,10 @@ _ATTEMPTS = 100
 _REMOVED = (FileNotFoundError, FileExistsError)
 
 
+LOCK = ".pixelkin-lock"
+"""Name of the file in a folder that one process at a time works in."""
+
+
 class Lock:
     """A file that one process at a time holds; the others are refused, or wait.
 

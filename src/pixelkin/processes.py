@@ -90,12 +90,26 @@ class Processes:
 
     @contextmanager
     def main_first(self) -> Iterator[None]:
-        """The block runs in the main process before it runs in the others."""
-        if self.count > 1 and not self.is_main:
-            dist.barrier()
-        yield
-        if self.count > 1 and self.is_main:
-            dist.barrier()
+        """The block runs in the main process before it runs in the others.
+
+        An InputError of the main process is raised in all.
+        """
+        if self.count == 1:
+            yield
+            return
+        box: list[InputError | None] = [None]
+        if self.is_main:
+            try:
+                yield
+            except InputError as error:
+                box[0] = error
+                raise
+            finally:
+                dist.broadcast_object_list(box)
+        else:
+            dist.broadcast_object_list(box)
+            _raise_first(box)
+            yield
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """The network with gradients averaged over the processes; itself if there is one.

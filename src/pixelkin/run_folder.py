@@ -8,7 +8,7 @@
 
     OUT/run.json          the mark: kind, format and settings of the run, and whether it is complete
     OUT/.pixelkin-files   every file that the run has written or was about to; no other is removed
-    OUT/.lock             there, and locked, while a process works in the folder
+    OUT/.pixelkin-lock    there, and locked, while a process works in the folder
 
 A process may be killed at any moment: the same command then goes on. The list comes before the
 mark, so a list without a mark is a run that was being begun, or replaced. Nothing outside of the
@@ -26,14 +26,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from pixelkin.files import remove_leftovers, temporary_of, write_json, write_text
-from pixelkin.locks import Lock
+from pixelkin.locks import LOCK, Lock
 from pixelkin.types import InputError
 
 FORMAT = 1  # of the mark and the list; folders of version 0.1 have none
 LIST = ".pixelkin-files"
 HEADER = "files written by pixelkin; with --overwrite these are removed, and no others"
 # What a folder may hold and still count as empty: left there by desktops, and by us.
-NOTHING = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".lock"})
+NOTHING = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", LOCK})
 
 
 def check_empty(folder: Path, own: Collection[str] = ()) -> None:
@@ -87,7 +87,7 @@ class RunFolder:
         self.kind = kind
         self._mark = folder / "run.json"
         self._list = folder / LIST
-        self._lock = Lock(folder / ".lock")
+        self._lock = Lock(folder / LOCK)
         self._settings: dict[str, Any] = {}
         self.standing: Standing | None = None
         self.progress: dict[str, Any] = {}
@@ -218,6 +218,12 @@ class RunFolder:
         """What the folder is to a run of these settings."""
         self._check_own()
         if not self._mark.is_file():
+            left = [name for name in self._listed() or () if (self.folder / name).is_file()]
+            if left and not overwrite:
+                raise InputError(
+                    f"{self.folder} holds {len(left)} results of a run whose {self._mark.name} is "
+                    "gone: --overwrite replaces them"
+                )
             return Standing.NEW
         known = self._read_mark(overwrite)
         if known is None:

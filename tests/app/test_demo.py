@@ -25,7 +25,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object]:
 
 def test_writes_its_outputs_and_nothing_else(demo) -> None:
     folder, result = demo
-    assert sorted(p.name for p in folder.iterdir()) == sorted(OUTPUTS)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        (*OUTPUTS, "run.json", ".pixelkin-files")
+    )
     for name in ("video.mp4", "overlay.mp4"):
         video = open_video(folder / name)
         assert len(video) == 8 and (video.info.height, video.info.width) == (96, 160)
@@ -71,12 +73,21 @@ def test_table_has_a_row_for_each(demo) -> None:
 def test_nothing_is_overwritten_unasked(demo, tmp_path: Path) -> None:
     folder, _ = demo
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    with pytest.raises(InputError, match="already"):
+    with pytest.raises(InputError, match="holds a finished demo: --overwrite replaces it"):
         run_demo(folder, **SMALL)
     assert before == {p.name: p.read_bytes() for p in folder.iterdir()}
+    (tmp_path / "video.mp4").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=r"holds something else, video.mp4"):
+            run_demo(tmp_path, **SMALL | {"frames": 2}, overwrite=overwrite)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("video.mp4", "mine")]
+
+
+def test_a_demo_replaces_one_when_asked_and_nothing_beside_it(tmp_path: Path) -> None:
+    run_demo(tmp_path, **SMALL | {"frames": 2})
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "scores.json").write_text("old")
-    run_demo(tmp_path, **SMALL | {"frames": 2}, overwrite=True)
+    result = run_demo(tmp_path, **SMALL | {"frames": 3}, overwrite=True)
+    assert result.settings["scene"]["frames"] == 3 and len(open_video(tmp_path / "video.mp4")) == 3
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert (tmp_path / "scores.json").read_text() != "old"
 
@@ -130,7 +141,7 @@ def test_tally_without_any_keypoint_found() -> None:
 def test_scores_exist_only_when_all_is_complete(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "scores.json").write_text("old")
+    run_demo(tmp_path, **SMALL)
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -139,4 +150,4 @@ def test_scores_exist_only_when_all_is_complete(
     with pytest.raises(KeyboardInterrupt):
         run_demo(tmp_path, **SMALL, overwrite=True)
     found = {p.name for p in tmp_path.iterdir()}
-    assert found == {"video.mp4", "mask.png", "keypoints.json"}
+    assert found == {"video.mp4", "mask.png", "keypoints.json", "run.json", ".pixelkin-files"}

@@ -20,6 +20,7 @@ from pixelkin.evaluation.davis import load_split
 from pixelkin.evaluation.quick import score_encoder
 from pixelkin.experiments.catalogue import EXPERIMENTS
 from pixelkin.experiments.scale import SCALES
+from pixelkin.locks import LOCK
 from pixelkin.models.encoder import load_encoder
 
 
@@ -75,12 +76,12 @@ def test_criteria_table_is_what_the_seeds_gave(
 
 
 def test_nothing_is_done_twice(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.name != ".lock"}
+    before = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.name != LOCK}
     (out / "criteria" / "report.md").unlink()
     assert experiment("criteria", out, "--seeds", "0", "1") == 0
     assert capsys.readouterr().out.strip() == str(out / "criteria" / "report.md")
     assert (out / "criteria" / "report.md").is_file()
-    after = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.name != ".lock"}
+    after = {p: p.stat().st_mtime_ns for p in (out / "runs").rglob("*") if p.name != LOCK}
     assert after == before
 
 

@@ -98,3 +98,16 @@ def test_what_labels_are_called_is_their_file(tmp_path: Path) -> None:
         found = load_annotations(path, VIDEO)
         assert {found.called(t) for t in frames} == {str(path)}
     assert Annotations.of({3: POINTS}).called(3) == "labels of frame 3"
+
+
+def test_a_runs_own_mask_belongs_to_its_frame(tmp_path: Path) -> None:
+    """Also where the frames of the video have no names."""
+    video = VideoInfo("v.mp4", 9, 7, 20)
+    save_prediction(
+        tmp_path, "00012", Prediction(12, Labels.from_mask(IDS), np.ones(1, np.float32))
+    )
+    for path in (tmp_path / "masks/00012.png", tmp_path / "frames/00012.json"):
+        assert list(load_annotations(path, video).frames) == [12]
+    elsewhere = tmp_path / "00012.png"
+    elsewhere.write_bytes((tmp_path / "masks/00012.png").read_bytes())
+    assert list(load_annotations(elsewhere, video).frames) == [0]

@@ -40,5 +40,5 @@ def test_damaged_and_foreign_files_are_input_errors(tmp_path: Path) -> None:
     for name in ("checkpoint.pt", "foreign.pt"):
         with pytest.raises(InputError, match=f"{name} is not a checkpoint"):
             load_checkpoint(tmp_path / name)
-    with pytest.raises(InputError, match="format 99, this version reads 1"):
+    with pytest.raises(InputError, match="format 99, this one reads 2"):
         load_checkpoint(tmp_path / "newer.pt")

@@ -99,7 +99,7 @@ def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
             {"stages.1.objectives.0.share": 0.4, "stages.1.objectives.1.share": 0.6},
             r"stages.1.objectives.0.share: 0.4 of batch 4 is 1.6 clips",
         ),
-        ({"accumulate": 3}, r"do not divide evenly among 1 process\(es\) of 3 pass\(es\)"),
+        ({"accumulate": 3}, r"do not divide evenly among 1 process\(es\) of 3 micro-batch\(es\)"),
         ({"run.limit_minutes": 0}, r": run.limit_minutes: 0.0 must be above 0$"),
     ],
 )

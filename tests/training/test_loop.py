@@ -94,6 +94,19 @@ def test_training_learns(frames: Path, recipe_file: Path, tmp_path: Path) -> Non
     assert all("mined_contrast/m2" in x for x in lines[59:])
 
 
+def test_a_folder_of_somebody_elses_is_left_alone(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    mine = {"recipe.yaml": "steps: 3  # mine", "metrics.jsonl": "{}", "notes.txt": "precious"}
+    for name, text in mine.items():
+        (out / name).write_text(text)
+    with pytest.raises(InputError, match=r"holds something else, metrics.jsonl, and is not a run"):
+        train(recipe_file, [frames], out)
+    assert {p.name: p.read_text() for p in out.iterdir()} == mine
+
+
 def test_what_a_run_leaves_behind(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     result = train(recipe_file, [frames], out, overrides={"run.report": True, "steps": 4})
@@ -101,6 +114,7 @@ def test_what_a_run_leaves_behind(frames: Path, recipe_file: Path, tmp_path: Pat
     names = {p.name for p in out.iterdir()} - {"tensorboard"}
     assert names == {
         "checkpoint.pt", "encoder", "encoder_raw", "metrics.jsonl", "recipe.yaml", "report.png",
+        "run.json", ".pixelkin-files",
     }  # fmt: skip
     shipped, raw = load_encoder(out / "encoder"), load_encoder(out / "encoder_raw")
     facts = shipped.config.meta["training"]

@@ -9,7 +9,7 @@ as a user: a video file, labels of its first frame, `pixelkin.propagate`, the be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from pixelkin.app.console import progress_bar
 from pixelkin.data.synthetic import SyntheticFrame, SyntheticScene
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
 from pixelkin.evaluation.scores import JF
-from pixelkin.files import remove_leftovers, write_json
+from pixelkin.files import write_json
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import save_points
-from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.protocol import Protocol
+from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.types import InputError, Labels
 from pixelkin.video.reader import open_video
 from pixelkin.video.render import contact_sheet, overlay
@@ -146,9 +146,6 @@ def run_demo(
         raise InputError(f"{frames = }: the demo needs at least 2 frames, the first one is given")
     if size[0] % 2 or size[1] % 2:
         raise InputError(f"{size = }: height and width of the demo's video must be even")
-    taken = [name for name in OUTPUTS if (folder / name).exists()]
-    if taken and not overwrite:
-        raise InputError(f"{folder} holds {taken[0]} already: choose another folder, or overwrite")
     scene = SyntheticScene(seed, size, frames, objects)
     encoder, rules = load_encoder(weights), Protocol.named(protocol)
     settings = {
@@ -156,26 +153,30 @@ def run_demo(
         "protocol": asdict(rules),
         "scene": {"seed": seed, "size": list(size), "frames": frames, "objects": objects},
     }
-    with Lock(folder / ".lock"):
-        remove_leftovers(folder / name for name in OUTPUTS)
-        (folder / "scores.json").unlink(missing_ok=True)  # its presence says that all is complete
-        predicted, static = _run(scene, folder, encoder, rules)
+    with RunFolder(folder, "demo") as own:
+        if own.claim(settings, overwrite=overwrite) is Standing.COMPLETE:
+            raise InputError(f"{folder} holds a finished demo: --overwrite replaces it")
+        own.begin()
+        own.remove("scores.json")  # its presence says that all is complete
+        files = {name: own.file(name) for name in OUTPUTS}
+        predicted, static = _run(scene, files, encoder, rules)
         result = DemoResult(folder, settings, predicted, static)
-        write_json(folder / "scores.json", result.to_json())
+        write_json(files["scores.json"], result.to_json())
+        own.finish()
     return result
 
 
 def _run(
-    scene: SyntheticScene, folder: Path, encoder: Encoder, protocol: Protocol
+    scene: SyntheticScene, files: Mapping[str, Path], encoder: Encoder, protocol: Protocol
 ) -> tuple[Scores, Scores]:
     """Write everything but the scores, which are returned: of propagated and of static labels."""
     first = scene[0]
-    write_mask(folder / "mask.png", first.mask_labels)
-    save_points(folder / "keypoints.json", first.keypoint_labels)
+    write_mask(files["mask.png"], first.mask_labels)
+    save_points(files["keypoints.json"], first.keypoint_labels)
     with progress_bar("rendering") as progress:
-        _write_video(scene, folder / "video.mp4", progress)
+        _write_video(scene, files["video.mp4"], progress)
     with progress_bar("propagating") as progress:
-        return _propagate_and_score(scene, folder, encoder, protocol, progress)
+        return _propagate_and_score(scene, files, encoder, protocol, progress)
 
 
 class Tally:
@@ -214,13 +215,13 @@ class Tally:
 
 def _propagate_and_score(
     scene: SyntheticScene,
-    folder: Path,
+    files: Mapping[str, Path],
     encoder: Encoder,
     protocol: Protocol,
     progress: Callable[[int, int], None],
 ) -> tuple[Scores, Scores]:
     """Write the overlay and the contact sheet; scores of the propagated and of static labels."""
-    video, first = open_video(folder / "video.mp4"), scene[0]
+    video, first = open_video(files["video.mp4"]), scene[0]
     given = first.mask_labels, first.keypoint_labels
     masks, points = (propagate(video, g, encoder=encoder, protocol=protocol) for g in given)
     shown = set(np.linspace(0, len(scene) - 1, SHEET_COLUMNS).round().astype(int).tolist())
@@ -230,7 +231,7 @@ def _propagate_and_score(
     def draw(frame: NDArray[np.uint8], mask: Labels, keypoints: Labels) -> NDArray[np.uint8]:
         return overlay(overlay(frame, mask, alpha=0.4), keypoints)
 
-    with VideoWriter(folder / "overlay.mp4", FPS, scene.size) as writer:
+    with VideoWriter(files["overlay.mp4"], FPS, scene.size) as writer:
         steps = zip(scene, video.frames(), masks, points, strict=True)
         for truth, frame, mask, keypoints in steps:
             picture = draw(frame, mask.labels, keypoints.labels)
@@ -244,7 +245,7 @@ def _propagate_and_score(
             progress(truth.index + 1, len(scene))
     titles = [f"{row}, frame {t}" for row in sheet for t in sorted(shown)]
     pictures = [picture for row in sheet.values() for picture in row]
-    write_image(folder / "contact_sheet.png", contact_sheet(pictures, titles, len(shown)))
+    write_image(files["contact_sheet.png"], contact_sheet(pictures, titles, len(shown)))
     return predicted.scores(), static.scores()
 
 

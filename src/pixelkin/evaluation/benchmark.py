@@ -61,7 +61,7 @@ class Store(RunFolder):
         if not self._record(video).is_file():
             return False
         record = self.record(video)
-        if record.get("source") != video.source:
+        if record["source"] != video.source:
             return False
         if record["kind"] == "keypoints":
             return True
@@ -105,7 +105,9 @@ class Store(RunFolder):
         path = self._record(video)
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            if not {"kind", "source", "frames"} <= content.keys():
+                raise ValueError("not a record")
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is missing or damaged: remove it to start again") from error
         return content
 

@@ -29,7 +29,7 @@ from pixelkin.experiments.scale import Scale, load_scale, merge
 from pixelkin.experiments.synthetic import make_clips, make_davis
 from pixelkin.experiments.table import points_of, seeds_of
 from pixelkin.files import remove_leftovers, write_json
-from pixelkin.locks import Lock
+from pixelkin.locks import LOCK, Lock
 from pixelkin.run_folder import FORMAT, check_empty
 from pixelkin.types import InputError
 
@@ -91,7 +91,7 @@ def run_experiment(
     videos = load_split(davis, 2016, "val", list(sequences) or None)
     runs = Runs(out, size, [Path(d) for d in data], videos, tell)
     _claim(out, size, {"data": runs.digest, "davis": str(Path(davis).absolute())})
-    with Lock(out / name / ".lock"):
+    with Lock(out / name / LOCK):
         remove_leftovers(out / name / file for file in ("report.md", "results.csv", "plot.png"))
         return _Run(experiment, runs, command, minutes).go(report_only)
 
@@ -168,7 +168,7 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
     path = out / "experiment.json"
     settings = json.loads(json.dumps({"scale": scale.identity(), **facts}))
     head = {"kind": "experiment", "format": FORMAT}
-    lock = Lock(out / ".lock")
+    lock = Lock(out / LOCK)
     with closing(lock):
         lock.acquire(wait=True)  # others of these settings may begin now, too
         remove_leftovers([path])

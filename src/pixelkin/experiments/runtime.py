@@ -22,7 +22,7 @@ from pixelkin.experiments.report import markdown
 from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale, load_scale
 from pixelkin.files import remove_leftovers, write_json, write_text
-from pixelkin.locks import Lock
+from pixelkin.locks import LOCK, Lock
 from pixelkin.mining.confidence import (
     MINIMUM,
     entries,
@@ -136,7 +136,7 @@ def run_runtime(
         Path of the report.
     """
     size, folder = load_scale(scale), Path(out) / "runtime"
-    with Lock(folder / ".lock"):
+    with Lock(folder / LOCK):
         files = ("report.md", "results.csv", "plot.png", *(f"{n}x{n}.json" for n in size.cells))
         remove_leftovers(folder / name for name in files)
         return _report(folder, size, command, tell)

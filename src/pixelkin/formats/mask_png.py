@@ -131,8 +131,15 @@ def sniff(path: Path) -> bool:
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
-    """The mask of the frame that has the file's name, else of frame 0; see `read_mask`."""
-    return Annotations.of({video.number(path.stem) or 0: read_mask(path)}, str(path))
+    """The mask of the frame that has the file's name, else of frame 0; see `read_mask`.
+
+    In a folder of results, that of the frame whose result it is.
+    """
+    number = video.number(path.stem)
+    result = path.parent.parent / "frames" / f"{path.stem}.json"
+    if number is None and result.is_file() and path.stem.isdecimal():
+        number = int(path.stem)
+    return Annotations.of({number or 0: read_mask(path)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

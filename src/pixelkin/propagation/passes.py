@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +54,11 @@ class Pass:
 
     @property
     def digest(self) -> str:
-        """Its identity: all that decides its results beside video, encoder and protocol."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
+        """Its identity: all that decides its results beside video, encoder and protocol.
+
+        Not how far it goes: one that is cut short by a later keyframe has the results that it had.
+        """
+        return hashlib.sha256(repr(replace(self, frames=0)).encode()).hexdigest()
 
     def index(self, number: int) -> int:
         """Frame number in the video of the pass's `number`-th frame."""

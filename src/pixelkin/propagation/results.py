@@ -52,7 +52,7 @@ class ResultsFolder(RunFolder):
         super().__init__(folder, "propagation")
         self._video = VideoInfo("", 0, 0)
         self._passes: Sequence[Pass] = ()
-        self._finished: set[str] = set()  # digests of passes
+        self._finished: dict[str, int] = {}  # frames, by digest of the pass
         self._corrects = False  # passes of a finished or begun run, by other labels
         self._begun = False
 
@@ -87,8 +87,10 @@ class ResultsFolder(RunFolder):
         # With the same settings, passes decide what is replaced.
         standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
         stored = self.progress.get("passes", [])
-        self._finished = {p["digest"] for p in stored if p["finished"]}
-        same = [p["digest"] for p in stored] == [p.digest for p in passes]
+        self._finished = {p["digest"]: p["frames"] for p in stored if p["finished"]}
+        same = [(p["digest"], p["frames"]) for p in stored] == [
+            (p.digest, p.frames) for p in passes
+        ]
         complete = standing is Standing.COMPLETE
         if standing is Standing.NEW or (same and not complete):
             return False
@@ -101,7 +103,7 @@ class ResultsFolder(RunFolder):
                 f"{self.folder} holds {which} run{labels}: --overwrite replaces "
                 f"{'it' if same else 'what they change'}"
             )
-        if same or not self._finished & {p.digest for p in passes}:
+        if same or not any(self._is_finished(p) for p in passes):
             self.standing = Standing.NEW
         else:
             self._corrects = True
@@ -116,10 +118,12 @@ class ResultsFolder(RunFolder):
         if self.standing is Standing.NEW:
             return 0, {}
         number, state = part.frames, State()
-        if part.digest not in self._finished:
+        if not self._is_finished(part):
             number, state = self._state(part)
         files = (f for i in part.results(number) for f in self._files(i, part.kind))
         whole = all(file.is_file() for file in files)
+        if whole and number == part.frames and not state:
+            self._finished.setdefault(part.digest, number)
         return (number, state) if whole else (0, {})
 
     def write(self, prediction: Prediction) -> None:
@@ -138,9 +142,13 @@ class ResultsFolder(RunFolder):
 
     def finish_pass(self, part: Pass) -> None:
         """Keep that all results of a pass are there."""
-        self._finished.add(part.digest)
+        self._finished[part.digest] = part.frames
         self.note(self._progress())
+
+    def finish(self) -> None:
+        """Mark the run as complete."""
         self.remove(STATE)
+        super().finish()
 
     def lowest_confidence(self, reader: VideoReader) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame.
@@ -172,11 +180,10 @@ class ResultsFolder(RunFolder):
     def _begin(self) -> None:
         """Make room for the first result."""
         if self.standing is Standing.NEW:
-            self._finished = set()
+            self._finished = {}
             self.progress = self._progress()
             self.begin()
         else:
-            self._finished &= {p.digest for p in self._passes}
             if self._corrects:
                 self.remove(STATE)  # of labels whose results are about to be replaced
             self.note(self._progress())
@@ -185,10 +192,13 @@ class ResultsFolder(RunFolder):
 
     def _progress(self) -> dict[str, Any]:
         passes = [
-            {**asdict(p), "digest": p.digest, "finished": p.digest in self._finished}
+            {**asdict(p), "digest": p.digest, "finished": self._is_finished(p)}
             for p in self._passes
         ]
         return {"passes": passes}
+
+    def _is_finished(self, part: Pass) -> bool:
+        return self._finished.get(part.digest, 0) >= part.frames
 
     def _files(self, index: int, kind: str) -> tuple[Path, ...]:
         """The files of a frame's results."""
@@ -198,9 +208,10 @@ class ResultsFolder(RunFolder):
         try:
             with np.load(self.folder / STATE) as arrays:
                 state = {k: arrays[k] for k in arrays}
+            done = int(state.pop("done"))
             if str(state.pop("part")) != part.digest:
                 return 0, {}
-            return int(state.pop("done")), state
+            return (done, state) if done <= part.frames else (part.frames, {})
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return 0, {}
 

@@ -13,7 +13,7 @@ import torch
 from pixelkin.files import atomic_write
 from pixelkin.types import InputError
 
-FORMAT = 1
+FORMAT = 2  # 1: version 0.1, whose settings were others
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
@@ -39,5 +39,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError) as e:
         raise InputError(f"{path} is not a checkpoint of a training: {e}") from e
     if found != FORMAT:
-        raise InputError(f"{path} has checkpoint format {found}, this version reads {FORMAT}")
+        raise InputError(
+            f"{path} was written by another version of pixelkin (format {found}, this one reads "
+            f"{FORMAT}): choose another output folder"
+        )
     return state

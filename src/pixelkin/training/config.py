@@ -162,8 +162,8 @@ class Recipe:
         name: For logs and the encoder's config.
         seed: Of the initial weights and of all random choices.
         batch: Clips of one step, over all processes.
-        accumulate: Passes into which every process divides its part of a step, to save memory.
-            Batch-norm sees one pass at a time.
+        accumulate: Micro-batches into which every process divides its part of a step, to save
+            memory. Batch-norm sees one at a time.
         size: Side of the square views in pixels.
         precision: "bfloat16" computes the network in mixed precision; "auto" does so where the
             device has fast bfloat16 units.
@@ -199,21 +199,24 @@ class Recipe:
         _check("ema", self.ema, least=0, below=1)
         _check_sum("stages", [s.share for s in self.stages])
         if self.network.network != "resnet18":
-            raise InputError(f"network.network: {self.network.network!r} has no weights to train")
+            raise SettingError(
+                "network.network", f"{self.network.network!r} has no weights to train"
+            )
         try:
             with torch.device("meta"):
                 Encoder(self.network)
         except SettingError as error:
             raise error.below("network") from error
         if self.size < 4 * self.network.stride or self.size % self.network.stride:
-            raise InputError(
-                f"size: {self.size} must be a multiple of network.stride {self.network.stride}, "
-                f"and at least four times as large"
+            raise SettingError(
+                "size",
+                f"{self.size} must be a multiple of network.stride {self.network.stride}, and at "
+                "least four times as large",
             )
         self.check_processes(1)
 
     def check_processes(self, processes: int) -> None:
-        """Check that the batch divides evenly among objectives, processes and passes.
+        """Check that the batch divides evenly among objectives, processes and micro-batches.
 
         Raises:
             InputError: If it does not.
@@ -223,11 +226,11 @@ class Recipe:
                 clips = objective.share * self.batch
                 parts = self.accumulate * processes
                 if not math.isclose(clips, round(clips), abs_tol=1e-6) or round(clips) % parts:
-                    raise InputError(
-                        f"stages.{i}.objectives.{k}.share: {objective.share:g} of batch "
-                        f"{self.batch} is {clips:g} clips, which do not divide evenly among "
-                        f"{processes} process(es) of {self.accumulate} pass(es): change batch, "
-                        "share or accumulate"
+                    raise SettingError(
+                        f"stages.{i}.objectives.{k}.share",
+                        f"{objective.share:g} of batch {self.batch} is {clips:g} clips, which do "
+                        f"not divide evenly among {processes} process(es) of {self.accumulate} "
+                        "micro-batch(es): change batch, share or accumulate",
                     )
 
     def fingerprint(self) -> dict[str, Any]:
@@ -274,6 +277,6 @@ def save_recipe(recipe: Recipe, path: Path) -> None:
 
 def _check_sum(name: str, shares: list[float]) -> None:
     if not shares:
-        raise InputError(f"{name}: give at least one")
+        raise SettingError(name, "give at least one")
     if not math.isclose(sum(shares), 1.0, abs_tol=1e-3):
-        raise InputError(f"{name}: the shares sum to {sum(shares):g}, must sum to 1")
+        raise SettingError(name, f"the shares sum to {sum(shares):g}, must sum to 1")

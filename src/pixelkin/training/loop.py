@@ -24,10 +24,9 @@ from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.frames import sample_frames, sample_pairs
 from pixelkin.data.index import Source, cache_folder, digest, digest_of_files, index_videos
-from pixelkin.files import remove_leftovers
-from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
+from pixelkin.run_folder import RunFolder
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.log import Count, TrainingLog
@@ -112,11 +111,15 @@ def train(
     elif overrides:
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
     threads = cpu_threads(recipe.run.threads)
-    lock = Lock(Path(out) / ".lock")
-    with join_processes(recipe.run.device) as processes, threads, kept_memory(), closing(lock):
+    with (
+        join_processes(recipe.run.device) as processes,
+        threads,
+        kept_memory(),
+        RunFolder(Path(out), "training") as folder,
+    ):
         recipe.check_processes(processes.count)
-        processes.agree(lock.acquire)
-        return _Training(recipe, data, Path(out), resume, processes, validate).run()
+        processes.agree(lambda: folder.claim({}))  # what decides the weights is in the checkpoint
+        return _Training(recipe, data, folder, resume, processes, validate).run()
 
 
 class _Training:
@@ -124,12 +127,13 @@ class _Training:
         self,
         recipe: Recipe,
         data: Sequence[str | Path],
-        out: Path,
+        folder: RunFolder,
         resume: bool,
         processes: Processes,
         validate: Validate | None,
     ) -> None:
-        self.recipe, self.out, self.processes, self.validate = recipe, out, processes, validate
+        self.recipe, self.processes, self.validate = recipe, processes, validate
+        self.folder, self.out = folder, folder.folder
         run = recipe.run
         store = cache_folder() / "clips" if run.store is None else Path(run.store)
         index = (store if run.store != "" else cache_folder()) / "index.json"
@@ -152,7 +156,7 @@ class _Training:
         for spec in {spec for stage in specs for spec in stage}:
             self.dataset.eligible(spec)  # complains now rather than in a worker
         self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
-        self.checkpoint = out / "checkpoint.pt"
+        self.checkpoint = self.out / "checkpoint.pt"
         self.identity = {
             "recipe": recipe.fingerprint(),
             "data": digest(self.sources),
@@ -186,6 +190,7 @@ class _Training:
                 told.say(self._ending(user, late))
                 if not user:
                     self._export(told)
+                    self.folder.finish()
         encoder = None if user else self.out / "encoder"
         return TrainingResult(
             self.out, trainer.step, recipe.steps, encoder, figures, self.processes.is_main
@@ -226,7 +231,9 @@ class _Training:
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
         if self.processes.is_main:
-            remove_leftovers(self.out / name for name in FILES)
+            self.folder.begin()
+            for name in FILES:
+                self.folder.file(name)
             save_recipe(self.recipe, self.out / "recipe.yaml")
 
     def _log(self) -> TrainingLog:
