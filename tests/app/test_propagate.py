@@ -70,6 +70,9 @@ def test_labels_find_their_frame(work: Path) -> None:
 
 BAD = [
     (("missing.mp4", "--labels", "mask.png"), "no such file or folder: missing.mp4"),
+    (("", "--labels", "mask.png"), "an argument is empty"),
+    (("frames", "--labels", "mask.png", "--labels", "3=mask.png"), "--labels is given twice"),
+    (("frames", "--labels", "1.5=mask.png"), "1.5=mask.png; labels of a frame are NUMBER=FILE"),
     (("nothing", "--labels", "mask.png"), "nothing"),
     (("broken.mp4", "--labels", "mask.png"), "broken.mp4"),
     (("mask.jpg/*.png", "--labels", "mask.png"), "mask.jpg"),
@@ -196,3 +199,11 @@ def test_a_folder_with_what_desktops_leave_counts_as_empty(work: Path) -> None:
     for name in (".DS_Store", "Thumbs.db"):
         Path("out", name).touch()
     assert propagate("frames", "--labels", "mask.png", "--out", "out") == 0
+
+
+def test_what_labels_which_frame_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert propagate("frames", "--labels", "mask.png", "3=mask.png", "--out", "out") == 0
+    shown = capsys.readouterr().out
+    assert "labels: mask.png for 2 frames" in shown and "(00004): look there first" in shown
+    assert propagate("frames", "--labels", "out/masks/00003.png", "--out", "own") == 0
+    assert "labels: out/masks/00003.png for frame 3" in capsys.readouterr().out

@@ -11,6 +11,7 @@ import pytest
 from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
 from pixelkin.formats.id_png import read_ids
+from pixelkin.formats.mask_png import write_mask
 from pixelkin.propagation.passes import plan, propagate
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.results import ResultsFolder
@@ -308,3 +309,26 @@ def test_a_video_is_opened_once_and_a_reader_will_do(
     run = propagate_to_folder(reader, square(0), tmp_path / "out", encoder="lab")
     assert run.frames == FRAMES
     assert len(list(propagate(reader, square(0), encoder="lab"))) == FRAMES
+
+
+def test_labels_may_be_an_array_or_a_file(folder: Path, tmp_path: Path) -> None:
+    write_mask(tmp_path / "mask.png", square(0))
+    expected = next(propagate(folder, square(0), encoder="lab")).ids
+    for labels in (
+        square(0).ids,
+        square(0).ids > 0,
+        tmp_path / "mask.png",
+        str(tmp_path / "mask.png"),
+    ):
+        assert np.array_equal(next(propagate(folder, labels, encoder="lab")).ids, expected)
+
+
+def test_given_frames_do_not_ask_for_a_look(folder: Path, tmp_path: Path) -> None:
+    """Also where one of them lacks a point that another one has."""
+    both = np.array([[14, 24], [20, 30]], np.float32)
+    one = np.array([[16, 24], [np.nan, np.nan]], np.float32)
+    labels = {t: Labels.from_points(p, (HEIGHT, WIDTH)) for t, p in ((0, both), (1, one))}
+    run = propagate_to_folder(folder, labels, tmp_path / "o", encoder="lab")
+    assert run.lowest[0] > 1
+    every = {t: square(t) for t in range(FRAMES)}
+    assert propagate_to_folder(folder, every, tmp_path / "all", encoder="lab").lowest[1] == 1

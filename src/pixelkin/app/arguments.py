@@ -11,13 +11,22 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
+from pixelkin.types import InputError
+
+REPEATED = ("--set",)  # options that may be given several times
+
 
 def call(command: Callable[..., Any], name: str, arguments: Sequence[str], description: str) -> Any:
     """Run `command` with its parameters read from `arguments`.
 
     Exits with code 2 and usage on standard error where they do not fit, as InputError does.
+
+    Raises:
+        InputError: If one is empty, or an option is given twice.
     """
     import tyro
+
+    _check(arguments)
 
     registry = tyro.constructors.ConstructorRegistry()
     names = tyro.constructors.PrimitiveConstructorSpec(
@@ -36,6 +45,15 @@ def call(command: Callable[..., Any], name: str, arguments: Sequence[str], descr
             description=cleandoc(description),
             config=(tyro.conf.OmitArgPrefixes,),
         )
+
+
+def _check(arguments: Sequence[str]) -> None:
+    if "" in arguments:
+        raise InputError("an argument is empty: is it a variable of the shell that is not set?")
+    options = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+    for option in dict.fromkeys(options):
+        if options.count(option) > 1 and option not in REPEATED:
+            raise InputError(f"{option} is given twice: give it once, with all that belongs to it")
 
 
 def read_names(text: str) -> tuple[str, ...]:

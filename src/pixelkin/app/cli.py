@@ -14,7 +14,10 @@ COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "train": ("train", "learn an encoder from unlabelled videos"),
-    "evaluate": ("evaluate", "run or score a benchmark: davis, youtube_vos, vip, jhmdb"),
+    "evaluate": (
+        "evaluate",
+        "run or score a benchmark (davis, youtube_vos, vip, jhmdb), or keypoints",
+    ),
     "experiment": ("experiment", "compare trainings: tables, plots and reports"),
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }

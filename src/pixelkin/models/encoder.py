@@ -224,8 +224,8 @@ def _load_folder(folder: Path, name: str) -> Encoder:
     for file in (config_file, weights_file):
         if not file.is_file():
             raise InputError(
-                f"no encoder {name!r}: {file} does not exist; give a folder with config.json and "
-                f"weights.safetensors, or one of {', '.join(NAMED)}"
+                f"no encoder {name!r}: {file} does not exist; give {_meant(file.parent)} or one of "
+                f"{', '.join(NAMED)}"
             )
     try:
         raw = json.loads(config_file.read_text(encoding="utf-8"))
@@ -250,6 +250,13 @@ def _load_folder(folder: Path, name: str) -> Encoder:
         said = str(error).strip().splitlines()[:2][-1].strip()[:200]
         raise InputError(f"{weights_file} does not fit {config_file.name}: {said}") from error
     return encoder.eval()
+
+
+def _meant(folder: Path) -> str:
+    """Which folder may be meant where this one holds no encoder."""
+    if (folder / "encoder" / "config.json").is_file():  # of a training
+        return f"{folder / 'encoder'},"
+    return "a folder with config.json and weights.safetensors,"
 
 
 def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) -> None:

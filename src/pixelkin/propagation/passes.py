@@ -11,11 +11,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.background import prefetch
+from pixelkin.formats.registry import load_annotations
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.codec import Codec, codec_for
 from pixelkin.propagation.propagator import Propagator
@@ -31,7 +33,7 @@ from pixelkin.types import (
 )
 from pixelkin.video.reader import VideoReader, open_video
 
-Keyframes = Labels | Mapping[int, Labels] | Annotations
+Keyframes = Labels | Mapping[int, Labels] | Annotations | NDArray[Any] | str | Path
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,16 @@ def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
 def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[int, Labels]:
     """Keyframes by number, found to fit the video and each other before any work is done.
 
+    An array is a map of ids of frame 0, a path a file of labels.
+
     Raises:
         InputError: If they are of another size than the video, of several kinds, or mark nothing.
     """
-    if isinstance(labels, Labels):
+    if isinstance(labels, str | Path):
+        labels = load_annotations(labels, reader.info)
+    elif isinstance(labels, np.ndarray):
+        labels = {0: Labels.from_mask(labels)}
+    elif isinstance(labels, Labels):
         labels = {0: labels}
     annotations = labels if isinstance(labels, Annotations) else Annotations.of(labels)
     keyframes: dict[int, Labels] = {}
@@ -189,8 +197,9 @@ def propagate(
 
     Args:
         video: A file, a folder of frames, a glob pattern, or an open reader.
-        labels: Labels of frame 0, a mapping from frame number to labels, or annotations. Frames
-            take their labels from the keyframe before them, those before the first from it.
+        labels: Labels of frame 0, or a map of its ids, H x W; a mapping from frame number to
+            labels; annotations, or a file of them. Frames take their labels from the keyframe
+            before them, those before the first from it.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
 

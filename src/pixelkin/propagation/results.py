@@ -151,20 +151,22 @@ class ResultsFolder(RunFolder):
         super().finish()
 
     def lowest_confidence(self, reader: VideoReader) -> tuple[int, float]:
-        """(frame number, confidence) of the least certain frame.
+        """(frame number, confidence) of the least certain frame that was not given.
 
         Points that no keyframe has are not followed, so they do not count.
         """
         frames: dict[int, dict[int, float]] = {}
+        given: set[int] = set()
         followed: set[int] = set()
         for index in range(len(reader)):
             origin, values = load_confidence(self.folder, _stem(index, reader.info.name(index)))
             frames[index] = values
             if origin == "given":
+                given.add(index)
                 followed |= {i for i, value in values.items() if value > 0}
         confidence, index = min(
-            (min((v for i, v in values.items() if i in followed), default=0.0), index)
-            for index, values in frames.items()
+            (min((v for i, v in frames[index].items() if i in followed), default=0.0), index)
+            for index in (frames.keys() - given or given)
         )
         return index, confidence
 

@@ -69,7 +69,7 @@ def doctor() -> None:
     if broken:
         say(f"missing and needed: pip install {' '.join(broken)}")
     for extra in sorted({e for _, e in missing if e}):
-        say(f"optional: pip install 'pixelkin[{extra}]'")
+        say(f"optional ({extra}): pip install {' '.join(n for n, e in missing if e == extra)}")
     if not missing:
         say("everything is installed")
 

@@ -55,6 +55,7 @@ def propagate(
     rules = common.rules()
     reader = open_video(video)
     annotations = read_labels(labels, reader.info)
+    say(f"labels: {_frames_of(annotations)}")
     encoder = load_encoder(common.weights)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
@@ -78,7 +79,11 @@ def propagate(
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
     say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}")
-    say(f"lowest confidence {run.lowest[1]:.2f} in frame {run.lowest[0]}: look there first")
+    if run.lowest[1] < 1:  # otherwise all frames were given
+        index, confidence = run.lowest
+        name = reader.info.name(index)
+        named = "" if name is None else f" ({name})"
+        say(f"lowest confidence {confidence:.2f} in frame {index}{named}: look there first")
 
 
 def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:
@@ -98,14 +103,33 @@ def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:
     annotations = Annotations(Objects(), {})
     for item in files:
         number, path = _parse(item)
+        if not path.exists() and "=" in item:
+            raise InputError(
+                f"no such labels file: {item}; labels of a frame are NUMBER=FILE, counted from 0"
+            )
         found = load_annotations(path, video)
         try:
             if number is not None:
+                if len(found.frames) > 1:
+                    raise InputError(
+                        f"labels {len(found.frames)} frames: give it without {number}="
+                    )
                 found = Annotations.of({number: found.only()}, str(path))
             annotations = annotations.joined(found)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
     return annotations
+
+
+def _frames_of(annotations: Annotations) -> str:
+    """Which file labels which frames."""
+    files: dict[str, list[int]] = {}
+    for number in annotations.frames:
+        files.setdefault(annotations.called(number), []).append(number)
+    return "; ".join(
+        f"{file} for frame {frames[0]}" if len(frames) == 1 else f"{file} for {len(frames)} frames"
+        for file, frames in files.items()
+    )
 
 
 def _parse(item: str) -> tuple[int | None, Path]:
