@@ -12,7 +12,7 @@
 
 A process may be killed at any moment: the same command then goes on. The list comes before the
 mark, so a list without a mark is a run that was being begun, or replaced. Nothing outside of the
-folder is touched: links in it are neither followed nor replaced.
+folder is touched: no folder that is a link is written through.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 
 from pixelkin.app.cli import main
 from pixelkin.formats.id_png import read_ids
+from pixelkin.video import reader
 from pixelkin.video.reader import open_video
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 6
@@ -207,3 +209,20 @@ def test_what_labels_which_frame_is_said(work: Path, capsys: pytest.CaptureFixtu
     assert "labels: mask.png for 2 frames" in shown and "(00004): look there first" in shown
     assert propagate("frames", "--labels", "out/masks/00003.png", "--out", "own") == 0
     assert "labels: out/masks/00003.png for frame 3" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("video", ["video.mp4", "frames"])
+def test_a_command_opens_its_video_once(
+    work: Path, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    for name in ("VideoFile", "find_images"):
+        real = getattr(reader, name)
+
+        def counted(*given: object, real: Callable[..., object] = real) -> object:
+            opened.append(given)
+            return real(*given)
+
+        monkeypatch.setattr(reader, name, counted)
+    assert propagate(video, "--labels", "mask.png", "--out", "out", "--overlay") == 0
+    assert len(opened) == 1

@@ -304,9 +304,12 @@ def test_a_benchmark_is_one_class(tmp_path: Path) -> None:
     assert stored.score.right == result.score.right
 
 
-def test_the_old_name_of_quick_scores_still_works() -> None:
+def test_the_old_name_of_quick_scores_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And takes its parameter by the old name."""
     sys.modules.pop("pixelkin.evaluation.predict", None)
     with pytest.warns(DeprecationWarning, match=r"is now pixelkin\.evaluation\.quick"):
         old = importlib.import_module("pixelkin.evaluation.predict")
     quick = importlib.import_module("pixelkin.evaluation.quick")
-    assert old.score_encoder is quick.score_encoder and old.quick_score is quick.quick_score
+    assert old.quick_score is quick.quick_score
+    monkeypatch.setattr(quick, "score_encoder", lambda *given: given)
+    assert old.score_encoder("lab", sequences=["dog"]) == ("lab", ["dog"], None)

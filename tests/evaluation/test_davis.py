@@ -146,21 +146,18 @@ def test_overall_is_a_mean_over_objects(root: Path, tmp_path: Path) -> None:
 def test_official_csv(root: Path, tmp_path: Path) -> None:
     write(tmp_path / "results/pair", moving(2, step=2))
     score = score_results(load_split(root), tmp_path / "results")
-    paths = score.write_csv(tmp_path / "results", split="val")
-    assert [p.name for p in paths] == ["global_results-val.csv", "per-sequence_results-val.csv"]
-    header, figures = csv.reader(paths[0].read_text().splitlines())
+    tables = score.csv_tables(split="val")
+    assert list(tables) == ["global_results-val.csv", "per-sequence_results-val.csv"]
+    overall, sequences = tables.values()
+    header, figures = csv.reader(overall.splitlines())
     assert header == ["J&F-Mean", "J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay"]
     total = score.summary
     assert figures == [f"{v:.3f}" for v in (total.jf, *flat(total))]
-    header, first, second = csv.reader(paths[1].read_text().splitlines())
+    header, first, second = csv.reader(sequences.splitlines())
     assert header == ["Sequence", "J-Mean", "F-Mean"]
     one = score.sequences[0].objects[0]
     assert first == ["pair_1", f"{one.j.mean:.3f}", f"{one.f.mean:.3f}"]
     assert second[0] == "pair_2"
-    with pytest.raises(InputError, match="exists"):
-        score.write_csv(tmp_path / "results")
-    score.write_csv(tmp_path / "results", overwrite=True)
-    assert {p.suffix for p in (tmp_path / "results").iterdir()} == {".csv", ""}
 
 
 def test_order_of_predictions_does_not_matter(root: Path, tmp_path: Path) -> None:

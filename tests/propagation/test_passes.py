@@ -304,8 +304,7 @@ def test_a_video_is_opened_once_and_a_reader_will_do(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = open_video(folder)
-    for module in ("passes", "run"):
-        monkeypatch.setattr(f"pixelkin.propagation.{module}.open_video", None)
+    monkeypatch.setattr("pixelkin.video.reader.find_images", None)
     run = propagate_to_folder(reader, square(0), tmp_path / "out", encoder="lab")
     assert run.frames == FRAMES
     assert len(list(propagate(reader, square(0), encoder="lab"))) == FRAMES

@@ -34,7 +34,7 @@ def write_overlay(
     Returns:
         Path of overlay.mp4, written atomically into `folder`.
     """
-    reader = video if isinstance(video, VideoReader) else open_video(video)
+    reader = open_video(video)
     with ResultsFolder(Path(folder)) as results:
         results.lock()
         path = results.file(OVERLAY)

@@ -1,9 +1,16 @@
 """The old name of `pixelkin.evaluation.quick`, for one version."""
 
-import warnings
+from __future__ import annotations
 
-from pixelkin.evaluation.davis import every_nth
-from pixelkin.evaluation.quick import quick_score, score_encoder
+import warnings
+from collections.abc import Iterable
+
+from pixelkin.evaluation import quick
+from pixelkin.evaluation.davis import DavisVideo, every_nth
+from pixelkin.evaluation.quick import quick_score
+from pixelkin.evaluation.scores import Score
+from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.protocol import Protocol
 
 __all__ = ["every_nth", "quick_score", "score_encoder"]
 
@@ -12,3 +19,10 @@ warnings.warn(
     DeprecationWarning,
     stacklevel=2,
 )
+
+
+def score_encoder(
+    encoder: Encoder, sequences: Iterable[DavisVideo], protocol: Protocol | None = None
+) -> Score:
+    """`quick.score_encoder`, with the parameter's old name."""
+    return quick.score_encoder(encoder, sequences, protocol)

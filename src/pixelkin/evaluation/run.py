@@ -69,7 +69,7 @@ def evaluate(
     result = run_benchmark(
         make_benchmark(name, root, **options),
         encoder,
-        protocol=Protocol.named(protocol) if isinstance(protocol, str) else protocol,
+        protocol=None if protocol is None else Protocol.named(protocol),
         out=None if out is None else Path(out),
         overwrite=overwrite,
         bar=lambda title, _: nullcontext(progress if title == PREDICTING else None),
@@ -123,8 +123,8 @@ def run_benchmark(
     if benchmark.unscored is not None and out is None:
         raise InputError(f"{benchmark.unscored}: --out keeps what it takes")
     videos = benchmark.load()
-    weights = "given" if isinstance(encoder, Encoder) else str(encoder)
-    network = encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
+    weights = str(encoder) if isinstance(encoder, str | Path) else "given"
+    network = load_encoder(encoder)
     with _folder(out, draw, processes.count) as folder, Store(folder) as store:
         processes.agree(store.lock)
         share = f" (1 of {processes.count} processes)" if processes.count > 1 else ""

@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import Statistics, davis_statistics
-from pixelkin.files import check_writable, write_text
 
 Group = Literal["seen", "unseen"]  # categories that training has seen, and others
 
@@ -130,24 +128,6 @@ class Score:
             if len(s.j) > 1:
                 rows += [(f"  {k}", *o.cells()) for k, o in enumerate(s.objects, start=1)]
         return [*rows, ("overall", *self.summary.cells())]
-
-    def write_csv(
-        self, folder: str | Path, *, split: str = "val", overwrite: bool = False
-    ) -> tuple[Path, Path]:
-        """Write the two tables of the official code into `folder`, and return their paths.
-
-        They are global_results-<split>.csv and per-sequence_results-<split>.csv (one line an
-        object).
-
-        Raises:
-            InputError: If one of them exists and `overwrite` is false.
-        """
-        tables = self.csv_tables(split)
-        paths = [Path(folder) / name for name in tables]
-        check_writable(*paths, overwrite=overwrite)
-        for path, text in zip(paths, tables.values(), strict=True):
-            write_text(path, text)
-        return paths[0], paths[1]
 
     def csv_tables(self, split: str = "val") -> dict[str, str]:
         """The content of the official code's two tables, by file name."""

@@ -195,16 +195,19 @@ def check_frame(frame: NDArray[np.uint8]) -> None:
         )
 
 
-def load_encoder(name_or_path: str | Path = "default") -> Encoder:
+def load_encoder(name_or_path: str | Path | Encoder = "default") -> Encoder:
     """An encoder ready for inference.
 
     Args:
         name_or_path: "default" (the checkpoint in the package), "random" (untrained, seed 0),
-            "lab" (colour, no weights), or a folder written by `save_encoder`.
+            "lab" (colour, no weights), or a folder written by `save_encoder`. An encoder is
+            returned as it is.
 
     Raises:
         InputError: If there is no such name or folder, or its files do not fit together.
     """
+    if isinstance(name_or_path, Encoder):
+        return name_or_path
     name = str(name_or_path)
     if name == "lab":
         return Encoder(EncoderConfig(network="lab", temperature=None)).eval()

@@ -190,7 +190,7 @@ def propagate(
     video: str | Path | VideoReader,
     labels: Keyframes,
     *,
-    encoder: Encoder | str = "default",
+    encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
 ) -> Iterator[Prediction]:
     """Carry labels through a video.
@@ -210,10 +210,10 @@ def propagate(
     Raises:
         InputError: If the video cannot be read or the labels do not fit it.
     """
-    reader = video if isinstance(video, VideoReader) else open_video(video)
-    protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
+    reader = open_video(video)
+    protocol = Protocol.named(protocol)
     keyframes = checked(labels, reader, protocol)
-    encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    encoder = load_encoder(encoder)
     passes = plan(len(reader), keyframes)
     return (
         prediction

@@ -7,6 +7,7 @@ rest. Knows nothing about files or whole videos.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ class Propagator:
     """
 
     def __init__(
-        self, encoder: Encoder | str = "default", protocol: Protocol | str = "davis"
+        self, encoder: Encoder | str | Path = "default", protocol: Protocol | str = "davis"
     ) -> None:
-        self.protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
-        encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+        self.protocol = Protocol.named(protocol)
+        encoder = load_encoder(encoder)
         rough = self.protocol.fast and fast_bfloat16()
         dtype = torch.bfloat16 if rough else torch.float32
         self.encoder = encoder.for_inference(self.protocol.stride, dtype)

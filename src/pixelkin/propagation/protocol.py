@@ -134,12 +134,16 @@ class Protocol:
         return int(self.radius)
 
     @staticmethod
-    def named(name: str) -> Protocol:
+    def named(name: str | Protocol) -> Protocol:
         """A published protocol: davis (CRW), youtube_vos (MAST), jhmdb or vip (TimeCycle/UVC).
+
+        A protocol is returned as it is.
 
         Raises:
             InputError: If there is no protocol of that name.
         """
+        if isinstance(name, Protocol):
+            return name
         if name not in _NAMED:
             raise InputError(f"no protocol {name!r}: there are {', '.join(PROTOCOL_NAMES)}")
         return _NAMED[name]

@@ -45,7 +45,7 @@ def propagate_to_folder(
     labels: Keyframes,
     out: str | Path,
     *,
-    encoder: Encoder | str = "default",
+    encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
     overwrite: bool = False,
     reuse: bool = False,
@@ -71,11 +71,11 @@ def propagate_to_folder(
     Raises:
         InputError: If `out` holds other results, or as `propagate`.
     """
-    reader = video if isinstance(video, VideoReader) else open_video(video)
-    protocol = Protocol.named(protocol) if isinstance(protocol, str) else protocol
+    reader = open_video(video)
+    protocol = Protocol.named(protocol)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes)
-    encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    encoder = load_encoder(encoder)
     settings = fingerprint(reader, encoder, protocol)
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)

@@ -18,13 +18,15 @@ from pixelkin.video.container import MAX_HELD_BYTES, VideoFile
 from pixelkin.video.images import SUFFIXES, find_images, read_image
 
 
-def open_video(source: str | Path, *, held_bytes: int = MAX_HELD_BYTES) -> VideoReader:
+def open_video(
+    source: str | Path | VideoReader, *, held_bytes: int = MAX_HELD_BYTES
+) -> VideoReader:
     """A reader of `source`.
 
     Args:
         source: A video file (mp4, mov, avi, webm, mkv, ... whatever FFmpeg decodes), a folder of
             images, one image, or a glob pattern ("frames/*.jpg"). Images are in natural order:
-            frame2 before frame10.
+            frame2 before frame10. A reader is returned as it is.
         held_bytes: Decoded frames that reading a video file backwards may hold at once.
 
     Raises:
@@ -37,6 +39,8 @@ def open_video(source: str | Path, *, held_bytes: int = MAX_HELD_BYTES) -> Video
         >>> next(video.frames(10)).shape  # H x W x 3 uint8 RGB
         (96, 128, 3)
     """
+    if isinstance(source, VideoReader):
+        return source
     path = Path(source).expanduser()
     frames: _Frames
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
