@@ -49,6 +49,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 PROPAGATE = ["propagate", "frames", "--labels", "mask.png", "--weights", "lab", "--out"]
+OTHER = ["propagate", "frames", "--labels", "other.png", "--weights", "lab", "--out"]
 EVALUATE = ["evaluate", "davis", "--root", "DAVIS", "--year", "2016", "--weights", "lab"]
 EXPERIMENT = ["experiment", "criteria", "--scale", "smoke", "--seeds", "0", "--minutes", "1e-6"]
 
@@ -173,14 +174,14 @@ def test_replacing_a_run_goes_on_where_it_was(
     work: Path, name: str, nth: int, there: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*PROPAGATE, "out", "--overlay"]) == 0
-    command = [*PROPAGATE, "out", "--labels", "other.png", "--overwrite"]
+    command = [*OTHER, "out", "--overwrite"]
     killed_at(name, *command, nth=nth)
     capsys.readouterr()
     assert main(command) == 0
     shown = capsys.readouterr().out
     assert f"{FRAMES - there} frames in" in shown
     assert ("were there" in shown) == bool(there)
-    assert main([*PROPAGATE, "whole", "--labels", "other.png"]) == 0
+    assert main([*OTHER, "whole"]) == 0
     assert content(work / "out") == content(work / "whole")
     # Once it is finished, the same command replaces it.
     capsys.readouterr()
@@ -198,14 +199,14 @@ def refused(capsys: pytest.CaptureFixture[str], command: list[str]) -> str:
 def test_two_propagations_in_one_folder(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [*PROPAGATE, "out"]
     with waiting_at("00003.json", *command):
-        for other in (command, [*command, "--labels", "other.png", "--overwrite"]):
+        for other in (command, [*OTHER, "out", "--overwrite"]):
             assert "out is in use by another pixelkin command" in refused(capsys, other)
     assert main([*PROPAGATE, "whole"]) == 0
     assert content(work / "out") == content(work / "whole")
     # Before there is a mark as well.
     Path("go").unlink(), Path("waiting").unlink()
     with waiting_at("run.json", *PROPAGATE, "new"):
-        assert "new is in use" in refused(capsys, [*PROPAGATE, "new", "--labels", "other.png"])
+        assert "new is in use" in refused(capsys, [*OTHER, "new"])
     assert (read_ids(Path("new/masks/00000.png")) == read_ids(Path("mask.png")) // 255).all()
 
 

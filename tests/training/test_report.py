@@ -163,6 +163,6 @@ def test_without_matplotlib_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(InputError, match=r"pip install 'pixelkin\[plots\]'"):
+    with pytest.raises(InputError, match=r"needs matplotlib, of pixelkin\[plots\]: pip install"):
         write_report(tmp_path, load_encoder("lab"), [])
     assert not (tmp_path / "report.png").exists()

@@ -102,7 +102,9 @@ def new_figure(width: float, height: float) -> Any:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise InputError("drawing needs matplotlib: pip install matplotlib") from error
+        raise InputError(
+            "drawing needs matplotlib, of pixelkin[plots]: pip install matplotlib"
+        ) from error
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -24,7 +24,7 @@ from pixelkin.ops.transport.policy import (
 )
 
 Form = Literal["auto", "torch", "numba"]
-NEEDS = "compiled form needs numba (pip install numba), where this came up"
+NEEDS = "compiled form needs numba, of pixelkin[train] (pip install numba), where this came up"
 
 log = logging.getLogger(__name__)
 
