@@ -58,6 +58,9 @@ def test_evaluate_davis_predicts_keeps_and_scores(
     assert main([*command, "--out", "out", "--every", "2"]) == 2
     assert main([*command, "--json", "a.json"]) == 2
     assert "a.json exists" in capsys.readouterr().err
+    assert main([*command, "--csv", "."]) == 2  # found out before anything is predicted
+    shown = capsys.readouterr()
+    assert "global_results-val.csv exists" in shown.err and "predicting" not in shown.err
     Path("out/run.json").write_text("{")
     assert main([*command, "--out", "out"]) == 2
     assert "run.json is damaged" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixelkin.evaluation.davis import load_split, score_results, score_video
+from pixelkin.evaluation.davis import Davis, load_split, score_results, score_video
 from pixelkin.evaluation.metrics import boundary_f, davis_statistics, region_similarity
 from pixelkin.evaluation.scores import Score, SequenceScore
 from pixelkin.types import InputError
@@ -146,7 +146,7 @@ def test_overall_is_a_mean_over_objects(root: Path, tmp_path: Path) -> None:
 def test_official_csv(root: Path, tmp_path: Path) -> None:
     write(tmp_path / "results/pair", moving(2, step=2))
     score = score_results(load_split(root), tmp_path / "results")
-    tables = score.csv_tables(split="val")
+    tables = Davis(root=root).tables(score)
     assert list(tables) == ["global_results-val.csv", "per-sequence_results-val.csv"]
     overall, sequences = tables.values()
     header, figures = csv.reader(overall.splitlines())

@@ -173,7 +173,7 @@ class Benchmark(ABC, Generic[V]):
         ABOUT: What it is, how the folder must look, and what a run writes: the command's help.
         PROTOCOL: Its own propagation protocol.
         TAKES_MAPS: Whether predictions are maps, so that anyone's can be scored from PNG files.
-        HAS_TABLES: Whether its own code writes tables, which `tables` gives.
+        TABLES: Names of the tables that its own code writes and `tables` gives; {} are options.
         DECIDES: The fields that decide the predictions, besides the data set's folder.
     """
 
@@ -181,7 +181,7 @@ class Benchmark(ABC, Generic[V]):
     ABOUT: ClassVar[str]
     PROTOCOL: ClassVar[str]
     TAKES_MAPS: ClassVar[bool] = True
-    HAS_TABLES: ClassVar[bool] = False
+    TABLES: ClassVar[tuple[str, ...]] = ()
     DECIDES: ClassVar[tuple[str, ...]] = ("split",)
 
     root: Path
@@ -239,6 +239,11 @@ class Benchmark(ABC, Generic[V]):
     def submit(self, videos: Sequence[V], store: Store) -> str | None:  # noqa: ARG002
         """Write what an evaluation server takes, where there is one, and say so in one line."""
         return None
+
+    @property
+    def table_names(self) -> list[str]:
+        """Names of the files of `tables`."""
+        return [name.format_map(vars(self)) for name in self.TABLES]
 
     def tables(self, score: Any) -> Mapping[str, str]:  # noqa: ARG002
         """The tables that the benchmark's own code writes: content by file name."""

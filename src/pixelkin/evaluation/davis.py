@@ -240,7 +240,10 @@ Example:
 """
     NAME: ClassVar[str] = "davis"
     PROTOCOL: ClassVar[str] = "davis"
-    HAS_TABLES: ClassVar[bool] = True
+    TABLES: ClassVar[tuple[str, ...]] = (
+        "global_results-{split}.csv",
+        "per-sequence_results-{split}.csv",
+    )
     DECIDES: ClassVar[tuple[str, ...]] = ("year", "split", "every")
 
     year: Year = 2017
@@ -276,7 +279,7 @@ Example:
 
     def tables(self, score: Score) -> Mapping[str, str]:
         """The two CSV tables of the official code."""
-        return score.csv_tables(self.split)
+        return dict(zip(self.table_names, score.csv_tables(), strict=True))
 
 
 def _checked(ids: NDArray[Any], objects: int, year: Year, where: str) -> NDArray[Any]:

@@ -129,8 +129,8 @@ class Score:
                 rows += [(f"  {k}", *o.cells()) for k, o in enumerate(s.objects, start=1)]
         return [*rows, ("overall", *self.summary.cells())]
 
-    def csv_tables(self, split: str = "val") -> dict[str, str]:
-        """The content of the official code's two tables, by file name."""
+    def csv_tables(self) -> tuple[str, str]:
+        """The official code's two tables: of all, and of each object."""
         measures = [f"{m}-{s}" for m in "JF" for s in ("Mean", "Recall", "Decay")]
         total = self.summary
         figures = [f"{value:.3f}" for value in (total.jf, *total.j, *total.f)]
@@ -139,11 +139,8 @@ class Score:
             for s in self.sequences
             for k, o in enumerate(s.objects, start=1)
         ]
-        tables = {
-            f"global_results-{split}.csv": [",".join(["J&F-Mean", *measures]), ",".join(figures)],
-            f"per-sequence_results-{split}.csv": ["Sequence,J-Mean,F-Mean", *lines],
-        }
-        return {name: "\n".join(table) + "\n" for name, table in tables.items()}
+        overall = [",".join(["J&F-Mean", *measures]), ",".join(figures)]
+        return "\n".join([*overall, ""]), "\n".join(["Sequence,J-Mean,F-Mean", *lines, ""])
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,7 +57,9 @@ def run(name: str, arguments: Sequence[str]) -> None:
     kind = benchmark_class(name)
     options = call(_options(kind), f"evaluate {name}", arguments, kind.ABOUT)
     running, maps, tables = options.running, options.maps, options.tables
-    check_writable(running.json, overwrite=running.overwrite)
+    names = [] if tables.csv is None else options.benchmark.table_names
+    csv = [tables.csv / name for name in names]
+    check_writable(running.json, *csv, overwrite=running.overwrite)
     result: Result | None
     if maps.results is None:
         result = _predict(options.benchmark, running, maps)
@@ -69,7 +71,7 @@ def run(name: str, arguments: Sequence[str]) -> None:
 
 def _options(kind: type[Benchmark[Any]]) -> type[Any]:
     """A class of all options of a benchmark; groups that do not apply to it are not shown."""
-    shown = {Running: True, Maps: kind.TAKES_MAPS, Tables: kind.HAS_TABLES}
+    shown = {Running: True, Maps: kind.TAKES_MAPS, Tables: bool(kind.TABLES)}
     return make_dataclass(
         "Options",
         [
@@ -120,7 +122,5 @@ def _show(result: Result, running: Running, tables: Tables) -> None:
     if running.json is not None:
         write_json(running.json, result.figures)
     if tables.csv is not None:
-        paths = {tables.csv / name: text for name, text in result.tables.items()}
-        check_writable(*paths, overwrite=running.overwrite)
-        for path, text in paths.items():
-            write_text(path, text)
+        for name, text in result.tables.items():
+            write_text(tables.csv / name, text)
