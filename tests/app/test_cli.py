@@ -103,3 +103,28 @@ def test_doctor_says_what_would_install_what_is_missing(
     shown = capsys.readouterr().out
     assert "missing, for pixelkin[train]" in shown
     assert re.search(r"optional \(train\): pip install .*numba", shown)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("propagate", "frames", "--labels", "a.png"), "--out PATH Folder for the results"),
+        (("propagate", "--labels", "a.png", "frames", "--out", "o"), "VIDEO Video file, folder"),
+        (("propagate", "f", "--labels", "a.png", "--out", "o", "--short-side", "abc"),
+         "--short-side abc: must be a whole number"),
+        (("propagate", "f", "--labels", "a.png", "--out", "o", "--labl", "b"),
+         "Unrecognized options: --labl, b; Perhaps you meant: --labels"),
+        (("propagate", "f", "--labels", "a.png", "--out"), "Missing value for argument '--out'"),
+        (("evaluate", "davis", "--root", "x", "--every", "1.5"),
+         "--every 1.5: must be a whole number"),
+        (("evaluate", "davis", "--root", "x", "--year", "2018"), "invalid choice '2018' for"),
+    ],
+)  # fmt: skip
+def test_arguments_that_do_not_fit_are_one_line(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(list(arguments)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    command = " ".join(arguments[: 2 if arguments[0] == "evaluate" else 1])
+    assert line.startswith("pixelkin: error: ") and said in line
+    assert line.endswith(f"; see pixelkin {command} --help")

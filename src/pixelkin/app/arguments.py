@@ -6,8 +6,12 @@ with one a line; a `tuple` is a list of words of their own.
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Collection, Sequence
-from inspect import cleandoc
+from contextlib import redirect_stderr
+from functools import partial, wraps
+from inspect import cleandoc, isclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +23,9 @@ REPEATED = ("--set",)  # options that may be given several times
 def call(command: Callable[..., Any], name: str, arguments: Sequence[str], description: str) -> Any:
     """Run `command` with its parameters read from `arguments`.
 
-    Exits with code 2 and usage on standard error where they do not fit, as InputError does.
-
     Raises:
-        InputError: If one is empty, or an option is given twice.
+        InputError: If they do not fit, one is empty, or an option is given twice.
+        SystemExit: With code 0 after the help.
     """
     import tyro
 
@@ -37,14 +40,46 @@ def call(command: Callable[..., Any], name: str, arguments: Sequence[str], descr
         str_from_instance=lambda value: [",".join(value)],
     )
     registry.primitive_rule(lambda info: names if info.type == Collection[str] else None)
-    with registry:
-        return tyro.cli(
-            command,
-            prog=f"pixelkin {name}",
-            args=list(arguments),
-            description=cleandoc(description),
-            config=(tyro.conf.OmitArgPrefixes,),
-        )
+    said = io.StringIO()
+    try:
+        with registry, redirect_stderr(said):
+            read: Any = tyro.cli(
+                command if isclass(command) else _bound(command),
+                prog=f"pixelkin {name}",
+                args=list(arguments),
+                description=cleandoc(description),
+                config=(tyro.conf.OmitArgPrefixes,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(_reason(said.getvalue(), f"pixelkin {name} --help")) from None
+    return read if isclass(command) else read()
+
+
+def _bound(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
+    """A function of the same parameters that gives the call of `command`, not yet made."""
+
+    @wraps(command)
+    def bound(*positional: Any, **named: Any) -> Callable[[], Any]:
+        return partial(command, *positional, **named)
+
+    return bound
+
+
+def _reason(box: str, command: str) -> str:
+    """In one line what tyro says in a box of several."""
+    text = " ".join(box.translate(str.maketrans("╭╮╰╯│+|", "       ")).split())
+    sections = [s.strip() for s in re.split("[─-]{3,}", text)]
+    title, *rest = [s for s in sections if s and not s.startswith("For full helptext")]
+    reason = rest[0] if rest else title.lstrip("─- ")
+    wrong = re.match(r"Error parsing (--\S+): .*? could be instantiated from \['(.*?)'\]", reason)
+    plain = re.match(r"Error parsing (--\S+): .* for (?:int|float).*: '(.*?)'", reason)
+    if found := wrong or plain:
+        kind = "a whole number" if re.search(r"\bint\b", reason) else "a number"
+        reason = f"{found[1]} {found[2]}: must be {kind}"
+    meant = [s for s in rest[1:] if s.startswith("Perhaps you meant")]
+    return "; ".join([reason, *meant, f"see {command}"])
 
 
 def _check(arguments: Sequence[str]) -> None:

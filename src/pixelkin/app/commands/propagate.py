@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -31,9 +32,9 @@ Example:
 
 
 def propagate(
-    video: tyro.conf.Positional[str],
+    video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")],
     /,
-    labels: tuple[str, ...],
+    labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")],
     out: Path,
     common: Faster,
     overlay: bool = False,
@@ -41,7 +42,7 @@ def propagate(
     """Carry labels through a video.
 
     Args:
-        video: Video file, folder of frames, or quoted glob pattern.
+        video: Video file, folder of frames, or quoted glob pattern; comes before the options.
         labels: Label files: FILE or FRAME_NUMBER=FILE.
         out: Folder for the results.
         common: How to carry them.

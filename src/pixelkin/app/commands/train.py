@@ -32,7 +32,7 @@ Example:
 
 
 def train(
-    recipe: tyro.conf.Positional[Path],
+    recipe: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RECIPE")],
     /,
     data: tuple[Path, ...],
     out: Path,

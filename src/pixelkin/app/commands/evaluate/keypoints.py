@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -25,7 +26,7 @@ Example:
 
 
 def evaluate(
-    video: tyro.conf.Positional[str],
+    video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")],
     /,
     truth: Path,
     common: Common,
