@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from pixelkin.experiments.positives import FIRST_SEED, cases
 from pixelkin.experiments.views import Pair, Views, agreed, encode, make_views, synthetic_pairs
 from pixelkin.mining.positives import mine
 from pixelkin.mining.settings import Mining
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
 
 SIDE, STRIDE = 16, 8
 CELLS = np.stack(np.meshgrid(range(SIDE), range(SIDE)), axis=-1).reshape(-1, 2)
@@ -211,3 +212,33 @@ def test_options_that_do_not_fit_are_refused(
 ) -> None:
     assert main(["experiment", name, "--scale", "smoke", "--out", str(tmp_path), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_course_of_a_training_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Encoders that know their step are told apart by it; others' truth ranks them as well."""
+    folders = []
+    for step, name in ((10, "default"), (0, "random"), (20, "default")):
+        encoder = load_encoder(name)
+        encoder.config = replace(encoder.config, meta={"training": {"step": step}})
+        save_encoder(encoder, tmp_path / "points" / str(step))
+        folders.append(str(tmp_path / "points" / str(step)))
+    options = ["--scale", "smoke", "--weights", "default", *folders, "--out", str(tmp_path / "out")]
+    assert main(["experiment", "positives", *options]) == 0
+    report = (tmp_path / "out" / "positives" / "report.md").read_text()
+    assert "--weights default points/10 points/0 points/20" in report
+    first, second = (x.splitlines() for x in report.split("| weights |")[1:])
+    for table in (first, second):
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table[2:6]]
+        assert [row[0] for row in rows] == [
+            "default", "points/10 (step 10)", "points/0 (step 0)", "points/20 (step 20)",
+        ]  # fmt: skip
+        assert rows[0][1:] == rows[1][1:] == rows[3][1:] != rows[2][1:]
+    ranks = next(x for x in report.splitlines() if x.startswith("| share of mutual"))
+    told = [x.strip() for x in ranks.strip("|").split("|")[1:]]
+    assert len(told) == 7 and all(x == "–" or -1 <= float(x) <= 1 for x in told)
+    with (tmp_path / "out" / "positives" / "results.csv").open() as file:
+        rows = [x for x in csv.DictReader(file) if x["rule"] == "argmax"]
+    assert sum(x["step"] == "" for x in rows) == 33 and sum(x["step"] == "10" for x in rows) == 7
+    capsys.readouterr()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from pixelkin.experiments.views import SIDE, STRIDE, Views, encode
+from pixelkin.experiments.views import CROPS, SIDE, STRIDE, Views, encode
 from pixelkin.mining.confidence import Matches, Transport
 from pixelkin.mining.curriculum import Curriculum
 from pixelkin.mining.positives import Geometry, mine
@@ -126,6 +126,11 @@ class Case(NamedTuple):
 
 # Where thresholds and epsilons are varied as well.
 FOCUS = (Case("synthetic", 0, "strong", "slight"), Case("synthetic", 8, "shared", "slight"))
+# Where v is compared.
+VARIANCE = (
+    *(Case("synthetic", 0, crop, "same") for crop in CROPS),
+    *(Case("synthetic", gap, "shared", "same") for gap in (8, 32)),
+)
 
 
 class Counted(NamedTuple):

@@ -22,6 +22,7 @@ from pixelkin.experiments.counts import (
     LEVELS,
     OPTIONS,
     SWEEP,
+    VARIANCE,
     Case,
     Count,
     Counted,
@@ -127,6 +128,8 @@ def _lines(
         tell(f"{case.source}, {case.gap} frames apart, crops {case.crop}, colours {case.colour}")
         beyond = beyond_window(views, Mining())
         for i, network in enumerate(networks):
+            if i and network.step is not None and case not in (*FOCUS, *VARIANCE):
+                continue  # of a training's course, the report has no more
             rules = (*LEVELS, *OPTIONS, *(SWEEP if case in FOCUS and not i else ()))
             found = count(network.encoder, views, rules)
             for rule in rules:

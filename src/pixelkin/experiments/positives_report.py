@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from scipy.stats import spearmanr
 
 from pixelkin.experiments.counts import (
     EPSILONS,
@@ -13,6 +14,7 @@ from pixelkin.experiments.counts import (
     LEVELS,
     OPTIONS,
     THRESHOLDS,
+    VARIANCE,
     Case,
     Count,
     Counted,
@@ -39,6 +41,7 @@ KINDS = (
     "1.1, hue 0.02) or *strong*ly (0.6 to 1.4, hue 0.1, grey 0.1). Each entry is precision "
     "(coverage), in percent."
 )
+FEWEST = 4  # networks: with fewer, ranks say nothing
 ENOUGH = 100  # positives: with fewer, two precisions are not compared
 
 
@@ -63,11 +66,6 @@ class Table:
     def line(self, case: Case) -> Counted:
         """A line of the case with the first network."""
         return self._known[self.first, case, "argmax"]
-
-    @property
-    def training(self) -> list[tuple[int, str]]:
-        """(step, name) of the networks that know how long they were trained, ascending."""
-        return sorted((step, name) for name, step in self.networks if step is not None)
 
 
 def write_report(
@@ -96,7 +94,7 @@ def write_report(
     for source in ("synthetic", "clips"):
         sections += _crops(table, source)
     sections += [*_videos(table), *_judged(table), "## Epsilon and threshold", *_sweep(table)]
-    sections += ["## The variance of T", _variance(table), *_training(table)]
+    sections += ["## The variance of T", _variance(table), *_ranks(table), *_networks(table)]
     path = folder / "report.md"
     write_text(path, "\n\n".join(sections) + "\n")
     return path
@@ -219,33 +217,61 @@ def _sweep(table: Table) -> Iterator[str]:
 
 
 def _variance(table: Table) -> str:
-    cases = [Case("synthetic", 0, crop, "same") for crop in CROPS]
-    cases += [Case("synthetic", gap, "shared", "same") for gap in (8, 32)]
     rules = {"0.02": "qtc", "0.05": "qtc_05"}
-    heads = [f"{c.crop}, gap {c.gap}, {e}" for e in rules for c in cases]
+    heads = [f"{c.crop}, gap {c.gap}, {e}" for e in rules for c in VARIANCE]
     rows = [["v by crops, gap and epsilon", *heads]]
     for name, step in table.networks:
-        figures = [table.count(c, rule, name).variance for rule in rules.values() for c in cases]
-        shown = name if step is None else f"{name} (step {step})"
-        rows.append([shown, *(f"{v:.3f}" for v in figures)])
+        figures = [table.count(c, rule, name).variance for rule in rules.values() for c in VARIANCE]
+        rows.append([_title(name, step), *(f"{v:.3f}" for v in figures)])
     return (
         f"{markdown(rows)}\n\nv = (1/N) sum T^2: {1 / SIDE**2:.3f} if T is flat, 1 if it is a "
         "permutation; colours the same."
     )
 
 
-def _training(table: Table) -> Iterator[str]:
-    if len(table.training) < 2:
+def _ranks(table: Table) -> Iterator[str]:
+    """Whether a number that needs no truth ranks networks as the truth does."""
+    if len(table.networks) < FEWEST:
         return
-    yield "## Over a training"
+    cases = [*FOCUS, *VARIANCE]
+    signals = {
+        "v, epsilon 0.02": ("qtc", "variance"),
+        "v, epsilon 0.05": ("qtc_05", "variance"),
+        "share of mutual matches": ("q", "coverage"),
+    }
+    rows = [["gap, crops, colours", *(f"{c.gap}, {c.crop}, {c.colour}" for c in cases)]]
+    for label, (rule, figure) in signals.items():
+        cells = []
+        for case in cases:
+            names = [name for name, _ in table.networks]
+            truth = [table.count(case, "argmax", name).precision for name in names]
+            told = [getattr(table.count(case, rule, name), figure) for name in names]
+            differ = len(set(truth)) > 1 and len(set(told)) > 1
+            cells.append(f"{spearmanr(truth, told).statistic:+.2f}" if differ else "–")
+        rows.append([label, *cells])
+    yield markdown(rows)
+    yield (
+        f"Rank correlation with the precision of argmax over the {len(table.networks)} networks: "
+        "+1 where the number ranks them as the truth does."
+    )
+
+
+def _networks(table: Table) -> Iterator[str]:
+    """What the rules find with each network, those of a training's course among them."""
+    yield "## By weights"
     for case in FOCUS:
-        rows = [["step", *(r.label for r in LEVELS), OPTIONS[0].label, "v, 0.02", "v, 0.05"]]
-        for step, name in table.training:
+        rows = [["weights", *(r.label for r in (*LEVELS, OPTIONS[0])), "v, 0.02", "v, 0.05"]]
+        for name, step in table.networks:
             found = [table.count(case, r.name, name) for r in (*LEVELS, OPTIONS[0])]
             v = [table.count(case, rule, name).variance for rule in ("qtc", "qtc_05")]
-            rows.append([str(step), *map(_both, found), *(f"{x:.3f}" for x in v)])
+            cells = [*map(_both, found), *(f"{x:.3f}" for x in v)]
+            rows.append([_title(name, step), *cells])
         yield markdown(rows)
         yield f"Gap {case.gap}, crops {case.crop}, colours {case.colour}."
+
+
+def _title(name: str, step: int | None) -> str:
+    return name if step is None else f"{name} (step {step})"
 
 
 def percent(value: float) -> str:

@@ -132,7 +132,8 @@ def _command(
     words += ["--sequences", ",".join(sequences)] if sequences else []
     words += ["--seeds", *map(str, seeds)] if seeds else []
     for option, encoders in (("--weights", weights), ("--judges", judges)):
-        words += [option, *encoders] if encoders else []
+        # As the report calls them: a folder by its last two names.
+        words += [option, *("/".join(Path(e).parts[-2:]) for e in encoders)] if encoders else []
     return shlex.join([*words, "--out", out.name])
 
 
