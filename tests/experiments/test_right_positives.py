@@ -125,6 +125,9 @@ def test_counts_are_shares_of_the_same_cells(encoder: Encoder) -> None:
     argmax = found["argmax"]
     assert argmax.coverage == 1 and argmax.positives == 4 * 256
     assert argmax.no_partner == pytest.approx(1 - partner)
+    first, second = encode(encoder, views.views)
+    ends = np.stack([np.bincount(s.argmax(1), minlength=256) for s in (first @ second.mT).numpy()])
+    assert argmax.crowding == pytest.approx(np.sort(ends)[:, -13:].sum() / 1024)
     for x in found.values():
         assert x.recall * partner == pytest.approx(x.precision * x.coverage, abs=1e-6)
         assert x.precision + x.no_partner <= 1

@@ -94,6 +94,8 @@ class Count(NamedTuple):
             are none.
         no_partner: Share of the positives whose cell has no partner; they are never right.
         recall: Share of the cells with a partner that have a right positive.
+        crowding: Share of the positives that end on the twentieth of the cells on which most end,
+            mean over the pairs; NaN if there are none.
         variance: v of T, mean over the pairs; NaN where the rule needs no T.
         residual: Of Sinkhorn's algorithm, mean over the pairs.
     """
@@ -103,6 +105,7 @@ class Count(NamedTuple):
     precision: float
     no_partner: float
     recall: float
+    crowding: float
     variance: float
     residual: float
 
@@ -207,6 +210,17 @@ def _count(
         float(correct.sum()) / total if total else float("nan"),
         float(lost.sum()) / total if total else float("nan"),
         len(torch.unique(numbers[correct])) / max(1, int(views.partner.sum())),
+        _crowding(found, len(views.views)),
         float(mined.variance.mean()) if follows else float("nan"),
         float(mined.residual.mean()),
     )
+
+
+def _crowding(found: Matches, pairs: int) -> float:
+    """See `Count.crowding`."""
+    if not len(found.values):
+        return float("nan")
+    ends = torch.bincount(found.clips * SIDE**2 + found.targets, minlength=pairs * SIDE**2)
+    ends = ends.view(pairs, -1)[ends.view(pairs, -1).sum(1) > 0]
+    crowd = torch.topk(ends, -(-(SIDE**2) // 20), dim=1).values.sum(1)
+    return float((crowd / ends.sum(1)).mean())

@@ -139,7 +139,9 @@ def _crops(table: Table, source: str) -> Iterator[str]:
         return
     title = "Synthetic frames" if source == "synthetic" else "Frames of real clips"
     yield f"### {title}"
-    yield markdown(_overview(table, cases, [f"{c.colour}, {c.crop}" for c in cases], "colours"))
+    rows = _overview(table, cases, [f"{c.colour}, {c.crop}" for c in cases], "colours, crops")
+    crowds = (percent(table.count(c, "argmax").crowding) for c in cases)
+    yield markdown([*rows, ["crowding of argmax", *crowds]])
     case = Case(source, 0, "strong", "slight")
     rows = [["colours slight, crops strong", "coverage", "precision", "no partner", "recall"]]
     for rule in (*LEVELS, *OPTIONS):
@@ -148,7 +150,8 @@ def _crops(table: Table, source: str) -> Iterator[str]:
         rows.append([rule.label, *map(percent, figures)])
     yield markdown(rows)
     yield (
-        f"{percent(table.line(case).partner)} % of the cells have a partner. No partner: share of "
+        f"{percent(table.line(case).partner)} % of the cells have a partner. Crowding: share of "
+        "the best matches that end on a twentieth of the cells. No partner: share of "
         "the positives whose cell has none. Recall: share of the cells with a partner that get a "
         "right positive. At gap 0 the window knows the answer, as nothing moves: what it gives "
         "counts in videos only."
