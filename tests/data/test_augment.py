@@ -74,6 +74,59 @@ def test_views_are_not_off_by_a_fraction_of_a_pixel(size: int) -> None:
     assert np.abs(means.mean(axis=0)).max() < 0.04  # of a frame's pixel, in x and y
 
 
+def test_views_that_are_drawn_apart_are_as_they_always_were() -> None:
+    """Bits that recipes without `crop_jitter` depend on."""
+    rng = np.random.default_rng(3)
+    expected = [
+        [2.1025372178134076, -0.2670103242882211, 17.506424201208745],
+        [0.2219313040416604, 2.5296077395689416, 48.80175295464288],
+    ]
+    assert draw_view(Augmentation(), (240, 320), 64, (0.3, 0.6), rng).tolist() == expected
+    assert rng.random() == 0.479051298140834
+
+
+def shared_views(kind: Augmentation, seed: int, size: int = 64) -> np.ndarray:
+    """Maps of two views of a clip, 2 x 2 x 3."""
+    rng = np.random.default_rng(seed)
+    centre = (rng.random(), rng.random())
+    shared = draw_view(kind, (150, 220), size, centre, rng)
+    frame = coordinate_frame(150, 220)
+    return np.stack([augment(frame, kind, size, centre, rng, shared)[1] for _ in range(2)])
+
+
+@pytest.mark.parametrize("scale", [(0.3, 0.6), (1.0, 1.0)])
+def test_shared_crops_are_moved_and_nothing_else(scale: tuple[float, float]) -> None:
+    """By the same law wherever the crop lies, also where it fills the frame."""
+    kind = Augmentation(scale=scale, rotation=20, crop_jitter=0.15)
+    maps = np.stack([shared_views(kind, seed) for seed in range(600)])
+    assert np.array_equal(maps[:, 0, :, :2], maps[:, 1, :, :2])
+    offset = maps[:, 1, :, 2] - maps[:, 0, :, 2]
+    moved = np.linalg.solve(maps[:, 0, :, :2], offset[..., None])[..., 0] / 64  # shares of the side
+    assert np.abs(moved).max() <= 0.3 + 1e-9
+    # The difference of two uniform shifts of up to 0.15, of each other and of place independent.
+    assert moved.std(axis=0) == pytest.approx(np.full(2, 0.15 * math.sqrt(2 / 3)), rel=0.1)
+    assert np.abs(moved.mean(axis=0)).max() < 0.02
+    middle = maps.mean(axis=1) @ np.array([31.5, 31.5, 1])
+    assert np.abs(np.corrcoef(moved.T, middle.T)[:2, 2:]).max() < 0.15
+    corners = maps @ np.array([[-0.5, 63.5, -0.5, 63.5], [-0.5, -0.5, 63.5, 63.5], [1] * 4])
+    assert corners.min() >= -0.5 - 1e-9
+    assert corners[..., 0, :].max() <= 219.5 + 1e-9 and corners[..., 1, :].max() <= 149.5 + 1e-9
+
+
+def test_a_cells_place_does_not_tell_where_it_is_in_the_other_view() -> None:
+    """With 16 cells a side, few lie where they lay, although most are in both views."""
+    kind = Augmentation(crop_jitter=0.15)
+    cells = (np.stack(np.meshgrid(range(16), range(16)), -1).reshape(-1, 2) * 4).astype(float)
+    stays = seen = 0.0
+    for seed in range(300):
+        first, second = shared_views(kind, seed)
+        there = cells @ first[:, :2].T + first[:, 2] - second[:, 2]
+        there = np.linalg.solve(second[:, :2], there.T).T / 4
+        stays += (np.abs(there - cells / 4) < 0.5).all(axis=1).mean() / 300
+        seen += ((there > -0.5) & (there < 15.5)).all(axis=1).mean() / 300
+    assert stays < 0.06 and seen > 0.75
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10**6), height=st.integers(20, 500), width=st.integers(20, 500))
 def test_views_lie_inside_the_frame(seed: int, height: int, width: int) -> None:
@@ -191,6 +244,7 @@ def test_same_generator_same_view() -> None:
         {"hue": 0.7},
         {"rotation": -1.0},
         {"shift": math.nan},
+        {"crop_jitter": 1.5},
     ],
 )
 def test_wrong_settings_are_named(wrong: dict[str, object]) -> None:

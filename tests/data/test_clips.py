@@ -55,11 +55,16 @@ def test_batches_depend_on_keys_alone(sources: list[Source], tmp_path: Path) -> 
     assert not same(full[0], other_seed)
 
 
-def test_views_show_their_frames(sources: list[Source]) -> None:
+@pytest.mark.parametrize("crop_jitter", [None, 0.15])
+def test_views_show_their_frames(sources: list[Source], crop_jitter: float | None) -> None:
     """Bilinear look-up through to_frame and times in the decoded video gives the views back."""
-    data = dataset(sources, augmentation=STILL, settings=ClipSettings(short_side=56))
+    kind = replace(STILL, crop_jitter=crop_jitter)
+    data = dataset(sources, augmentation=kind, settings=ClipSettings(short_side=56))
     batch = next(clip_loader(data, keys(PAIR, range(1), batch=12), workers=0))
     assert set(batch.videos.tolist()) == {0, 1, 2}
+    linear = batch.to_frame[..., :2]
+    assert torch.equal(linear[:, 0], linear[:, 1]) == (crop_jitter is not None)
+    assert not (batch.to_frame[:, 0] == batch.to_frame[:, 1]).all(2).all(1).any()
     y, x = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
     pixels = torch.stack([x, y, torch.ones_like(x)])
     for i in range(len(batch)):

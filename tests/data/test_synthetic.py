@@ -134,6 +134,8 @@ def test_tracks_from_a_later_frame_run_both_ways(seed: int) -> None:
     np.testing.assert_allclose(positions[5], queries, atol=1e-9)
     back, _ = scene.tracks(positions[9][visible[9]], start=9)
     np.testing.assert_allclose(back[2], positions[2][visible[9]], atol=1e-9)
+    some, seen = scene.tracks(queries, start=5, frames=[9, 2])
+    assert np.array_equal(some, positions[[9, 2]]) and np.array_equal(seen, visible[[9, 2]])
 
 
 @pytest.mark.parametrize("seed", SEEDS)

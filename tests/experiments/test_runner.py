@@ -120,7 +120,9 @@ def test_options_train_every_row(out: Path) -> None:
     recipes = (yaml.safe_load(p.read_text()) for p in (out / "runs").glob("*-0-*/recipe.yaml"))
     trained = [recipe["stages"][0]["objectives"][0]["settings"] for recipe in recipes]
     for part, change in (
-        ("confidence", {"level": "q", "hard_q": True}),
+        ("confidence", {"level": "q", "threshold": 1.0}),
+        ("confidence", {"level": "q", "threshold": 0.5}),
+        ("confidence", {"level": "qtc", "hard_q": True}),
         ("transport", {"dustbin": 0.5}),
         ("negatives", {"floor": 4, "hardness": "cosine"}),
     ):

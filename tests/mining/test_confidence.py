@@ -28,7 +28,8 @@ def test_q_is_its_formula() -> None:
     q = forward_backward(torch.from_numpy(s)).numpy()
     clipped = np.maximum(s, 1e-3)
     for b, i, j in np.ndindex(*s.shape):
-        expected = clipped[b, i, j] ** 2 / (clipped[b, i].max() * clipped[b, :, j].max())
+        bests = clipped[b, i].max(), clipped[b, :, j].max()
+        expected = clipped[b, i, j] ** 2 / np.prod(bests) if min(bests) > 1e-3 else 0.0
         assert q[b, i, j] == pytest.approx(expected, rel=1e-12)
 
 
@@ -39,6 +40,7 @@ def test_q_is_one_exactly_where_both_are_best(s: np.ndarray) -> None:
     q = forward_backward(torch.from_numpy(s)).numpy()
     clipped = np.maximum(s, np.float32(1e-3))
     mutual = (clipped == clipped.max(1, keepdims=True)) & (clipped == clipped.max(0, keepdims=True))
+    mutual &= clipped > np.float32(1e-3)
     assert (q[mutual] == 1).all()
     # One unit of rounding below the best may round to 1.
     near = clipped.astype(float) ** 2 / np.outer(clipped.max(1), clipped.max(0)) > 1 - 3e-7
@@ -50,6 +52,19 @@ def test_hard_q_keeps_mutual_nearest_neighbours() -> None:
     expected = torch.zeros(3, 3)
     expected[1, 0], expected[2, 2] = 0.95, 0.85
     torch.testing.assert_close(forward_backward(s, hard=True), expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_what_resembles_nothing_has_no_match(hard: bool) -> None:
+    s = torch.tensor([[0.9, 0.2, -0.3], [-0.1, -0.5, -0.2], [0.3, 0.6, 0.0]])
+    q = forward_backward(s, hard=hard)
+    assert float(q[1].abs().sum()) == 0 and float(q[:, 2].abs().sum()) == 0
+    expected = torch.tensor([0.9, 0.6]) if hard else torch.ones(2)
+    assert torch.equal(q[[0, 2], [0, 1]], expected)
+    opposed = forward_backward(-torch.rand(2, 4, 5), hard=hard)
+    assert float(opposed.abs().sum()) == 0
+    t = optimal_transport(forward_backward(-torch.rand(5, 5), hard=hard))
+    torch.testing.assert_close(t, torch.full((5, 5), 0.2))  # and T knows nothing
 
 
 def test_mining_carries_no_gradient_and_leaves_its_input_alone() -> None:

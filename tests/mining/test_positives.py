@@ -46,16 +46,23 @@ def dense(noise: float) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0])
-@pytest.mark.parametrize("level", ["argmax", "q", "qt", "qtc"])
-def test_positives_are_those_of_the_dense_matrices(level: Any, noise: float) -> None:
-    found = mine(*scene(noise), replace(MINING, confidence=Confidence(level))).positives
+@pytest.mark.parametrize(
+    ("level", "threshold"),
+    [("argmax", None), ("q", None), ("q", 0.5), ("qt", None), ("qtc", None), ("qtc", 0.7)],
+)
+def test_positives_are_those_of_the_dense_matrices(
+    level: Any, threshold: float | None, noise: float
+) -> None:
+    confidence = Confidence(level, threshold)
+    found = mine(*scene(noise), replace(MINING, confidence=confidence)).positives
     x = dense(noise)
     best = {"argmax": x["s"], "q": x["q"], "qt": x["t"], "qtc": x["c"]}[level]
-    expected = best >= 0.5
+    least = threshold or (1.0 if level == "q" else 0.5)
+    expected = best >= least
     if level != "qtc":
         expected = torch.zeros_like(expected).scatter(2, best.argmax(2, keepdim=True), True)
         if level != "argmax":
-            expected &= best >= 0.5
+            expected &= best >= least
     got = torch.zeros_like(expected)
     got[found.clips, found.sources, found.targets] = True
     assert torch.equal(got, expected)
@@ -91,6 +98,23 @@ def test_variance_is_that_of_the_dense_matrices(signal: Any) -> None:
     assert (float(mined.residual.max()) > 0) == (signal in ("var_t", "var_c"))
 
 
+def test_q_is_mutual_matches_alone() -> None:
+    """Forward-backward consistency: i's best match is j, and j's is i."""
+    first, second, where = scene(1.0)
+    found = mine(first, second, where, replace(MINING, confidence=Confidence("q"))).positives
+    similarity = (first @ second.mT).numpy()
+    expected = {
+        (b, i, int(similarity[b, i].argmax()))
+        for b in range(B)
+        for i in range(N)
+        if similarity[b, :, similarity[b, i].argmax()].argmax() == i
+    }
+    got = torch.stack([found.clips, found.sources, found.targets], 1).tolist()
+    assert {tuple(x) for x in got} == expected and 10 < len(expected) < 0.8 * B * N
+    soft = mine(first, second, where, replace(MINING, confidence=Confidence("q", 0.5))).positives
+    assert len(soft.values) > 0.95 * B * N  # which is nearly every best match
+
+
 def test_hard_q_keeps_mutual_nearest_neighbours_alone() -> None:
     first, second, where = scene(1.0)
     confidence = Confidence("q", threshold=0.3, hard_q=True)
@@ -115,6 +139,7 @@ def test_few_pairs_at_a_time_find_the_same() -> None:
     [
         ({"level": "t"}, r"^level: 't' is not one of argmax, q, qt, qtc$"),
         ({"threshold": 0.0}, r"^threshold: 0.0 must be above 0 and at most 1$"),
+        ({"threshold": 1.5}, r"^threshold: 1.5 must be above 0 and at most 1$"),
         ({"threshold": float("nan")}, r"^threshold: nan must be"),
     ],
 )

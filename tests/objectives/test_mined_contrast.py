@@ -39,7 +39,7 @@ def features(noise: float = 0.5, seed: int = 0) -> Tensor:
 def direct_loss(f: Tensor, objective: MinedContrast, m2: float) -> tuple[float, int]:
     """The loss pair by pair from dense matrices; cells further than the window never matter."""
     f = torch.nn.functional.normalize(f.double(), dim=2).flatten(3)
-    threshold, settings = objective.mining.confidence.threshold, objective.mining.negatives
+    threshold, settings = objective.mining.confidence.least, objective.mining.negatives
     losses = []
     for b in range(B):
         similarity = f[b, 0].T @ f[b, 1]

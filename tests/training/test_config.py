@@ -101,6 +101,10 @@ def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
         ),
         ({"accumulate": 3}, r"do not divide evenly among 1 process\(es\) of 3 micro-batch\(es\)"),
         ({"run.limit_minutes": 0}, r": run.limit_minutes: 0.0 must be above 0$"),
+        (
+            {"stages.1.objectives.1.augmentation": {"crop_jitter": 2}},
+            r": stages.1.objectives.1.augmentation.crop_jitter: 2.0 must be at least 0 and at most",
+        ),
     ],
 )
 def test_wrong_settings_are_named(
@@ -110,6 +114,17 @@ def test_wrong_settings_are_named(
         load_recipe(recipe_file, changes)
     assert str(error.value).startswith(f"{recipe_file}: ")
     assert "\n" not in str(error.value)
+
+
+def test_an_objective_has_an_augmentation_of_its_own(recipe_file: Path, tmp_path: Path) -> None:
+    key = "stages.1.objectives.1.augmentation"
+    loaded = load_recipe(recipe_file, {key: {"crop_jitter": 0.1, "scale": [0.5, 1.0]}})
+    first, second = loaded.stages[1].objectives
+    assert first.augmentation is None and second.augmentation is not None
+    assert second.augmentation.crop_jitter == 0.1
+    save_recipe(loaded, tmp_path / "saved.yaml")
+    assert load_recipe(tmp_path / "saved.yaml", {"name": loaded.name}) == loaded
+    assert loaded.fingerprint() != load_recipe(recipe_file).fingerprint()
 
 
 def test_the_batch_must_suit_the_processes(recipe_file: Path) -> None:

@@ -118,3 +118,21 @@ def test_a_stage_may_cut_and_colour_its_own_way(frames: Path, tmp_path: Path) ->
         key = next(k for k in keys if k.step == step and k.spec == ONE)
         one, two = dataset[key].views
         assert torch.equal(one, two) == same
+
+
+def test_an_objective_may_cut_and_colour_its_own_way() -> None:
+    """Its own before the stage's, and that before the recipe's."""
+    of_stage, of_objective = Augmentation(flip=0.25), Augmentation(crop_jitter=0.15)
+    first, second = recipe().stages
+    one, two = second.objectives
+    objectives = one, replace(two, augmentation=of_objective)
+    kind = recipe(stages=(first, replace(second, objectives=objectives, augmentation=of_stage)))
+    found = {
+        (k.step >= 3, k.position < 4, k.augmentation) for keys in Plan(kind, SPECS).keys(0)
+        for k in keys
+    }  # fmt: skip
+    assert {how for late, _, how in found if not late} == {None}
+    assert {(small, how) for late, small, how in found if late} == {
+        (True, of_stage),
+        (False, of_objective),
+    }

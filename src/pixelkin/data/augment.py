@@ -38,6 +38,11 @@ class Augmentation:
             clip's views, as a share of the frame's short side.
         flip: Probability of a horizontal flip.
         rotation: Greatest rotation either way, degrees.
+        crop_jitter: If given, the views of a clip share one crop (all of the above is drawn once),
+            and each is moved by at most this share of its side along each of its axes; null draws
+            every view's crop by itself. Pairs that are mined from frames some time apart want this:
+            most cells then have a partner in the other view, and a cell's place still does not tell
+            where.
         brightness: Factor drawn from [1 - b, 1 + b].
         contrast: As `brightness`, about the view's mean luma.
         saturation: As `brightness`, about each pixel's luma.
@@ -57,6 +62,7 @@ class Augmentation:
     shift: float = 0.25
     flip: float = 0.5
     rotation: float = 10.0
+    crop_jitter: float | None = None
     brightness: float = 0.4
     contrast: float = 0.4
     saturation: float = 0.4
@@ -72,6 +78,8 @@ class Augmentation:
         check_number("aspect", self.aspect, least=1)
         check_number("rotation", self.rotation, least=0, most=180)
         check_number("shift", self.shift, least=0)
+        if self.crop_jitter is not None:
+            check_number("crop_jitter", self.crop_jitter, least=0, most=1)
         for name in ("flip", "brightness", "contrast", "saturation", "greyscale", "blur", "paste"):
             check_number(name, getattr(self, name), least=0, most=1)
         check_number("hue", self.hue, least=0, most=0.5)
@@ -97,6 +105,10 @@ def draw_view(
         size: Side S of the square view in pixels.
         centre: Common centre of the clip's views, as shares of (width, height).
         rng: Source of the randomness.
+
+    Returns:
+        The map; with `crop_jitter`, that of the clip's common crop, around which there is room
+        enough in the frame for every `move_view`.
     """
     height, width = frame_size
     short = min(frame_size)
@@ -110,6 +122,7 @@ def draw_view(
     crop = np.array([side * ratio, side / ratio])
     box = np.array([[abs(cos), abs(sin)], [abs(sin), abs(cos)]]) @ crop
     frame = np.array([width, height], dtype=np.float64)
+    box = box * (1 + 2 * (settings.crop_jitter or 0.0))
     fit = min(1.0, float((frame / box).min()))
     crop, box = crop * fit, box * fit
     middle = np.clip(frame * centre + shift, box / 2, frame - box / 2) - 0.5
@@ -117,6 +130,22 @@ def draw_view(
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag(crop / size * [flip, 1.0])
     offset = middle - linear @ np.full(2, (size - 1) / 2)
     return np.concatenate([linear, offset[:, None]], axis=1)
+
+
+def move_view(
+    to_frame: NDArray[np.float64], jitter: float, size: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """A view as large as another, at most `jitter` of its side away along each of its axes.
+
+    Args:
+        to_frame: The other's 2 x 3 map from view to frame pixels.
+        jitter: Greatest distance, as a share of the side.
+        size: Side S of the square views in pixels.
+        rng: Source of the randomness.
+    """
+    moved = to_frame.copy()
+    moved[:, 2] += to_frame[:, :2] @ (size * jitter * rng.uniform(-1, 1, size=2))
+    return moved
 
 
 def warp(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Tensor:
@@ -204,6 +233,7 @@ def augment(
     size: int,
     centre: tuple[float, float],
     rng: np.random.Generator,
+    shared: NDArray[np.float64] | None = None,
 ) -> tuple[Tensor, NDArray[np.float64]]:
     """One random view of one frame.
 
@@ -213,10 +243,14 @@ def augment(
         size: Side S of the square view in pixels.
         centre: Common centre of the clip's views, as shares of (width, height).
         rng: Source of the randomness.
+        shared: The clip's common crop, see `draw_view`; needed with `crop_jitter`.
 
     Returns:
         (view 3 x S x S float in [0, 1], its 2 x 3 affine map from view to frame pixels).
     """
     height, width = frame.shape[:2]
-    to_frame = draw_view(settings, (height, width), size, centre, rng)
+    if settings.crop_jitter is None or shared is None:
+        to_frame = draw_view(settings, (height, width), size, centre, rng)
+    else:
+        to_frame = move_view(shared, settings.crop_jitter, size, rng)
     return jitter(warp(frame, to_frame, size), settings, rng), to_frame

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pixelkin.checks import check_number
-from pixelkin.data.augment import Augmentation, augment
+from pixelkin.data.augment import Augmentation, augment, draw_view
 from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
 from pixelkin.data.index import Source
 from pixelkin.data.paste import draw_piece, paste
@@ -164,8 +164,12 @@ class ClipDataset(Dataset[Clip]):
         centre = (rng.random(), rng.random())
         views = torch.empty(len(times), 3, self.size, self.size)
         maps = np.empty((len(times), 2, 3))
+        shared = None
+        if how.crop_jitter is not None:
+            small = (frames[0].shape[0], frames[0].shape[1])
+            shared = draw_view(how, small, self.size, centre, rng)
         for i, frame in enumerate(frames):
-            views[i], maps[i] = augment(frame, how, self.size, centre, rng)
+            views[i], maps[i] = augment(frame, how, self.size, centre, rng, shared)
         piece = None
         if how.paste and len(set(times)) == 1:
             piece = torch.zeros(len(times), self.size, self.size)

@@ -12,7 +12,7 @@ frames are rendered one by one, on demand. Pure numpy; knows nothing about files
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,13 +157,14 @@ class SyntheticScene:
         return SyntheticFrame(index, self._expose(index, image), ids, parts, positions, visible)
 
     def tracks(
-        self, points: ArrayLike, start: int = 0
+        self, points: ArrayLike, start: int = 0, frames: Sequence[int] | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Exact tracks of whatever is seen at `points` in frame `start`.
 
         Args:
             points: P x 2 (x, y) pixels; any place in or outside the frame.
             start: The frame that they refer to.
+            frames: The F frames to track them to; all of the video by default.
 
         Returns:
             positions, F x P x 2 float64 (x, y), also while hidden; and visible, F x P: inside the
@@ -173,13 +174,14 @@ class SyntheticScene:
         layer = np.zeros(x.shape, np.intp)
         for i, body in enumerate(self.bodies, start=1):
             layer[body.outside(*body.motion.to_object(start, x, y))[0] < 0] = i
-        positions = np.empty((self.frames, len(x), 2))
-        visible = np.empty((self.frames, len(x)), np.bool_)
+        times = range(self.frames) if frames is None else frames
+        positions = np.empty((len(times), len(x), 2))
+        visible = np.empty((len(times), len(x)), np.bool_)
         for i in np.unique(layer).tolist():
             own = layer == i
             u, v = self.motions[i].to_object(start, x[own], y[own])
-            for t in range(self.frames):
-                positions[t, own], visible[t, own] = self._place(t, i, u, v)
+            for k, t in enumerate(times):
+                positions[k, own], visible[k, own] = self._place(t, i, u, v)
         return positions, visible
 
     def _place(self, t: int, layer: int, u: Floats, v: Floats) -> tuple[Floats, NDArray[np.bool_]]:

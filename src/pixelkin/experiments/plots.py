@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pixelkin.experiments.counts import FOCUS, Count, Counted
 from pixelkin.experiments.statistics import Spread
 from pixelkin.experiments.table import Line
 from pixelkin.files import atomic_write
 from pixelkin.training.report import new_figure
 
+FEW = 10  # positives: with fewer, no precision is drawn
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000", "#999999")
 
 
@@ -108,6 +110,105 @@ def plot_times(
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, ncols=2)
     _save(figure, path)
+
+
+def plot_positives(path: Path, lines: Sequence[Counted]) -> None:
+    """Precision over coverage, gaps, epsilon, and colours or the steps of a training.
+
+    Args:
+        path: PNG file.
+        lines: What was counted; tables tell what panels leave out.
+    """
+    figure = new_figure(14, 8.5)
+    axes = figure.subplots(2, 3).ravel()
+    first = [x for x in lines if x.weights == lines[0].weights]
+    for panel, case in zip(axes, FOCUS, strict=False):
+        own = [x for x in first if x.case == case]
+        _draw_trade_off(panel, own)
+        what = f"gap {case.gap}" if case.gap else "one frame"
+        panel.set_title(f"{what}, {case.crop} crops, colours changed slightly", fontsize=10)
+    moved = [x for x in first if x.case[0] == "synthetic" and x.case[2:] == ("shared", "slight")]
+    gaps = [(x.rule.name, x.case.gap, x.found) for x in moved]
+    _draw_counts(axes[2], gaps, "frames between the two (shared crops)")
+    own = [x for x in first if x.case == FOCUS[1] and x.rule.name.endswith("_0.5")]
+    points = [(x.rule.name.split("_")[0], x.rule.mining.transport.epsilon, x.found) for x in own]
+    _draw_counts(axes[3], [p for p in points if p[0] in _POINTS], f"epsilon (gap {FOCUS[1].gap})")
+    axes[3].set_xscale("log")
+    still = [x for x in first if x.case[:3] == ("synthetic", 0, "shared")]
+    order = list(dict.fromkeys(x.case.colour for x in still))
+    points = [(x.rule.name, order.index(x.case.colour), x.found) for x in still]
+    _draw_counts(axes[4], points, "change of colours (one frame, shared crops)")
+    axes[4].set_xticks(range(len(order)), order)
+    trained = [x for x in lines if x.step is not None and x.case == FOCUS[1]]
+    steps = [(x.rule.name, x.step, x.found) for x in trained if x.step is not None]
+    if len({step for _, step, _ in steps}) > 1:
+        _draw_counts(axes[5], steps, f"steps of the training (gap {FOCUS[1].gap})")
+    else:
+        own = [x for x in first if x.case[:2] == FOCUS[1][:2] and x.case.colour == "slight"]
+        order = list(dict.fromkeys(x.case.crop for x in own))
+        points = [(x.rule.name, order.index(x.case.crop), x.found) for x in own]
+        _draw_counts(axes[5], points, f"crops (gap {FOCUS[1].gap})")
+        axes[5].set_xticks(range(len(order)), order)
+    for panel in axes[2:]:
+        panel.set_ylim(0, 102)
+    handles, labels = axes[2].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+    figure.suptitle(
+        f"Mined positives, weights {lines[0].weights}: precision solid, coverage dotted"
+    )
+    _save(figure, path)
+
+
+_POINTS = {
+    "argmax": ("argmax", COLOURS[6]),
+    "q_soft": ("Q ≥ 0.5", COLOURS[4]),
+    "q": ("Q: mutual", COLOURS[3]),
+    "qt": ("Q+T", COLOURS[1]),
+    "qtc": ("Q+T+C", COLOURS[0]),
+    "qc": ("mutual, window", COLOURS[2]),
+}
+
+
+def _draw_trade_off(axes: Any, lines: Sequence[Counted]) -> None:
+    """Precision over coverage: by threshold or epsilon as curves, levels as dots."""
+    curves = {
+        "Q by threshold": ([x for x in lines if x.rule.name[:3] in ("q_0", "q_1")], COLOURS[3]),
+        "Q+T by threshold": ([x for x in lines if x.rule.name.startswith("qt_0.02")], COLOURS[1]),
+        "Q+T+C by epsilon": (
+            [x for x in lines if x.rule.name[:4] == "qtc_" and x.rule.name.endswith("_0.5")],
+            COLOURS[0],
+        ),
+    }
+    for label, (found, colour) in curves.items():
+        points = sorted((x.found.coverage, x.found.precision) for x in found if x.found.positives)
+        axes.plot(*_percent(points), "-", color=colour, lw=1.3, alpha=0.7, label=label)
+    for x in lines:
+        if x.rule.name in _POINTS and x.found.positives:
+            at = 100 * x.found.coverage, 100 * x.found.precision
+            axes.plot(*at, "o", color=_POINTS[x.rule.name][1], ms=8, mec="black", mew=0.6)
+    axes.set_xlabel("coverage: cells with a positive, %")
+    axes.set_ylabel("precision: right positives, %")
+    axes.set_xlim(0, 104)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="lower left")
+
+
+def _draw_counts(axes: Any, points: Sequence[tuple[str, float, Count]], what: str) -> None:
+    """Precision and coverage of the levels over something; no precision of few positives."""
+    for name, (label, colour) in _POINTS.items():
+        own = sorted((at, count) for rule, at, count in points if rule == name)
+        precise = [(at, c.precision) for at, c in own if c.positives >= FEW]
+        covered = [(at, c.coverage) for at, c in own]
+        axes.plot(*_percent(precise, x=1), "o-", color=colour, label=label, ms=4, lw=1.6)
+        axes.plot(*_percent(covered, x=1), "o:", color=colour, ms=3, lw=1.2)
+    axes.set_xlabel(what)
+    axes.set_ylabel("%")
+    axes.grid(alpha=0.3)
+
+
+def _percent(points: Sequence[tuple[float, float]], x: float = 100) -> tuple[list[float], ...]:
+    """Abscissae times `x` and ordinates in percent."""
+    return [x * a for a, _ in points], [100 * b for _, b in points]
 
 
 def _save(figure: Any, path: Path) -> None:

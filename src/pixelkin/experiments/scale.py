@@ -79,6 +79,7 @@ class Scale:
         synthetic: Whether videos are made where none are given.
         cells: Sides of the grids of cells whose mining is timed.
         repeats: Measurements of each time.
+        pairs: Pairs of views of each kind whose positives are counted.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Scale:
     synthetic: bool = False
     cells: tuple[int, ...] = (16, 24, 32, 64)
     repeats: int = 7
+    pairs: int = 32
 
     def __post_init__(self) -> None:
         for name in ("phases", "seeds", "cells"):
@@ -100,6 +102,7 @@ class Scale:
                 raise SettingError(name, "give at least one")
         if taken := {"seed", "steps", "stages", "init"} & self.recipe.keys():
             raise SettingError("recipe", f"{', '.join(sorted(taken))} is set by the experiment")
+        check_number("pairs", self.pairs, least=1)
         if self.points < 0 or self.phases[-1].steps % (self.points + 1):
             raise SettingError(
                 "points",
@@ -119,7 +122,7 @@ class Scale:
 
     def identity(self) -> dict[str, Any]:
         """What may not change while an experiment goes on."""
-        free = ("about", "seeds", "native", "cells", "repeats")
+        free = ("about", "seeds", "native", "cells", "repeats", "pairs")
         kept: dict[str, Any] = {k: v for k, v in plain(self).items() if k not in free}
         kept["recipe"].pop("run", None)
         return kept

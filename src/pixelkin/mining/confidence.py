@@ -25,7 +25,8 @@ def forward_backward(similarity: Tensor, *, hard: bool = False) -> Tensor:
     """Q, the pixel level: how well i and j are each other's best match.
 
     Q_ij = S_ij^2 / (max_k S_ik * max_k S_kj), with S clipped below at 0.001: exactly 1 where i and
-    j are each other's best match, below 1 elsewhere.
+    j are each other's best match, below 1 elsewhere. A pixel whose best similarity is no more than
+    that has no match: its row or column of Q is 0.
 
     Args:
         similarity: S, ... x N x M cosines.
@@ -36,10 +37,13 @@ def forward_backward(similarity: Tensor, *, hard: bool = False) -> Tensor:
 
     Source:
         [B] forward-backward consistency; [R] the soft form, which the remark that T is sparser
-        than Q [S] bears out; [D] the hard form as an option.
+        than Q [S] bears out; [D] the hard form as an option, and 0 for what resembles nothing.
     """
     s = similarity.clamp_min(SMALLEST_SIMILARITY)
-    best_of_row, best_of_column = s.amax(-1, keepdim=True), s.amax(-2, keepdim=True)
+    best_of_row, best_of_column = (
+        best.masked_fill(best <= SMALLEST_SIMILARITY, torch.inf)
+        for best in (s.amax(-1, keepdim=True), s.amax(-2, keepdim=True))
+    )
     if hard:
         return torch.where((s == best_of_row) & (s == best_of_column), similarity, 0.0)
     q = s / best_of_row

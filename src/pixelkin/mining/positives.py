@@ -96,7 +96,7 @@ def _mine_part(
     similarity: Tensor, points: tuple[Tensor, Tensor], radius: Tensor, mining: Mining
 ) -> Mined:
     """`mine` of few pairs, from their B x N x M cosines."""
-    level, threshold = mining.confidence.level, mining.confidence.threshold
+    level, threshold = mining.confidence.level, mining.confidence.least
     signal = mining.curriculum.signal
     q = forward_backward(similarity, hard=mining.confidence.hard_q)
     v = residual = similarity.new_zeros(len(q))

@@ -31,24 +31,35 @@ class Confidence:
             every i with the j of its greatest Q or T, if that reaches the threshold; "qtc": all
             (i, j) whose C, T inside the window, reaches it: above 0.5 at most one for each pixel,
             as rows and columns of T sum to 1.
-        threshold: Least confidence of a positive (not for "argmax", which keeps all).
-        hard_q: Take Q's form of mutual nearest neighbours, see `forward_backward`.
+        threshold: Least confidence of a positive (not for "argmax", which keeps all). None takes
+            1 for "q", which is mutual matches alone: the soft Q of nearly every pixel's best match
+            is above 0.5, so that 0.5 would be argmax; and 0.5 for T, C and the hard Q.
+        hard_q: Take Q's form of mutual nearest neighbours, see `forward_backward`, also as what T
+            is solved for.
 
     Raises:
         SettingError: If a value is out of its range.
 
     Source:
         [S, B] the three levels, of which the paper takes "qtc"; [B, D] the threshold, for which [R]
-        has 0.9 to 0.95; [D] the other choices.
+        has 0.9 to 0.95; [D] the other choices, mutual matches for Q among them.
     """
 
     level: Level = "qtc"
-    threshold: float = 0.5
+    threshold: float | None = None
     hard_q: bool = False
 
     def __post_init__(self) -> None:
         check_choice("level", self.level, get_args(Level))
-        check_number("threshold", self.threshold, above=0, most=1)
+        if self.threshold is not None:
+            check_number("threshold", self.threshold, above=0, most=1)
+
+    @property
+    def least(self) -> float:
+        """The threshold, also where it is that of the level."""
+        if self.threshold is not None:
+            return self.threshold
+        return 1.0 if self.level == "q" and not self.hard_q else 0.5
 
 
 @dataclass(frozen=True)

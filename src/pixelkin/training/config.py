@@ -70,12 +70,14 @@ class ObjectiveShare:
         name: One of `pixelkin.objectives.OBJECTIVES`.
         share: Share of the batch that it gets; its loss has the same weight.
         settings: Its own settings: the fields of its dataclass.
+        augmentation: How its views are cut and coloured; null takes the stage's.
         objective: The objective with these settings; a training uses what its `prepare` gives.
     """
 
     name: ObjectiveName
     share: float = 1.0
     settings: dict[str, Any] = field(default_factory=dict)
+    augmentation: Augmentation | None = None
     objective: Objective = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -171,7 +173,7 @@ class Recipe:
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.
         data: Which frames are seen.
-        augmentation: How views are cut and coloured; a stage may have its own.
+        augmentation: How views are cut and coloured; a stage or an objective may have its own.
         optimiser: The optimiser and its schedule.
         run: What does not change the weights.
     """

@@ -104,7 +104,8 @@ class Plan:
         batch = self.recipe.batch
         for step in range(start, self.recipe.steps):
             for p in self.micro_batches(step):
-                how = self.recipe.stages[p.stage].augmentation
+                stage = self.recipe.stages[p.stage]
+                how = stage.objectives[p.objective].augmentation or stage.augmentation
                 yield [ClipKey(p.spec, step, i, step * batch + i, how) for i in p.positions]
 
 

@@ -177,7 +177,7 @@ def _draw_positives(
         torch.stack([starts, ends], dim=1).tolist(),
         array=shown.values.numpy(),
         cmap="viridis",
-        clim=(min(mining.confidence.threshold, 0.5), 1.0),
+        clim=(min(mining.confidence.least, 0.5), 1.0),
         lw=0.9,
     )
     axes.add_collection(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import tyro
 
@@ -13,16 +13,27 @@ from pixelkin.app.arguments import call
 from pixelkin.app.console import say
 from pixelkin.types import InputError
 
-NAMES = ("comparison", "criteria", "upper-threshold", "curriculum-signal", "options", "runtime")
+Name = Literal[
+    "comparison",
+    "criteria",
+    "upper-threshold",
+    "curriculum-signal",
+    "options",
+    "positives",
+    "runtime",
+]
+NAMES = get_args(Name)
 
 DESCRIPTION = """
-Train and score the rows of a table, and write OUT/NAME: report.md, results.csv, plot.png.
+Train and score the rows of a table, or measure a part of the method, and write OUT/NAME:
+report.md, results.csv, plot.png.
 
   comparison         objectives, baselines, and the parts of the method one by one
   criteria           positives by Q, Q+T, Q+T+C
   upper-threshold    fixed upper hardness m2, and the dynamic curriculum, over the training
   curriculum-signal  m2 by var(Q), var(T), var(C)
-  options            mutual neighbours, a dust-bin, hardness as cosine, a walk with all edges
+  options            a soft Q, no T, a dust-bin, hardness as cosine, a walk with all edges
+  positives          precision and coverage of mined positives of given weights; trains nothing
   runtime            time of Sinkhorn and of the variances for one pair
 
 The report is renewed after every run. The same command goes on after an interruption, whatever the
@@ -35,11 +46,7 @@ Example:
 
 
 def experiment(
-    name: tyro.conf.Positional[
-        Literal[
-            "comparison", "criteria", "upper-threshold", "curriculum-signal", "options", "runtime"
-        ]
-    ],
+    name: tyro.conf.Positional[Name],
     /,
     out: Path,
     scale: str = "cpu",
@@ -49,6 +56,8 @@ def experiment(
     seeds: tuple[int, ...] = (),
     minutes: float | None = None,
     report_only: bool = False,
+    weights: tuple[str, ...] = (),
+    judges: tuple[str, ...] = (),
 ) -> None:
     """Run an experiment.
 
@@ -62,12 +71,28 @@ def experiment(
         seeds: Instead of the scale's.
         minutes: Begin no further run after this time.
         report_only: Renew the report from what is there; run nothing.
+        weights: Encoders that `positives` looks at: default, random, lab, or folders.
+        judges: Two encoders whose agreement `positives` takes for the truth in --data.
     """
-    command = _command(name, scale, data, davis, out, sequences, seeds)
+    command = _command(name, scale, data, davis, out, sequences, seeds, weights, judges)
+    if (weights or judges) and name != "positives":
+        raise InputError(f"--weights and --judges are for positives: {name} trains its own")
     if name == "runtime":
         from pixelkin.experiments.runtime import run_runtime
 
         report = run_runtime(out, scale=scale, command=command, tell=say)
+    elif name == "positives":
+        from pixelkin.experiments.positives import run_positives
+
+        report = run_positives(
+            out,
+            scale=scale,
+            weights=weights,
+            data=data,
+            judges=judges,
+            command=command,
+            tell=say,
+        )
     else:
         from pixelkin.experiments.runner import run_experiment
 
@@ -97,6 +122,8 @@ def _command(
     out: Path,
     sequences: Collection[str],
     seeds: Sequence[int],
+    weights: Sequence[str],
+    judges: Sequence[str],
 ) -> str:
     """The command line for the report, without what does not change the results."""
     words = ["pixelkin", "experiment", name, "--scale", scale]
@@ -104,6 +131,9 @@ def _command(
     words += ["--davis", davis.name] if davis else []
     words += ["--sequences", ",".join(sequences)] if sequences else []
     words += ["--seeds", *map(str, seeds)] if seeds else []
+    for option, encoders in (("--weights", weights), ("--judges", judges)):
+        # As the report calls them: a folder by its last two names.
+        words += [option, *("/".join(Path(e).parts[-2:]) for e in encoders)] if encoders else []
     return shlex.join([*words, "--out", out.name])
 
 
