@@ -16,7 +16,7 @@ from pixelkin.propagation.passes import plan, propagate
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.propagation.run import propagate_to_folder
-from pixelkin.types import Annotations, InputError, Labels, Prediction
+from pixelkin.types import Annotations, InputError, Labels
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
 
@@ -230,74 +230,6 @@ def test_a_pass_is_known_by_what_decides_it() -> None:
     added = [p.digest for p in plan(20, keyframes | {14: square(14)})]
     # The pass of frame 9 is only cut short.
     assert added[0] == digests[0] and added[3] == digests[2] and added[1] == digests[1]
-
-
-def test_a_corrected_keyframe_redoes_only_what_depends_on_it(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, wrong = tmp_path / "out", square(17)
-    first = {5: square(5), 12: wrong}
-    propagate_to_folder(folder, first, out, encoder="lab")
-    (out / "masks/00002.png").touch()
-    before = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
-    with pytest.raises(InputError, match="finished run with other labels: --overwrite replaces"):
-        propagate_to_folder(folder, {5: square(5), 12: square(12)}, out, encoder="lab")
-    stepped = []
-    step = Propagator.step
-
-    def counted(self: Propagator, *given: object, **named: object) -> Prediction:
-        stepped.append(1)
-        return step(self, *given, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Propagator, "step", counted)
-    corrected = {5: square(5), 12: square(12)}
-    run = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
-    assert run.resumed == 12 and len(stepped) == FRAMES - 12
-    after = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
-    assert {n for n in before if before[n] == after[n]} == {f"{t:05d}.png" for t in range(12)}
-    propagate_to_folder(folder, corrected, tmp_path / "whole", encoder="lab")
-    assert results(out) == results(tmp_path / "whole")
-    again = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
-    assert again.resumed == 0  # nothing differs: all is made anew
-
-
-def test_a_keyframe_more_keeps_what_comes_before_it(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    propagate_to_folder(folder, {0: square(0)}, out, encoder="lab")
-    before = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
-    added = {0: square(0), 20: square(20)}
-    run = propagate_to_folder(folder, added, out, encoder="lab", overwrite=True)
-    assert run.resumed == 20
-    after = {p.name: p.stat().st_mtime_ns for p in (out / "masks").iterdir()}
-    assert {n for n in before if before[n] == after[n]} == {f"{t:05d}.png" for t in range(20)}
-    propagate_to_folder(folder, added, tmp_path / "whole", encoder="lab")
-    assert results(out) == results(tmp_path / "whole")
-    # Without it again, the pass goes further than what is known of it.
-    run = propagate_to_folder(folder, {0: square(0)}, out, encoder="lab", overwrite=True)
-    assert run.resumed == 0
-    propagate_to_folder(folder, {0: square(0)}, tmp_path / "first", encoder="lab")
-    assert results(out) == results(tmp_path / "first")
-
-
-def test_an_interrupted_correction_goes_on(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    propagate_to_folder(folder, {0: square(0), 5: square(9)}, out, encoder="lab")
-
-    class Killed(Exception):
-        pass
-
-    def stop(done: int, total: int) -> None:
-        if done == 8:
-            raise Killed
-
-    corrected = {0: square(0), 5: square(5)}
-    with pytest.raises(Killed):
-        propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True, progress=stop)
-    assert json.loads((out / "run.json").read_text())["complete"] is False
-    run = propagate_to_folder(folder, corrected, out, encoder="lab", overwrite=True)
-    assert run.resumed == 5
-    propagate_to_folder(folder, corrected, tmp_path / "whole", encoder="lab")
-    assert results(out) == results(tmp_path / "whole")
 
 
 def test_a_video_is_opened_once_and_a_reader_will_do(

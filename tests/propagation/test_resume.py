@@ -163,58 +163,6 @@ def test_a_run_is_not_continued_over_changed_frames(folder: Path, tmp_path: Path
         propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab")
 
 
-def correct(
-    folder: Path,
-    out: Path,
-    first: int,
-    last: int,
-    stop: int | None = None,
-    *,
-    overwrite: bool = True,
-) -> int:
-    """Keyframes 0 and 18 by the squares of frames `first` and `last`, killed after `stop`."""
-
-    def progress(done: int, total: int) -> None:
-        if done == stop:
-            raise Killed
-
-    keyframes = {0: square(first), 18: square(last)}
-    run = propagate_to_folder(
-        folder, keyframes, out, encoder="lab", overwrite=overwrite, progress=progress
-    )
-    return run.resumed
-
-
-def test_corrections_that_were_stopped_and_undone_leave_no_mixture(
-    folder: Path, tmp_path: Path
-) -> None:
-    """The state of one correction does not outlive another that has replaced its results."""
-    out = tmp_path / "out"
-    correct(folder, out, 0, 18)
-    kept = FRAMES - 18
-    for first, stop in ((2, kept + 15), (4, kept + 6)):
-        with pytest.raises(Killed):
-            correct(folder, out, first, 18, stop)
-    correct(folder, out, 2, 18)
-    correct(folder, tmp_path / "whole", 2, 18)
-    assert results(out) == results(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("lost", ["masks/00003.png", "frames/00003.json"])
-def test_a_result_that_is_lost_is_made_again(folder: Path, tmp_path: Path, lost: str) -> None:
-    out, whole = tmp_path / "out", tmp_path / "whole"
-    with pytest.raises(Killed):
-        correct(folder, out, 0, 18, 22, overwrite=False)
-    (out / lost).unlink()
-    assert correct(folder, out, 0, 18, overwrite=False) == 0
-    correct(folder, whole, 0, 18)
-    assert results(out) == results(whole)
-    (out / lost).unlink()  # of a finished run, which is asked for once more
-    keyframes = {0: square(0), 18: square(18)}
-    propagate_to_folder(folder, keyframes, out, encoder="lab", reuse=True)
-    assert results(out) == results(whole)
-
-
 def test_resuming_twice_in_one_stretch_loses_nothing(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     keyframes = {0: square(0), 3: square(3)}
