@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pixelkin.data.index import Source
+from pixelkin.data.sources import open_source
 from pixelkin.files import atomic_write
 from pixelkin.types import InputError
-from pixelkin.video.reader import open_video
 
 _STALE_SECONDS = 3600
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class FrameStore:
         return whole
 
     def _decode(self, video: int, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        return enumerate(open_video(self.sources[video].path).frames(start, stop), start)
+        return enumerate(open_source(self.sources[video]).frames(start, stop), start)
 
     def _name(self, segment: Segment) -> str:
         source = self.sources[segment.video]
