@@ -32,6 +32,7 @@ import pixelkin.objectives.mined_contrast as mined_contrast_module
 import pixelkin.training.trainer as trainer_module
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, collate
+from pixelkin.data.drawn import render_each
 from pixelkin.data.index import Source, index_videos
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
@@ -107,7 +108,7 @@ def clip_seconds(
     for name in seconds:
         for step in keys:
             began = time.process_time()
-            batch = collate([dataset[key] for key in step])
+            batch = collate([render_each(dataset[key], recipe.size) for key in step])
             seconds[name].append(time.process_time() - began)
             batches.append(batch)
     warm = statistics.median(seconds["warm"])

@@ -159,25 +159,25 @@ def render(pixels: Tensor, views: Prepared) -> Tensor:
 
 
 def _boxes(pixels: Tensor, views: Prepared) -> Tensor:
-    """N x 3 x H x W float: the boxes, each repeating its edge where others are larger."""
+    """N x H x 3 x W float: the boxes, each repeating its edge where others are larger."""
     width, height = views.largest[:2]
     x, y, w, h = views.box[:, :, None].unbind(1)
     column = torch.arange(width, device=pixels.device).minimum(w - 1) + x
     row = torch.arange(height, device=pixels.device).minimum(h - 1) + y
     at = views.offset[:, None] + row * views.width[:, None]
     found = pixels.view(-1, 3)[at[:, :, None] + column[:, None]]
-    return found.permute(0, 3, 1, 2).float().contiguous()
+    return found.mT.float().contiguous()
 
 
 def _resized(box: Tensor, views: Prepared) -> Tensor:
     """N x 3 x h x w: anti-aliased, in whole grey levels, along the rows and then the columns."""
-    width, height, small_width, small_height = views.largest
-    if (width, height) == (small_width, small_height):
-        return box  # nothing is made smaller, as no small box is larger than its box
-    along = _weights(views.box[:, 2], views.small[:, 0], width, small_width)
-    down = _weights(views.box[:, 3], views.small[:, 1], height, small_height)
-    box = (box @ along.mT[:, None]).round_().clamp_(0, 255)
-    return (down[:, None] @ box).round_().clamp_(0, 255)
+    n, (width, height, small_width, small_height) = len(box), views.largest
+    if (width, height) != (small_width, small_height):  # no small box is larger than its box
+        along = _weights(views.box[:, 2], views.small[:, 0], width, small_width)
+        down = _weights(views.box[:, 3], views.small[:, 1], height, small_height)
+        box = (box.flatten(1, 2) @ along.mT).round_().clamp_(0, 255)
+        box = (down @ box.view(n, height, -1)).round_().clamp_(0, 255)
+    return box.view(n, small_height, 3, small_width).transpose(1, 2)
 
 
 def _weights(full: Tensor, small: Tensor, most: int, most_small: int) -> Tensor:
@@ -187,14 +187,12 @@ def _weights(full: Tensor, small: Tensor, most: int, most_small: int) -> Tensor:
     """
     scale = (full.double() / small)[:, None, None]
     row = torch.arange(most_small, device=full.device).minimum(small[:, None] - 1)[:, :, None]
-    centre = scale * (row + 0.5)
+    centre = (scale * (row + 0.5) - 0.5).float()
+    x = torch.arange(most, device=full.device, dtype=torch.float32) - centre
+    weights = _cubic(x.div_(scale.float()))
     column = torch.arange(most, device=full.device)
-    # As torch's resizing has it: which pixels count, and how far they lie from the centre.
-    first = (centre - 2 * scale + 0.5).floor().clamp_min(0)
-    end = (centre + 2 * scale + 0.5).floor().minimum(full[:, None, None].double())
-    weights = _cubic((column - centre + 0.5) / scale)
-    weights = weights.masked_fill_((column < first) | (column >= end), 0.0)
-    return (weights / weights.sum(2, keepdim=True)).float()
+    weights.masked_fill_(column >= full[:, None, None], 0.0)
+    return weights / weights.sum(2, keepdim=True)
 
 
 def _cubic(x: Tensor) -> Tensor:

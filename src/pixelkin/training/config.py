@@ -115,6 +115,9 @@ class Run:
         workers: Processes that make clips; 0 makes them in the training process; null takes the
             cores but one, at most 8 (shared among the processes of a distributed training).
         threads: CPU threads of the training process, or null for torch's default.
+        frames: Where frames wait to be seen: "store", in the folder of that name; "memory", all of
+            them; "device", all of them in the memory of the device, for batched views; "auto" takes
+            the device where that is a GPU and they fit, or else the store. Clips are the same.
         store: Folder for decoded frames; null for the user's cache, "" to keep none.
         store_gb: GB that the folder may hold.
         checkpoint_every: Steps between checkpoints.
@@ -130,6 +133,7 @@ class Run:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int | None = None
     threads: int | None = None
+    frames: Literal["auto", "store", "memory", "device"] = "auto"
     store: str | None = None
     store_gb: float = 8.0
     checkpoint_every: int = 200
@@ -231,9 +235,15 @@ class Recipe:
                     )
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides the weights, as plain values: everything but `run` and `name`."""
+        """All that decides the weights, as plain values: everything but `run` and `name`.
+
+        Settings that version 0.1 did not have are left out where they change nothing, so that what
+        was trained without them is known again.
+        """
         settings: dict[str, Any] = plain(self)
         del settings["run"], settings["name"]
+        if settings["data"]["rendering"] == "single":
+            del settings["data"]["rendering"]
         return settings
 
 

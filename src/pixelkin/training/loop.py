@@ -11,7 +11,7 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.data.batch import ClipBatch
-from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import Source, cache_folder, digest, digest_of_files, index_videos
+from pixelkin.data.index import digest, digest_of_files
 from pixelkin.files import remove_leftovers
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, save_encoder
@@ -30,10 +29,11 @@ from pixelkin.processes import Processes, join_processes
 from pixelkin.run_folder import check_same
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
-from pixelkin.training.log import Count, TrainingLog
+from pixelkin.training.feed import Feed
+from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.report import mining_of, write_report
-from pixelkin.training.resources import available_cores, cpu_threads, interrupts, kept_memory
+from pixelkin.training.resources import cpu_threads, interrupts, kept_memory
 from pixelkin.training.trainer import Trainer
 from pixelkin.training.validation import synthetic_score
 from pixelkin.training.weights import measure_batch_norm
@@ -95,7 +95,7 @@ def train(
 
     Args:
         recipe: YAML file, or a recipe.
-        data: Folders of videos and folders of frames, searched recursively.
+        data: Folders of videos and folders of frames, searched recursively, and packs.
         out: Folder for everything that is written; made if missing.
         resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
         overrides: Settings that replace the file's, by dotted path.
@@ -130,27 +130,12 @@ class _Training:
         validate: Validate | None,
     ) -> None:
         self.recipe, self.out, self.processes, self.validate = recipe, out, processes, validate
-        run = recipe.run
-        store = cache_folder() / "clips" if run.store is None else Path(run.store)
-        index = (store if run.store != "" else cache_folder()) / "index.json"
-        with processes.main_first():
-            progress = Count("looking at the videos") if processes.is_main else None
-            self.sources: list[Source] = index_videos(
-                data, index, exclude=recipe.data.exclude, progress=progress
-            )
-        self.dataset = ClipDataset(
-            self.sources,
-            recipe.data,
-            recipe.augmentation,
-            size=recipe.size,
-            seed=recipe.seed,
-            store=store if run.store != "" else None,
-            budget=int(run.store_gb * 1e9),
-        )
+        self.feed = Feed(recipe, data, processes)
+        self.sources = self.feed.sources
         self.trainer = Trainer(recipe, processes)
         specs = self.trainer.specs
         for spec in {spec for stage in specs for spec in stage}:
-            self.dataset.eligible(spec)  # complains now rather than in a worker
+            self.feed.dataset.eligible(spec)  # complains now rather than in a worker
         self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
         self.checkpoint = out / "checkpoint.pt"
         self.identity = {
@@ -171,7 +156,7 @@ class _Training:
         fifth = -(-recipe.steps // 5)
         with interrupts() as interrupted, self._log() as told:
             # Closed even if a step fails: the workers end then, not when the error is forgotten.
-            with closing(self._batches()) as batches:
+            with closing(self.feed.batches(self.plan, trainer.step)) as batches:
                 while trainer.step < recipe.steps and not (late or user):
                     figures = self._step(batches)
                     mine = interrupted.is_set(), self._is_late(begun)
@@ -240,16 +225,6 @@ class _Training:
             f"{'resumed at' if trainer.step else 'from'} step {trainer.step} of {self.recipe.steps}"
         )
         return told
-
-    def _batches(self) -> Generator[ClipBatch]:
-        workers = self.recipe.run.workers
-        if workers is None:
-            workers = min(8, max(1, available_cores() // self.processes.count - 1))
-        return clip_loader(
-            self.dataset,
-            self.plan.keys(self.trainer.step),
-            workers=workers,
-        )
 
     def _due(self, every: int | None) -> bool:
         """Whether something that is done every so many steps, and at the end, is due now."""
