@@ -229,11 +229,6 @@ def recolour(view: Tensor, colour: Colour) -> Tensor:
     return gaussian_blur(out, colour.blur) if colour.blur else out
 
 
-def jitter(view: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Random colour and blur of one view, 3 x S x S float in [0, 1] -> the same."""
-    return recolour(view, draw_colour(settings, rng))
-
-
 def gaussian_blur(view: Tensor, sigma: float) -> Tensor:
     """Separable Gaussian blur with reflected borders, C x H x W -> the same."""
     radius = min(math.ceil(3 * sigma), min(view.shape[1:]) - 1)
@@ -243,30 +238,6 @@ def gaussian_blur(view: Tensor, sigma: float) -> Tensor:
     out = F.pad(view[None], (radius, radius, radius, radius), mode="reflect")
     out = F.conv2d(out, kernel, groups=len(view))
     return F.conv2d(out, kernel.transpose(2, 3), groups=len(view))[0]
-
-
-def augment(
-    frame: NDArray[np.uint8],
-    settings: Augmentation,
-    size: int,
-    centre: tuple[float, float],
-    rng: np.random.Generator,
-) -> tuple[Tensor, NDArray[np.float64]]:
-    """One random view of one frame.
-
-    Args:
-        frame: H x W x 3 uint8 RGB.
-        settings: The ranges to draw from.
-        size: Side S of the square view in pixels.
-        centre: Common centre of the clip's views, as shares of (width, height).
-        rng: Source of the randomness.
-
-    Returns:
-        (view 3 x S x S float in [0, 1], its 2 x 3 affine map from view to frame pixels).
-    """
-    height, width = frame.shape[:2]
-    drawn = draw(settings, (height, width), size, centre, rng)
-    return recolour(warp(frame, drawn.to_frame, size), drawn.colour), drawn.to_frame
 
 
 class View(NamedTuple):
@@ -283,6 +254,14 @@ def draw(
     centre: tuple[float, float],
     rng: np.random.Generator,
 ) -> View:
-    """A random view of a frame of some size; arguments as in `draw_view`."""
+    """One random view of one frame.
+
+    Args:
+        settings: The ranges to draw from.
+        frame_size: (height, width) of the frame in pixels.
+        size: Side S of the square view in pixels.
+        centre: Common centre of the clip's views, as shares of (width, height).
+        rng: Source of the randomness.
+    """
     to_frame = draw_view(settings, frame_size, size, centre, rng)
     return View(to_frame, draw_colour(settings, rng))

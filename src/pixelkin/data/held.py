@@ -72,8 +72,8 @@ class HeldFrames:
             self.layout.begins[segment] = begin
             part = self.pixels[3 * begin : 3 * (begin + count)]
             try:
-                frames = store.read(segment, range(segment.start, segment.stop))
-                part.copy_(torch.from_numpy(np.stack(frames).reshape(-1)))
+                frames = np.array(store.whole(segment))  # a map of a file cannot be written to
+                part.copy_(torch.from_numpy(frames).flatten())
             except Exception as error:  # whatever a damaged file does to a decoder
                 self.layout.broken[segment] = str(error) or repr(error)
             begin += count

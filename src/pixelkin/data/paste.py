@@ -78,22 +78,12 @@ def cover_of(outline: Outline, to_frame: NDArray[np.float64], size: int) -> Tens
     return torch.from_numpy(inside.clip(0, 1).reshape(-1, size, size)).float()
 
 
-def draw_piece(
-    to_frame: NDArray[np.float64],
-    size: int,
-    radius: tuple[float, float],
-    rng: np.random.Generator,
-) -> Tensor:
-    """`cover_of` of a random outline, V x S x S; arguments as there and in `draw_outline`."""
-    return cover_of(draw_outline(size, radius, rng), to_frame, size)
-
-
 def paste(views: Tensor, pieces: Tensor, videos: Tensor) -> tuple[Tensor, Tensor]:
     """Lay onto every clip the piece of the next one; onto the last, that of the first.
 
     Args:
         views: B x V x 3 x S x S.
-        pieces: B x V x S x S, the region of each clip that is given away, see `draw_piece`.
+        pieces: B x V x S x S, the region of each clip that is given away, see `cover_of`.
         videos: B int64; a clip gets no piece of its own video.
 
     Returns:

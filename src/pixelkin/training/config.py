@@ -169,8 +169,9 @@ class Recipe:
         accumulate: Passes into which every process divides its part of a step, to save memory.
             Batch-norm sees one pass at a time.
         size: Side of the square views in pixels.
-        precision: "bfloat16" computes the network in mixed precision; "auto" does so where the
-            device has fast bfloat16 units.
+        precision: "bfloat16" computes the network in mixed precision; "auto" does so where a
+            training begins on a device that is faster with it: processors with AMX or AVX512_BF16,
+            GPUs from Ampere on.
         init: Encoder to start from (a name or folder for `load_encoder`), or null.
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.

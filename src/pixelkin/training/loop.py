@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from pixelkin.training.feed import Feed
 from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.report import mining_of, write_report
-from pixelkin.training.resources import cpu_threads, interrupts, kept_memory
+from pixelkin.training.resources import cpu_threads, fast_convolutions, interrupts, kept_memory
 from pixelkin.training.trainer import Trainer
 from pixelkin.training.validation import synthetic_score
 from pixelkin.training.weights import measure_batch_norm
@@ -113,7 +113,10 @@ def train(
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
     threads = cpu_threads(recipe.run.threads)
     lock = Lock(Path(out) / ".lock")
-    with join_processes(recipe.run.device) as processes, threads, kept_memory(), closing(lock):
+    with ExitStack() as stack:
+        processes = stack.enter_context(join_processes(recipe.run.device))
+        for context in (threads, kept_memory(), fast_convolutions(), closing(lock)):
+            stack.enter_context(context)
         recipe.check_processes(processes.count)
         processes.agree(lock.acquire)
         return _Training(recipe, data, Path(out), resume, processes, validate).run()
@@ -205,6 +208,8 @@ class _Training:
                     f"{self.out} was started on other videos: some of these {len(self.sources)} "
                     "have been replaced since; restore them, or choose another output folder"
                 )
+            if self.recipe.precision == "auto":  # decided once, by the machine that it began on
+                self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
             self.trainer.load_state_dict(saved)
@@ -243,6 +248,7 @@ class _Training:
         encoder = self.trainer.copy(average=average)
         with self.trainer.autocast():
             measure_batch_norm(encoder, self._frames[:most])
+        encoder.cpu()  # where whatever uses it has its labels
         meta = {**self.recipe.network.meta, "training": self._facts()}
         encoder.config = replace(encoder.config, meta=meta)
         return encoder
