@@ -32,8 +32,8 @@ from pixelkin.ops.host import as_on_a_device
 from pixelkin.ops.transport import sinkhorn
 
 SIDE, STRIDE = 8, 8
-# Of a tensor: each waits until the device has come to it, and copies from there.
-LOOKS = {"tolist", "numpy", "cpu"}
+# Each waits until the device has come to it, and copies from or to there.
+LOOKS = {"tolist", "numpy", "cpu", "tensor", "as_tensor", "new_tensor", "from_numpy"}
 # Operators that wait: as the size of what they give is not known beforehand, or, the one that item,
 # float, int and bool call, for one number.
 WAITS = {"nonzero", "masked_select", "_local_scalar_dense", "unique", "unique_consecutive"}
@@ -48,7 +48,7 @@ class Looks(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
-        if name in LOOKS and isinstance(args[0], Tensor):
+        if name in LOOKS:
             self.count["look"] += 1
         return func(*args, **(kwargs or {}))
 

@@ -22,16 +22,18 @@ from pixelkin.training.resources import trains_in_bfloat16
 from pixelkin.training.trainer import Trainer
 from pixelkin.training.weights import update_average
 
+# Each waits for a GPU, to copy from or to there.
+WAITS = {"tolist", "numpy", "cpu", "tensor", "as_tensor", "new_tensor", "from_numpy"}
 CPU = torch.device("cpu")
 
 
 class Numbers(TorchFunctionMode):
-    """Counts lists and arrays made of tensors."""
+    """Counts lists and arrays made of tensors, and tensors made of those."""
 
     count = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += getattr(func, "__name__", "") in ("tolist", "numpy", "cpu")
+        self.count += getattr(func, "__name__", "") in WAITS
         return func(*args, **(kwargs or {}))
 
 

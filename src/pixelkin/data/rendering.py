@@ -203,8 +203,8 @@ def _cubic(x: Tensor) -> Tensor:
 
 
 def _recoloured(seen: Tensor, views: Prepared) -> Tensor:
-    luma = torch.tensor(LUMA.tolist(), dtype=torch.float64, device=seen.device)
-    mean = seen.mean((2, 3)).double() @ luma
+    mean = seen.mean((2, 3)).double()
+    mean = sum((mean[:, c] * float(LUMA[c]) for c in (1, 2)), start=mean[:, 0] * float(LUMA[0]))
     lift = (views.lift * mean).to(seen.dtype)[:, None, None]
     out = torch.baddbmm(lift, views.colour, seen.flatten(2)).view_as(seen)
     return out.clamp_(0, 1)

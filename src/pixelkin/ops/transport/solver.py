@@ -170,8 +170,8 @@ def _with_marginals(cost: Tensor, dustbin: float | None) -> tuple[Tensor, Tensor
     rows, columns = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
     if dustbin is not None:
         cost = F.pad(cost, (0, 1, 0, 1), value=dustbin)
-        rows = torch.cat([cost.new_ones(n), cost.new_tensor([m])]) / (n + m)
-        columns = torch.cat([cost.new_ones(m), cost.new_tensor([n])]) / (n + m)
+        rows = torch.cat([cost.new_ones(n), cost.new_full((1,), m)]) / (n + m)
+        columns = torch.cat([cost.new_ones(m), cost.new_full((1,), n)]) / (n + m)
     return cost, rows * len(rows), columns * len(rows)
 
 
