@@ -1,6 +1,6 @@
 """How many augmented clips a second the loader makes, cold and warm.
 
-    python benchmarks/clip_loader.py VIDEOS [--sizes 128 192] [--workers 0 1] [--json FILE]
+    python benchmarks/clip_loader.py VIDEOS [--sizes 128 192] [--workers 0 1] [--rendering batched]
 
 Cold: the clips' videos are decoded and stored on the way. Warm: frames come from the store. A
 training step of 16 views of 128 pixels takes 0.25 to 1 s on one CPU core; the loader should need a
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("videos", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 192])
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--rendering", choices=("single", "batched"), default="single")
     parser.add_argument("--short-side", type=int, default=240)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--json", type=Path)
@@ -53,7 +54,7 @@ def main() -> None:
                 sources = index_videos([options.videos], Path(folder, "index.json"))
                 dataset = ClipDataset(
                     sources,
-                    ClipSettings(short_side=options.short_side),
+                    ClipSettings(short_side=options.short_side, rendering=options.rendering),
                     Augmentation(),
                     size=size,
                     store=Path(folder),

@@ -32,9 +32,11 @@ import pixelkin.objectives.mined_contrast as mined_contrast_module
 import pixelkin.training.trainer as trainer_module
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, collate
+from pixelkin.data.drawn import render_each
 from pixelkin.data.index import Source, index_videos
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
+from pixelkin.objectives import Objective
 from pixelkin.processes import Processes
 from pixelkin.training.config import ObjectiveShare, Recipe, Stage, load_recipe
 from pixelkin.training.log import read_metrics
@@ -107,7 +109,7 @@ def clip_seconds(
     for name in seconds:
         for step in keys:
             began = time.process_time()
-            batch = collate([dataset[key] for key in step])
+            batch = collate([render_each(dataset[key], recipe.size) for key in step])
             seconds[name].append(time.process_time() - began)
             batches.append(batch)
     warm = statistics.median(seconds["warm"])
@@ -122,12 +124,12 @@ def step_seconds(recipe: Recipe, batches: list[ClipBatch], runs: int) -> dict[st
     watch = Stopwatch()
     given = (batches[i % len(batches)] for i in range(10**9))
     trainer.network = watch.timed("forward", trainer.network)  # type: ignore[assignment]
-    trainer.objectives = [[watch.timed("objective", o) for o in s] for s in trainer.objectives]
     views = batches[0].views.flatten(0, 1)
     bare = bare_network(trainer, views)
     with (
         kept_memory(),
         watch.timing(mined_contrast_module, "mine", "mine_negatives", title="mining"),
+        watch.timing(Objective, "loss", title="objective"),
         watch.timing(trainer_module, "update_average", title="optimiser"),
         watch.timing(trainer.optimiser, "step", title="optimiser"),
         watch.timing(torch.Tensor, "backward", title="backward"),

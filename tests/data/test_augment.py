@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from pixelkin.data.augment import (
     Augmentation,
-    augment,
     colour_matrix,
+    draw,
+    draw_colour,
     draw_view,
     gaussian_blur,
-    jitter,
+    recolour,
     warp,
 )
 from pixelkin.types import InputError
@@ -90,8 +91,8 @@ def shared_views(kind: Augmentation, seed: int, size: int = 64) -> np.ndarray:
     rng = np.random.default_rng(seed)
     centre = (rng.random(), rng.random())
     shared = draw_view(kind, (150, 220), size, centre, rng)
-    frame = coordinate_frame(150, 220)
-    return np.stack([augment(frame, kind, size, centre, rng, shared)[1] for _ in range(2)])
+    views = [draw(kind, (150, 220), size, centre, rng, shared) for _ in range(2)]
+    return np.stack([view.to_frame for view in views])
 
 
 @pytest.mark.parametrize("scale", [(0.3, 0.6), (1.0, 1.0)])
@@ -204,10 +205,10 @@ def test_colour_matrix_keeps_luma_and_turns_hue() -> None:
 def test_jitter_varies_and_can_be_switched_off() -> None:
     view = torch.rand(3, 16, 16)
     rng = np.random.default_rng(0)
-    torch.testing.assert_close(jitter(view, STILL, rng), view, atol=1e-5, rtol=0)
-    one, two = (jitter(view, Augmentation(greyscale=0), rng) for _ in range(2))
+    torch.testing.assert_close(recolour(view, draw_colour(STILL, rng)), view, atol=1e-5, rtol=0)
+    one, two = (recolour(view, draw_colour(Augmentation(greyscale=0), rng)) for _ in range(2))
     assert float((one - two).abs().mean()) > 0.02
-    grey = jitter(view, Augmentation(greyscale=1), rng)
+    grey = recolour(view, draw_colour(Augmentation(greyscale=1), rng))
     torch.testing.assert_close(grey[0], grey[1], atol=1e-5, rtol=0)
     assert float(one.min()) >= 0
     assert float(one.max()) <= 1
@@ -226,12 +227,12 @@ def test_blur_has_the_variance_of_its_kernel() -> None:
 def test_same_generator_same_view() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     kind = Augmentation(blur=0.5)
-    a, b, c = (
-        augment(frame, kind, 32, (0.4, 0.6), np.random.default_rng(seed)) for seed in (5, 5, 6)
-    )
-    assert torch.equal(a[0], b[0])
-    assert np.array_equal(a[1], b[1])
-    assert not np.array_equal(a[1], c[1])
+    drawn = [draw(kind, (90, 120), 32, (0.4, 0.6), np.random.default_rng(s)) for s in (5, 5, 6)]
+    a, b, c = (recolour(warp(frame, d.to_frame, 32), d.colour) for d in drawn)
+    assert torch.equal(a, b)
+    assert np.array_equal(drawn[0].to_frame, drawn[1].to_frame)
+    assert not np.array_equal(drawn[1].to_frame, drawn[2].to_frame)
+    assert not torch.equal(b, c)
 
 
 @pytest.mark.parametrize(

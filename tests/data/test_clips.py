@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.data.clips import ClipDataset, ClipKey, ClipSettings, clip_loader, draw_times
+from pixelkin.data.drawn import collate_drawn, render_batch
 from pixelkin.data.frames import sample_frames
+from pixelkin.data.held import HeldFrames, held_bytes
 from pixelkin.data.index import Source, index_videos
 from pixelkin.data.store import Segment
 from pixelkin.types import InputError
 from pixelkin.video.reader import open_video
 
 PAIR = ClipSpec(2, (4, 8))
+BATCHED = ClipSettings(segment=25, rendering="batched")
 STILL = Augmentation(brightness=0, contrast=0, saturation=0, hue=0, greyscale=0)
 
 
@@ -202,6 +205,54 @@ def test_pieces_of_neighbours_lie_on_clips_of_one_frame(sources: list[Source]) -
     assert torch.equal(batches[0].to_frame, plain.to_frame)
     assert torch.equal(layers[0].to_frame, plain.to_frame.roll(-1, 0))
     assert torch.equal(layers[0].videos, plain.videos.roll(-1, 0))
+
+
+def near(a: ClipBatch, b: ClipBatch) -> bool:
+    """Whether two batches are of the same draws, made in different ways."""
+    fields = ("to_frame", "times", "frame_size", "videos")
+    exact = all(torch.equal(getattr(a, f), getattr(b, f)) for f in fields)
+    difference = (a.views - b.views).abs() * 255
+    return exact and float(difference.mean()) < 0.1 and float(difference.max()) < 6
+
+
+@pytest.mark.parametrize("spec", [PAIR, ClipSpec(2, (0,))])
+def test_batched_views_are_of_the_same_draws(
+    sources: list[Source], tmp_path: Path, spec: ClipSpec
+) -> None:
+    how = Augmentation(paste=0.6, blur=0.3)
+    batches = [
+        list(clip_loader(data, keys(spec, range(3), 6), workers=workers))
+        for workers, data in (
+            (0, dataset(sources, augmentation=how)),
+            (0, dataset(sources, augmentation=how, settings=BATCHED)),
+            (2, dataset(sources, tmp_path, augmentation=how, settings=BATCHED)),
+        )
+    ]
+    for single, batched, again in zip(*batches, strict=True):
+        assert near(single, batched)
+        assert same(batched, again), "depends on who makes it"
+        assert (single.pasted is None) == (batched.pasted is None) == (spec == PAIR)
+        if single.pasted is not None and batched.pasted is not None:
+            torch.testing.assert_close(single.pasted.cover, batched.pasted.cover, atol=1e-3, rtol=0)
+            assert torch.equal(single.pasted.to_frame, batched.pasted.to_frame)
+
+
+def test_clips_are_the_same_wherever_frames_are_held(sources: list[Source]) -> None:
+    """In the store, in memory, or in one tensor on the device, from which views are cut."""
+    damaged = [*sources, replace(sources[0], path=sources[0].path + ".gone", name="gone")]
+    asked = keys(PAIR, range(4), 6)
+    truth = list(clip_loader(dataset(damaged, settings=BATCHED), asked))
+    data = dataset(damaged, settings=BATCHED)
+    held = HeldFrames(data.store, data.segments, torch.device("cpu"))
+    assert held.pixels.nbytes == held_bytes(data.store, data.segments)
+    assert len(held.layout.broken) == 2
+    data.held = held
+    assert all(map(same, truth, clip_loader(data, asked, workers=1)))
+    data.held, data.layout = None, held.layout
+    for batch, asked_for in zip(truth, asked, strict=True):
+        drawn = collate_drawn([data[key] for key in asked_for], 32)
+        assert drawn.pixels.numel() == 0  # no frame travels
+        assert near(batch, render_batch(drawn, held.pixels))
 
 
 def test_clips_of_several_frames_get_no_pieces(sources: list[Source]) -> None:

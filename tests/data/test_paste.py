@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pixelkin.data.augment import Augmentation, draw_view
-from pixelkin.data.paste import draw_piece, paste
+from pixelkin.data.paste import cover_of, draw_outline, paste
 
 SIZE = 64
 
@@ -21,7 +21,7 @@ def test_a_piece_is_the_same_region_of_the_frame_in_all_views() -> None:
     rng = np.random.default_rng(3)
     for seed in range(20):
         views = np.stack([view(seed), view(seed + 100)])
-        first, second = draw_piece(views, SIZE, (0.2, 0.3), rng).numpy()
+        first, second = cover_of(draw_outline(SIZE, (0.2, 0.3), rng), views, SIZE).numpy()
         seen = 0
         for y in range(0, SIZE, 3):
             for x in range(0, SIZE, 3):
@@ -40,7 +40,9 @@ def test_a_piece_is_the_same_region_of_the_frame_in_all_views() -> None:
 def test_the_area_of_a_piece_is_that_of_its_radius() -> None:
     rng = np.random.default_rng(0)
     still = np.broadcast_to(np.array([[1.0, 0, 0], [0, 1, 0]]), (1, 2, 3))
-    areas = [float(draw_piece(still, 256, (0.1, 0.1), rng).sum()) for _ in range(200)]
+    areas = [
+        float(cover_of(draw_outline(256, (0.1, 0.1), rng), still, 256).sum()) for _ in range(200)
+    ]
     # Waves of amplitude 0.35 u / sqrt(k - 1), u uniform in [-1, 1], add half their squares.
     mean = 1 + sum(0.35**2 / 3 / (k - 1) for k in range(2, 7)) / 2
     whole = [a for a in areas if a > 0.5 * math.pi * 25.6**2]  # not cut off by the border

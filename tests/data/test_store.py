@@ -56,9 +56,9 @@ def test_a_kept_segment_is_decoded_once(
     segment = split(sources, 30)[0]
     store.read(segment, [3])
     opened: list[str] = []
-    original = store_module.open_video
+    original = store_module.open_source
     monkeypatch.setattr(
-        store_module, "open_video", lambda path: opened.append(path) or original(path)
+        store_module, "open_source", lambda source: opened.append(source.path) or original(source)
     )
     store.read(segment, [7, 4])
     assert opened == []

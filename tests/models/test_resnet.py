@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from pixelkin.models.resnet import PaddedConv, ResNet18
+from pixelkin.models.resnet import PaddedConv, ResNet18, reflected
+from pixelkin.ops.host import as_on_a_device
 
 
 def test_256_pixels_give_32x32x256() -> None:
@@ -102,3 +105,30 @@ def test_wrong_settings_are_named() -> None:
     for wrong in ({"stride": 16}, {"padding": "circular"}, {"widths": (64,)}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             ResNet18(**wrong)
+
+
+@pytest.mark.parametrize("margin", [1, 3])
+def test_reflection_by_slices_is_that_of_torch(margin: int) -> None:
+    x = torch.rand(2, 3, 7, 9, dtype=torch.float64).to(memory_format=torch.channels_last)
+    found, expected = x.clone().requires_grad_(), x.clone().requires_grad_()
+    weights = torch.rand(2, 3, 7 + 2 * margin, 9 + 2 * margin, dtype=torch.float64)
+    padded = reflected(found, margin)
+    truth = F.pad(expected, (margin,) * 4, mode="reflect")
+    assert torch.equal(padded, truth)
+    assert padded.is_contiguous(memory_format=torch.channels_last)
+    (padded * weights).sum().backward()
+    (truth * weights).sum().backward()
+    torch.testing.assert_close(found.grad, expected.grad)
+    assert torch.autograd.gradcheck(lambda x: reflected(x, margin), (found,))
+
+
+def test_the_network_is_the_same_on_a_device() -> None:
+    net, x = ResNet18(widths=(8, 8, 8)).double(), torch.rand(2, 3, 32, 40, dtype=torch.float64)
+    results = []
+    for device in (False, True):
+        net.zero_grad()
+        with as_on_a_device() if device else nullcontext():
+            out = net(x)
+            out.square().sum().backward()
+        results.append((out.detach(), [p.grad.clone() for p in net.parameters()]))
+    torch.testing.assert_close(results[0], results[1])

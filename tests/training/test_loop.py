@@ -148,6 +148,26 @@ def test_limit_stops_with_a_checkpoint_to_resume_from(
     assert load_checkpoint(out / "checkpoint.pt")["precision"] == precision
 
 
+def test_frames_may_wait_anywhere(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+    """The weights are the same; those of batched views differ from those of single ones, a bit."""
+    batched = {"data.rendering": "batched"}
+    trainings: dict[str, dict[str, object]] = {
+        "single": {},
+        "held": {"run.frames": "memory", "run.store": "", "run.workers": 1},
+        "batched": batched,
+        "batched and held": {**batched, "run.frames": "device"},
+    }
+    for name, changes in trainings.items():
+        train(recipe_file, [frames], tmp_path / name, overrides=changes)
+    assert same_training(tmp_path / "single", tmp_path / "held")
+    assert same_training(tmp_path / "batched", tmp_path / "batched and held")
+    single, other = (dict(losses(tmp_path / name)) for name in ("single", "batched"))
+    assert single != other
+    assert abs(single[0] - other[0]) < 1e-3
+    with pytest.raises(InputError, match=r"recipe.data.rendering"):
+        train(recipe_file, [frames], tmp_path / "single", overrides=batched)
+
+
 def test_interrupt_stops_after_the_step(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
     out, whole = tmp_path / "run", tmp_path / "whole"
 

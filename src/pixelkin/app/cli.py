@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "train": ("train", "learn an encoder from unlabelled videos"),
+    "data": ("data", "pack videos' frames into one small file to train from"),
     "evaluate": (
         "evaluate",
         "run or score a benchmark (davis, youtube_vos, vip, jhmdb), or keypoints",

@@ -2,13 +2,16 @@
 
 Crops are drawn so that they lie wholly inside the frame: no view ever shows padding, which would
 tell the network where it is. Pixel coordinates are (x, y) with (0, 0) at the *centre* of the
-top-left pixel. Knows nothing about files or videos; all randomness comes from the generator given.
+top-left pixel. What is drawn (`draw`) is apart from how it is rendered: one view at a time here, a
+batch of them on any device in `rendering`. Knows nothing about files or videos; all randomness
+comes from the generator given.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -148,13 +151,33 @@ def move_view(
     return moved
 
 
-def warp(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Tensor:
-    """The view that `to_frame` describes: H x W x 3 uint8 -> 3 x S x S float in [0, 1].
+class Sampling(NamedTuple):
+    """How a view is taken from its frame, in two steps: a box of it is resized, then sampled.
+
+    Attributes:
+        box: Left, top, width and height of the box in the frame, in pixels.
+        small: Width and height that it is resized to, anti-aliased.
+        theta: 2 x 3: from the view's normalised coordinates to the box's, both with corners at -1
+            and 1.
+    """
+
+    box: tuple[int, int, int, int]
+    small: tuple[int, int]
+    theta: NDArray[np.float64]
+
+
+def sampling(to_frame: NDArray[np.float64], frame_size: tuple[int, int], size: int) -> Sampling:
+    """How the view that `to_frame` describes is taken.
 
     Where the view shrinks the frame, the crop's bounding box is first resized with an anti-aliasing
     filter to the view's resolution, so that the sampling that follows is about one to one.
+
+    Args:
+        to_frame: 2 x 3, see `draw_view`.
+        frame_size: (height, width) of the frame in pixels.
+        size: Side S of the square view in pixels.
     """
-    height, width = frame.shape[:2]
+    height, width = frame_size
     linear, offset = to_frame[:, :2], to_frame[:, 2]
     corners = linear @ (np.array([[0, 1, 0, 1], [0, 0, 1, 1]]) * size - 0.5) + offset[:, None]
     # Frame pixels per view pixel along the frame's axes; 1 where the view magnifies.
@@ -162,18 +185,23 @@ def warp(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> 
     margin = np.ceil(4 * shrink)  # the support of both filters
     x0, y0 = np.maximum(np.floor(corners.min(axis=1) - margin), 0).astype(int)
     x1, y1 = np.minimum(np.ceil(corners.max(axis=1) + margin) + 1, [width, height]).astype(int)
-    box = torch.from_numpy(np.ascontiguousarray(frame[y0:y1, x0:x1])).permute(2, 0, 1)[None]
-
     full = np.array([x1 - x0, y1 - y0])
     small = np.maximum(np.rint(full / shrink), 1).astype(int)
-    if (small < full).any():
-        target = (int(small[1]), int(small[0]))
-        box = F.interpolate(box, target, mode="bicubic", antialias=True)
-
-    # From the view's normalised coordinates to the box's, both with corners at -1 and 1.
     theta = np.empty((2, 3))
     theta[:, :2] = linear * size / full[:, None]
     theta[:, 2] = 2 * (linear @ np.full(2, (size - 1) / 2) + offset - [x0, y0] + 0.5) / full - 1
+    box = int(x0), int(y0), int(x1 - x0), int(y1 - y0)
+    return Sampling(box, (int(small[0]), int(small[1])), theta)
+
+
+def warp(frame: NDArray[np.uint8], to_frame: NDArray[np.float64], size: int) -> Tensor:
+    """The view that `to_frame` describes: H x W x 3 uint8 -> 3 x S x S float in [0, 1]."""
+    height, width = frame.shape[:2]
+    (x, y, w, h), small, theta = sampling(to_frame, (height, width), size)
+    part = np.ascontiguousarray(frame[y : y + h, x : x + w])
+    box = torch.from_numpy(part).permute(2, 0, 1)[None]
+    if small[0] < w or small[1] < h:
+        box = F.interpolate(box, small[::-1], mode="bicubic", antialias=True)
     grid = F.affine_grid(
         torch.from_numpy(theta[None].astype(np.float32)), [1, 3, size, size], align_corners=False
     )
@@ -199,8 +227,18 @@ def colour_matrix(
     return np.concatenate([linear, offset], axis=1)
 
 
-def jitter(view: Tensor, settings: Augmentation, rng: np.random.Generator) -> Tensor:
-    """Random colour and blur of one view, 3 x S x S float in [0, 1] -> the same."""
+class Colour(NamedTuple):
+    """What is drawn of one view's colours, see `colour_matrix`; `blur` is a sigma, 0 is none."""
+
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    blur: float
+
+
+def draw_colour(settings: Augmentation, rng: np.random.Generator) -> Colour:
+    """Random colours, and blur, of one view."""
     b, c, s = (
         1 + amount * rng.uniform(-1, 1)
         for amount in (settings.brightness, settings.contrast, settings.saturation)
@@ -208,12 +246,16 @@ def jitter(view: Tensor, settings: Augmentation, rng: np.random.Generator) -> Te
     hue = settings.hue * rng.uniform(-1, 1)
     if rng.random() < settings.greyscale:
         s = 0.0
+    blur = rng.uniform(*BLUR_SIGMA) if rng.random() < settings.blur else 0.0
+    return Colour(b, c, s, hue, blur)
+
+
+def recolour(view: Tensor, colour: Colour) -> Tensor:
+    """Colours and blur of one view, 3 x S x S float in [0, 1] -> the same."""
     mean_luma = float(view.mean(dim=(1, 2)).double().numpy() @ LUMA)
-    matrix = torch.from_numpy(colour_matrix(b, c, s, hue, mean_luma)).to(view.dtype)
+    matrix = torch.from_numpy(colour_matrix(*colour[:4], mean_luma)).to(view.dtype)
     out = torch.addmm(matrix[:, 3:], matrix[:, :3], view.flatten(1)).view_as(view).clamp_(0, 1)
-    if rng.random() < settings.blur:
-        out = gaussian_blur(out, rng.uniform(*BLUR_SIGMA))
-    return out
+    return gaussian_blur(out, colour.blur) if colour.blur else out
 
 
 def gaussian_blur(view: Tensor, sigma: float) -> Tensor:
@@ -227,30 +269,33 @@ def gaussian_blur(view: Tensor, sigma: float) -> Tensor:
     return F.conv2d(out, kernel.transpose(2, 3), groups=len(view))[0]
 
 
-def augment(
-    frame: NDArray[np.uint8],
+class View(NamedTuple):
+    """All that is drawn of one view: its 2 x 3 map to the frame's pixels, and its colours."""
+
+    to_frame: NDArray[np.float64]
+    colour: Colour
+
+
+def draw(
     settings: Augmentation,
+    frame_size: tuple[int, int],
     size: int,
     centre: tuple[float, float],
     rng: np.random.Generator,
     shared: NDArray[np.float64] | None = None,
-) -> tuple[Tensor, NDArray[np.float64]]:
+) -> View:
     """One random view of one frame.
 
     Args:
-        frame: H x W x 3 uint8 RGB.
         settings: The ranges to draw from.
+        frame_size: (height, width) of the frame in pixels.
         size: Side S of the square view in pixels.
         centre: Common centre of the clip's views, as shares of (width, height).
         rng: Source of the randomness.
         shared: The clip's common crop, see `draw_view`; needed with `crop_jitter`.
-
-    Returns:
-        (view 3 x S x S float in [0, 1], its 2 x 3 affine map from view to frame pixels).
     """
-    height, width = frame.shape[:2]
     if settings.crop_jitter is None or shared is None:
-        to_frame = draw_view(settings, (height, width), size, centre, rng)
+        to_frame = draw_view(settings, frame_size, size, centre, rng)
     else:
         to_frame = move_view(shared, settings.crop_jitter, size, rng)
-    return jitter(warp(frame, to_frame, size), settings, rng), to_frame
+    return View(to_frame, draw_colour(settings, rng))

@@ -109,6 +109,10 @@ class ClipBatch:
         rest = _each(self, lambda x: x.to(views.device, non_blocking=True))
         return replace(rest, views=views)
 
+    def pin_memory(self) -> ClipBatch:
+        """The same batch in memory from which a GPU reads while the processor goes on."""
+        return _each(self, Tensor.pin_memory)
+
     def __repr__(self) -> str:
         b, v, _, h, w = self.views.shape
         return f"ClipBatch({b} clips x {v} views, {h}x{w} (HxW))"

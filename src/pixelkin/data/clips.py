@@ -1,4 +1,4 @@
-"""Augmented clips from a folder of videos, in batches, the same for any number of workers.
+"""Augmented clips from folders of videos, in batches, the same for any number of workers.
 
 Every clip is a function of (seed, step, position in the batch) and of the videos alone. It does not
 matter which worker makes it, or in which run: a resumed training sees what an uninterrupted one
@@ -11,8 +11,9 @@ import logging
 import signal
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,14 +22,25 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pixelkin.checks import check_number
-from pixelkin.data.augment import Augmentation, augment, draw_view
+from pixelkin.data.augment import Augmentation, draw, draw_view
 from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
+from pixelkin.data.drawn import (
+    Clip,
+    DrawnBatch,
+    DrawnClip,
+    collate_drawn,
+    moved,
+    render_batch,
+    render_each,
+)
+from pixelkin.data.held import HeldFrames, Layout
 from pixelkin.data.index import Source
-from pixelkin.data.paste import draw_piece, paste
+from pixelkin.data.paste import draw_outline, paste
 from pixelkin.data.store import FrameStore, Segment, split
 from pixelkin.types import InputError
 
 _ATTEMPTS = 20
+_CPU = torch.device("cpu")
 log = logging.getLogger(__name__)
 
 
@@ -51,17 +63,6 @@ class ClipKey(NamedTuple):
     augmentation: Augmentation | None = None
 
 
-class Clip(NamedTuple):
-    """One element of a `ClipBatch`, without the batch axis, and the piece it gives to another."""
-
-    views: Tensor
-    to_frame: NDArray[np.float64]
-    times: list[int]
-    frame_size: tuple[int, int]
-    video: int
-    piece: Tensor | None = None
-
-
 @dataclass(frozen=True)
 class ClipSettings:
     """Which frames training sees. The values are our own [D].
@@ -71,6 +72,9 @@ class ClipSettings:
         short_side: Frames are reduced to at most this short side before views are cut.
         segment: Longest piece of a video, in frames, from which the views of a clip are drawn;
             longer videos are cut into pieces, all visited equally often.
+        rendering: How views are made of what was drawn: "single", one at a time, or "batched", all
+            of a batch at once, which is what a GPU is good at; a CPU takes longer for it. They
+            agree to a few grey levels, see `pixelkin.data.rendering`, so that weights differ.
 
     Raises:
         InputError: If a value is out of its range; the message names it.
@@ -79,14 +83,20 @@ class ClipSettings:
     exclude: tuple[str, ...] = ()
     short_side: int = 240
     segment: int = 96
+    rendering: Literal["single", "batched"] = "single"
 
     def __post_init__(self) -> None:
         check_number("short_side", self.short_side, least=1)
         check_number("segment", self.segment, least=1)
 
 
-class ClipDataset(Dataset[Clip]):
-    """Clips by key.
+class ClipDataset(Dataset[DrawnClip]):
+    """Clips by key, as they are drawn; `clip_loader` makes views of them.
+
+    Attributes:
+        store: Reads frames.
+        held: Where all frames lie, if they are held in memory.
+        layout: Where all frames lie, if they are held on a device: clips then come without.
 
     Args:
         sources: The index of videos.
@@ -113,6 +123,9 @@ class ClipDataset(Dataset[Clip]):
         self.augmentation = augmentation
         self.size = size
         self.seed = seed
+        self.rendering = settings.rendering
+        self.held: HeldFrames | None = None
+        self.layout: Layout | None = None
         self.segments = split(sources, settings.segment)
         self.store = FrameStore(
             store, sources, self.segments, short_side=settings.short_side, budget=budget
@@ -134,7 +147,7 @@ class ClipDataset(Dataset[Clip]):
                 raise InputError(f"no video has the {least} frames that a clip of {spec} needs")
         return self._eligible[spec]
 
-    def __getitem__(self, key: ClipKey) -> Clip:
+    def __getitem__(self, key: ClipKey) -> DrawnClip:
         """The clip of a key; if its video turns out damaged, one of another video."""
         segments = self.eligible(key.spec)
         segment = segments[self._visited(key.visit, len(segments))]
@@ -144,43 +157,45 @@ class ClipDataset(Dataset[Clip]):
                 segment = segments[int(rng.integers(len(segments)))]
             times = draw_times(key.spec, segment, rng)
             try:
-                frames = self.store.read(segment, times)
+                frames = self._frames(segment, times)
             except Exception as error:  # whatever a damaged file does to a decoder
                 self._report(segment.video, error)
                 continue
             how = key.augmentation or self.augmentation
-            return self._clip(segment.video, times, frames, how, rng)
+            return self._draw(segment.video, times, frames, how, rng)
         raise InputError(f"{_ATTEMPTS} videos drawn in a row could not be read, see the log")
 
-    def _clip(
+    def _frames(
+        self, segment: Segment, times: Sequence[int]
+    ) -> list[NDArray[np.uint8]] | list[int]:
+        if self.layout is not None:
+            return [self.layout.locate(segment, t) for t in times]
+        return (self.held or self.store).read(segment, times)
+
+    def _draw(
         self,
         video: int,
         times: list[int],
-        frames: Sequence[NDArray[np.uint8]],
+        frames: list[NDArray[np.uint8]] | list[int],
         how: Augmentation,
         rng: np.random.Generator,
-    ) -> Clip:
-        source = self.sources[video]
+    ) -> DrawnClip:
+        source, size = self.sources[video], self.store.size(video)
         centre = (rng.random(), rng.random())
-        views = torch.empty(len(times), 3, self.size, self.size)
-        maps = np.empty((len(times), 2, 3))
         shared = None
         if how.crop_jitter is not None:
-            small = (frames[0].shape[0], frames[0].shape[1])
-            shared = draw_view(how, small, self.size, centre, rng)
-        for i, frame in enumerate(frames):
-            views[i], maps[i] = augment(frame, how, self.size, centre, rng, shared)
-        piece = None
-        if how.paste and len(set(times)) == 1:
-            piece = torch.zeros(len(times), self.size, self.size)
-            if rng.random() < how.paste:
-                piece = draw_piece(maps, self.size, how.piece, rng)
+            shared = draw_view(how, size, self.size, centre, rng)
+        views = [draw(how, size, self.size, centre, rng, shared) for _ in times]
+        pastes, outline = bool(how.paste) and len(set(times)) == 1, None
+        if pastes and rng.random() < how.paste:
+            outline = draw_outline(self.size, how.piece, rng)
         # From pixels of the reduced frame to pixels of the decoded one, by their corners.
-        height, width = frames[0].shape[:2]
-        scale = np.array([source.width / width, source.height / height])
-        maps *= scale[:, None]
+        scale = np.array([source.width / size[1], source.height / size[0]])
+        maps = np.stack([view.to_frame for view in views]) * scale[:, None]
         maps[:, :, 2] += (scale - 1) / 2
-        return Clip(views, maps, times, (source.height, source.width), video, piece)
+        decoded = (source.height, source.width)
+        sizes = [size] * len(times)
+        return DrawnClip(frames, sizes, views, pastes, outline, maps, times, decoded, video)
 
     def _visited(self, visit: int, count: int) -> int:
         """Which of `count` segments the visit goes to: a new permutation every epoch."""
@@ -230,18 +245,34 @@ def collate(clips: Sequence[Clip]) -> ClipBatch:
     return replace(batch, views=views, pasted=layer)
 
 
+def _collate(
+    clips: Sequence[DrawnClip], *, size: int, how: str, device: torch.device
+) -> ClipBatch | DrawnBatch:
+    if how == "single":
+        return collate([render_each(clip, size) for clip in clips])
+    batch = collate_drawn(clips, size)
+    return render_batch(batch) if device.type == "cpu" else batch
+
+
 def clip_loader(
     dataset: ClipDataset,
     batches: Iterable[list[ClipKey]],
     *,
     workers: int = 0,
+    device: torch.device = _CPU,
+    pixels: Tensor | None = None,
 ) -> Generator[ClipBatch]:
     """Batches in the order of their keys, made ahead of time by worker processes.
+
+    Workers make the views as well, unless these are made on another device, all at once.
 
     Args:
         dataset: Where the clips come from.
         batches: The keys of each batch.
         workers: Number of processes; 0 works in this one.
+        device: Where batched views are made; batches of single views stay on the CPU, in memory
+            from which they travel to it fast.
+        pixels: All frames, if they are held there, see `ClipDataset.layout`.
 
     Raises:
         InputError: If videos cannot be read.
@@ -250,14 +281,18 @@ def clip_loader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=partial(_collate, size=dataset.size, how=dataset.rendering, device=device),
+        pin_memory=device.type == "cuda",
         prefetch_factor=4 if workers else None,
         worker_init_fn=_leave_signals_to_trainer,
         generator=torch.Generator(),  # the loader's own; ours are in the keys
     )
     iterator = iter(loader)
     try:
-        yield from iterator
+        for batch in iterator:
+            if isinstance(batch, DrawnBatch):
+                batch = render_batch(moved(batch, device), pixels)
+            yield batch
     except InputError as error:  # a worker's one arrives as a traceback
         raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
     finally:

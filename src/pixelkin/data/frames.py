@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.data.index import Source
+from pixelkin.data.sources import open_source
 from pixelkin.data.store import resize, small_size
-from pixelkin.video.reader import open_video
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def sample_frames(
     for i in range(count):
         source = sources[int(order[i % len(order)])]
         try:
-            frame = open_video(source.path)[int(rng.integers(source.frames))]
+            frame = open_source(source)[int(rng.integers(source.frames))]
         except Exception as error:  # whatever a damaged file does to a decoder
             log.warning("skipped a frame of %s: %s", source.path, error)
             continue
@@ -64,7 +64,7 @@ def sample_pairs(
         distance = min(gap, source.frames - 1)
         first = int(rng.integers(source.frames - distance))
         try:
-            video = open_video(source.path)
+            video = open_source(source)
             pair = resize(video[first], size), resize(video[first + distance], size)
         except Exception as error:  # whatever a damaged file does to a decoder
             log.warning("skipped a pair of %s: %s", source.path, error)

@@ -1,7 +1,8 @@
 """Which videos a set of folders holds: found by name, opened once, remembered in a cache file.
 
-A video is a video file or a folder of images. What cannot be read is reported through `logging` and
-left out, never fatal. Knows nothing about what the videos are used for.
+A video is a video file or a folder of images, by itself or in a pack (see `packed`). What cannot be
+read is reported through `logging` and left out, never fatal. Knows nothing about what the videos
+are used for.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelkin.data.packed import is_pack, open_pack
 from pixelkin.files import write_text
 from pixelkin.types import InputError
 from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
@@ -32,12 +34,13 @@ class Source:
     """One readable video.
 
     Attributes:
-        path: Absolute path of the file, or of the folder of images.
+        path: Absolute path of the file, of the folder of images, or of the pack.
         name: Path below the folder in which it was found, with forward slashes.
         stamp: Changes when the content does: size and time of modification.
         frames: Number of frames, at least 1.
         height: Of its frames, in pixels.
         width: As `height`.
+        packed: Whether it is one of the videos of a pack.
     """
 
     path: str
@@ -46,6 +49,7 @@ class Source:
     frames: int
     height: int
     width: int
+    packed: bool = False
 
 
 def index_videos(
@@ -58,7 +62,7 @@ def index_videos(
     """All readable videos below `roots`, in an order that depends on names alone.
 
     Args:
-        roots: Folders to search, or single video files.
+        roots: Folders to search, single video files, or packs.
         cache: JSON file that remembers what earlier calls found; made or renewed atomically.
         exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
         progress: Called with (videos looked at, of how many) after each.
@@ -66,8 +70,10 @@ def index_videos(
     Raises:
         InputError: If a root does not exist, or nothing readable is found.
     """
+    packs = [root for root in map(Path, roots) if is_pack(root)]
+    roots = [root for root in map(Path, roots) if root not in packs]
     known = _read_cache(cache)
-    found: list[Source] = []
+    found = [s for pack in packs for s in _packed(pack.absolute(), exclude)]
     fresh: dict[str, dict[str, object]] = {}
     broken = 0
     candidates = list(_find(roots, exclude))
@@ -92,9 +98,17 @@ def index_videos(
             f"no readable video in {', '.join(map(str, roots))}"
             + (f" ({broken} could not be read)" if broken else "")
             + f": give folders with video files ({', '.join(sorted(VIDEO_SUFFIXES))}) "
-            "or with folders of images"
+            "or with folders of images, or packs of frames"
         )
     return found
+
+
+def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
+    """The videos of a pack. Their stamps are of what they hold, not of when it was written."""
+    for name, video in open_pack(pack).items():
+        if not any(fnmatch.fnmatch(name, p) for p in exclude):
+            facts = len(video), video.height, video.width
+            yield Source(str(pack), name, f"{video.digest}-0", *facts, packed=True)
 
 
 def digest(sources: Sequence[Source]) -> str:

@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from pixelkin.data.index import Source
+from pixelkin.data.sources import open_source
 from pixelkin.files import atomic_write
 from pixelkin.types import InputError
-from pixelkin.video.reader import open_video
 
 _STALE_SECONDS = 3600
 log = logging.getLogger(__name__)
@@ -130,7 +130,10 @@ class FrameStore:
         """
         path = self._kept.get(segment)
         if path is not None:
-            whole = self._open(path, segment)
+            whole = self._kept_frames(path, segment)
+            if whole is None:
+                whole = self._decode_whole(segment)
+                self._keep(path, whole)
             return [np.array(whole[t - segment.start]) for t in times]
         frames: dict[int, NDArray[np.uint8]] = {}
         for t, frame in self._decode(segment.video, min(times), max(times) + 1):
@@ -138,27 +141,43 @@ class FrameStore:
                 frames[t] = resize(frame, self.size(segment.video))
         return [frames[t] for t in times]
 
-    def _open(self, path: Path, segment: Segment) -> NDArray[np.uint8]:
-        height, width = self.size(segment.video)
-        shape = (len(segment), height, width, 3)
+    def whole(self, segment: Segment) -> NDArray[np.uint8]:
+        """All frames of a segment, T x h x w x 3 uint8; what is not kept yet is not kept now.
+
+        Raises:
+            InputError: If the video does not decode.
+        """
+        path = self._kept.get(segment)
+        kept = None if path is None else self._kept_frames(path, segment)
+        return self._decode_whole(segment) if kept is None else kept
+
+    def _shape(self, segment: Segment) -> tuple[int, ...]:
+        return (len(segment), *self.size(segment.video), 3)
+
+    def _kept_frames(self, path: Path, segment: Segment) -> NDArray[np.uint8] | None:
+        """A memory map of the segment's file; None if it is not there yet, or damaged."""
         try:
             whole: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-            if whole.shape == shape and whole.dtype == np.uint8:
-                return whole
-        except (OSError, ValueError):  # not there yet, or damaged
-            pass
-        whole = np.empty(shape, np.uint8)
+        except (OSError, ValueError):
+            return None
+        fits = whole.shape == self._shape(segment) and whole.dtype == np.uint8
+        return whole if fits else None
+
+    def _decode_whole(self, segment: Segment) -> NDArray[np.uint8]:
+        whole = np.empty(self._shape(segment), np.uint8)
         for t, frame in self._decode(segment.video, segment.start, segment.stop):
-            whole[t - segment.start] = resize(frame, (height, width))
+            whole[t - segment.start] = resize(frame, self.size(segment.video))
+        return whole
+
+    def _keep(self, path: Path, whole: NDArray[np.uint8]) -> None:
         try:
             with atomic_write(path) as temporary:
                 np.save(temporary, whole, allow_pickle=False)
         except (OSError, InputError) as error:  # a full disk costs speed, not the run
             log.warning("frames are not kept: %s", error)
-        return whole
 
     def _decode(self, video: int, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        return enumerate(open_video(self.sources[video].path).frames(start, stop), start)
+        return enumerate(open_source(self.sources[video]).frames(start, stop), start)
 
     def _name(self, segment: Segment) -> str:
         source = self.sources[segment.video]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.data.augment import Augmentation, augment, draw_view
+from pixelkin.data.augment import Augmentation, draw, draw_view, recolour, warp
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import Encoder
 from pixelkin.objectives.contrast import unit_cells
@@ -123,7 +123,10 @@ def _draw(
     centre = (rng.random(), rng.random())
     shape = (frames[0].shape[0], frames[0].shape[1])
     shared = None if how.crop_jitter is None else draw_view(how, shape, SIZE, centre, rng)
-    drawn = [augment(frame, how, SIZE, centre, rng, shared) for frame in frames]
+    drawn = []
+    for frame in frames:
+        one = draw(how, (frame.shape[0], frame.shape[1]), SIZE, centre, rng, shared)
+        drawn.append((recolour(warp(frame, one.to_frame, SIZE), one.colour), one.to_frame))
     return torch.stack([view for view, _ in drawn]), np.stack([maps for _, maps in drawn])
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.checks import check_number
+from pixelkin.ops.host import at_hand
 from pixelkin.ops.transport import sinkhorn
 
 SMALLEST_SIMILARITY = 1e-3
@@ -144,6 +145,7 @@ def optimal_transport(
     n, m = q.shape[-2:]
     plan, residual = sinkhorn(
         (1 - q).reshape(-1, n, m),
+        bounds=None if at_hand(q) else (0.0, 1.0),
         **vars(how),
         log_domain=log_domain,
         mass=n if how.dustbin is None else n + m,
@@ -169,6 +171,8 @@ class Matches(NamedTuple):
 
     def where(self, keep: Tensor) -> Matches:
         """The entries for which `keep` (E bool, or indices) holds."""
+        if keep.dtype == torch.bool:
+            keep = keep.nonzero()[:, 0]  # once for all, as it waits for the device
         return Matches(*(x[keep] for x in self))
 
 
@@ -212,7 +216,7 @@ def entries(confidence: Tensor, minimum: float = MINIMUM) -> Matches:
     """
     _, n, m = confidence.shape
     flat = confidence.reshape(-1)
-    if flat.device.type == "cpu":  # NumPy compares and finds more than twice as fast
+    if at_hand(flat):  # NumPy compares and finds more than twice as fast
         index = torch.from_numpy(np.flatnonzero(flat.numpy() >= np.float32(minimum)))
     else:
         index = (flat >= minimum).nonzero()[:, 0]

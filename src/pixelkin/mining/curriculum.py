@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.checks import check_choice, check_number
+from pixelkin.ops.host import at_hand
 
 Signal = Literal["fixed", "clock", "var_q", "var_t", "var_c"]
 MOMENTUM = 0.98  # of the moving average of the variance, per step [D]
@@ -40,6 +41,10 @@ def variance(confidence: Tensor, *, normalize_rows: bool = False) -> Tensor:
     Source:
         [S, eq. 9] the variance; [D] this reading of it, and that Q's rows are normalised.
     """
+    if not normalize_rows and not at_hand(confidence):
+        rows = confidence.flatten(1)
+        dense: Tensor = torch.linalg.vecdot(rows, rows) / confidence.shape[1]
+        return dense
     if not normalize_rows:
         return _sums_of_squares(confidence.flatten(1), confidence) / confidence.shape[1]
     squares = torch.linalg.vector_norm(confidence, dim=2).square()
@@ -61,6 +66,8 @@ def variance_of_entries(values: Tensor, clips: Tensor, count: int, cells: int) -
     Returns:
         B.
     """
+    if not at_hand(values):
+        return values.new_zeros(count).index_add_(0, clips, values.square()) / cells
     bounds = torch.searchsorted(clips, torch.arange(count + 1, device=clips.device)).tolist()
     return _sums_of_squares([values[a:b] for a, b in pairwise(bounds)], values) / cells
 

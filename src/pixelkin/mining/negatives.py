@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.checks import check_choice, check_number
+from pixelkin.ops.host import at_hand
 
 Hardness = Literal["rank", "cosine"]
 _LARGEST = torch.finfo(torch.float32).max
@@ -123,6 +124,8 @@ def negatives_in_band(
         value = similarity.clamp_min(0)
         chosen = candidates & (value >= low) & (value <= high)
         short = chosen.sum(1) < floor
+        if not at_hand(short):
+            return chosen | (short[:, None] & _within_ranks(similarity, candidates, 0, 0, floor))
         if bool(short.any()):
             chosen[short] |= _within_ranks(similarity[short], candidates[short], 0.0, 0.0, floor)
         return chosen
@@ -145,7 +148,7 @@ def _within_ranks(
     if low > 0:
         chosen &= value >= ordered.gather(1, first_rank)
     short = last_rank - first_rank + 1 < floor
-    if floor and bool(short.any()):
+    if floor and (not at_hand(short) or bool(short.any())):
         easiest = ordered.gather(1, last.clamp(0, floor - 1)).clamp_max(_LARGEST)
         chosen |= (value <= easiest) & short
     return chosen
@@ -153,7 +156,7 @@ def _within_ranks(
 
 def _sorted_rows(x: Tensor) -> Tensor:
     """`x` with ascending rows. On the CPU by NumPy, whose vectorised sort is 10 times faster."""
-    if x.device.type == "cpu":
+    if at_hand(x):
         return torch.from_numpy(np.sort(x.numpy(), axis=1))
     return x.sort(dim=1).values
 

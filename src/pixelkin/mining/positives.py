@@ -21,6 +21,7 @@ from pixelkin.mining.confidence import (
 from pixelkin.mining.curriculum import variance, variance_of_entries
 from pixelkin.mining.settings import Mining
 from pixelkin.mining.window import is_near
+from pixelkin.ops.host import at_hand
 
 CPU_CHUNK = 2**20  # matrix entries worked on at a time: on the CPU they should stay in its cache
 
@@ -75,7 +76,7 @@ def mine(
         [S, B].
     """
     b, n, m = len(first), first.shape[1], second.shape[1]
-    together = max(1, chunk // (n * m) if first.device.type == "cpu" else b)
+    together = max(1, chunk // (n * m) if at_hand(first) else b)
     radius = mining.window.radius(geometry.gap, geometry.frame_size)
     parts = []
     for start in range(0, b, together):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.checks import SettingError, check_number
+from pixelkin.ops.host import at_hand
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,22 @@ class WindowSchedule:
             the radius away are inside whatever the rounding.
         """
         frames = gap.abs().float()
+        if not at_hand(gap):
+            cells = self._cells(frames)
+            return (cells + 0.5) * frame_size.amin(1).float() / self.grid
         cells = torch.from_numpy(np.interp(frames.cpu(), self.gaps, self.radii)).to(frames)
         slope = (self.radii[-1] - self.radii[-2]) / (self.gaps[-1] - self.gaps[-2])
         cells = cells + slope * (frames - self.gaps[-1]).clamp_min(0)
         return (cells + 0.5) * frame_size.amin(1).float() / self.grid
+
+    def _cells(self, frames: Tensor) -> Tensor:
+        """`radii` at some distances, without a look at them: ramps from each gap to the next."""
+        cells = torch.full_like(frames, self.radii[0])
+        knots = list(pairwise(zip(self.gaps, self.radii, strict=True)))
+        for k, ((start, low), (stop, high)) in enumerate(knots, start=1):
+            end = None if k == len(knots) else stop - start
+            cells += (high - low) / (stop - start) * (frames - start).clamp(0, end)
+        return cells
 
 
 def is_near(a: Tensor, b: Tensor, radius: Tensor) -> Tensor:

@@ -106,9 +106,16 @@ class Encoder(nn.Module):
         torch.Size([256, 60, 107])
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        # With the weights on their device, to which a copy would wait; not saved with them.
+        for name in ("mean", "std"):
+            value = torch.tensor(getattr(config, name)).view(3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
         self.net: ResNet18 | LabGrid
         if config.network == "resnet18":
             self.net = ResNet18(
@@ -153,9 +160,7 @@ class Encoder(nn.Module):
         """B x 3 x H x W RGB in [0, 1] -> the network's input, same shape."""
         if self.config.network == "lab":
             return rgb
-        mean = torch.tensor(self.config.mean, device=rgb.device).view(3, 1, 1)
-        std = torch.tensor(self.config.std, device=rgb.device).view(3, 1, 1)
-        return (rgb - mean) / std
+        return (rgb - self.mean) / self.std
 
     def forward(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W float RGB in [0, 1] -> B x C x h x w, vectors of the configured length."""

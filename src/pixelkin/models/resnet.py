@@ -7,14 +7,16 @@ without importing it. Knows nothing about images, files or labels.
 from __future__ import annotations
 
 import copy
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pixelkin.checks import SettingError, check_choice
+from pixelkin.ops.host import at_hand
 
 Padding = Literal["reflect", "replicate", "zeros"]
 
@@ -34,8 +36,47 @@ class PaddedConv(nn.Conv2d):
         if torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))
         with torch.autocast(device, enabled=False):
-            x = F.pad(x, (margin,) * 4, mode=self.padding_mode)
+            if self.padding_mode == "reflect" and not at_hand(x):
+                x = reflected(x, margin)
+            else:
+                x = F.pad(x, (margin,) * 4, mode=self.padding_mode)
         return F.conv2d(x, self.weight, self.bias, self.stride)
+
+
+def reflected(x: Tensor, margin: int) -> Tensor:
+    """B x C x H x W with `margin` reflected rows and columns on each side, channels last.
+
+    What `F.pad` gives; on CUDA that knows channels-first memory alone, and adds up gradients in
+    an order that differs from call to call.
+    """
+    padded: Tensor = _Reflected.apply(x, margin)  # type: ignore[no-untyped-call]
+    return padded
+
+
+class _Reflected(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, margin: int) -> Tensor:
+        ctx.margin = margin
+        for axis in (2, 3):
+            n = x.shape[axis]
+            before = [x.narrow(axis, k, 1) for k in range(margin, 0, -1)]
+            after = [x.narrow(axis, n - 1 - k, 1) for k in range(1, margin + 1)]
+            x = torch.cat([*before, x, *after], axis)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        m = ctx.margin
+        gradient = gradient.contiguous(memory_format=torch.channels_last).clone()
+        for axis in (2, 3):
+            n = gradient.shape[axis] - 2 * m
+            for k in range(1, m + 1):  # thin slices, added to those that they are copies of
+                gradient.narrow(axis, m + k, 1).add_(gradient.narrow(axis, m - k, 1))
+                inner = gradient.narrow(axis, m + n - 1 - k, 1)
+                inner.add_(gradient.narrow(axis, m + n - 1 + k, 1))
+            gradient = gradient.narrow(axis, m, n)
+        return gradient, None
 
 
 def _conv(cin: int, cout: int, size: int, stride: int, padding: Padding) -> nn.Conv2d:

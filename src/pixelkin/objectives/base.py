@@ -16,6 +16,7 @@ from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.settings import Mining
 
 State = dict[str, float | None]
+Figures = dict[str, float | Tensor]
 
 
 class Objective(ABC):
@@ -69,9 +70,20 @@ class Objective(ABC):
         Returns:
             (loss, figures): a scalar; numbers by name: "loss", and those that the class tells of.
         """
+        loss, figures = self.loss(features, batch, progress, generator)
+        return loss, numbers(figures)
+
+    def loss(
+        self,
+        features: Tensor,
+        batch: ClipBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Figures]:
+        """What a call gives, but figures may still lie on the device: see `numbers`."""
         with torch.autocast(features.device.type, enabled=False):
             loss, figures = self._loss(features, batch, progress, generator)
-        return loss, {"loss": float(loss.detach())} | figures
+        return loss, {"loss": figure(loss), **figures}
 
     @abstractmethod
     def _loss(
@@ -80,8 +92,8 @@ class Objective(ABC):
         batch: ClipBatch,
         progress: float,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
-        """What `__call__` gives, but for the figure "loss"; autocast is off."""
+    ) -> tuple[Tensor, Figures]:
+        """What `loss` gives, but for the figure "loss"; autocast is off."""
 
     def state_dict(self) -> State:
         """Numbers that training has added to the settings."""
@@ -90,3 +102,19 @@ class Objective(ABC):
     def load_state_dict(self, state: State) -> None:
         """Continue from a `state_dict`."""
         del state
+
+
+def figure(x: Tensor) -> Tensor:
+    """A number to be told later; in float64, in which figures are added up as floats are."""
+    return x.detach().double()
+
+
+def numbers(figures: Figures) -> dict[str, float]:
+    """All figures as floats, for which the device is waited for once."""
+    there = {name: x for name, x in figures.items() if isinstance(x, Tensor)}
+    if not there:
+        return {name: float(x) for name, x in figures.items()}
+    told = torch.stack([x.double() for x in there.values()]).tolist()
+    return {
+        name: float(x) for name, x in {**figures, **dict(zip(there, told, strict=True))}.items()
+    }

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pixelkin.ops.host import at_hand
+
 
 class Pairs(NamedTuple):
     """Corresponding cells, ordered by clip.
@@ -49,7 +51,8 @@ def stride_of(views: Tensor, width: int) -> int:
 def similarity_of_pairs(source: Tensor, target: Tensor, pairs: Pairs) -> Tensor:
     """Cosines of each anchor with all cells of the other view of its clip.
 
-    Only the anchors' rows of the similarity matrices are computed.
+    On the CPU only the anchors' rows of the similarity matrices are computed, clip by clip; on a
+    GPU all of them at once, as it would have to be asked how many anchors each clip has.
 
     Args:
         source: B x N x C unit vectors of the anchors' views.
@@ -59,6 +62,9 @@ def similarity_of_pairs(source: Tensor, target: Tensor, pairs: Pairs) -> Tensor:
     Returns:
         P x M.
     """
+    if not at_hand(source):
+        every = torch.bmm(source, target.mT).flatten(0, 1)
+        return every.index_select(0, pairs.clips * source.shape[1] + pairs.sources)
     counts = torch.bincount(pairs.clips, minlength=len(source)).tolist()
     anchors = torch.split(pairs.sources, counts)
     return torch.cat([f[i] @ g.mT for f, i, g in zip(source, anchors, target, strict=True)])
@@ -119,7 +125,7 @@ class _LogSumExp(torch.autograd.Function):
         ctx: Any, anchors: Tensor, cells: Tensor, kept: Tensor, temperature: float
     ) -> Tensor:
         # Cosines are at most 1: relative to 1 / tau, no exponential overflows.
-        top = anchors.new_tensor(-1 / temperature)
+        top = anchors.new_full((), -1 / temperature)
         weights = torch.addmm(top, anchors, cells.mT, alpha=1 / temperature).exp_()
         weights.masked_fill_(~kept, 0.0)  # several times faster than a product with booleans
         total = weights.sum(1, dtype=torch.promote_types(weights.dtype, torch.float32))

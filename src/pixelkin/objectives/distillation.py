@@ -16,7 +16,7 @@ from torch import Tensor
 from pixelkin.checks import SettingError, check_gaps, check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.objectives.base import Objective
+from pixelkin.objectives.base import Figures, Objective, figure
 from pixelkin.objectives.contrast import unit_cells
 
 
@@ -79,7 +79,7 @@ class Distillation(Objective):
         batch: ClipBatch,
         progress: float,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         del progress
         cells = unit_cells(features)
         taught = self._taught(batch.views, features.dtype)
@@ -90,7 +90,7 @@ class Distillation(Objective):
         goal = self._logits(taught, drawn, features.dtype).log_softmax(1)
         loss = F.kl_div(own, goal, reduction="batchmean", log_target=True)
         agreement = (own.detach().argmax(1) == goal.argmax(1)).float().mean()
-        return loss, {"agreement": float(agreement)}
+        return loss, {"agreement": figure(agreement)}
 
     @torch.no_grad()
     def _taught(self, views: Tensor, dtype: torch.dtype) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from pixelkin.checks import check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.negatives import neighbourhood
-from pixelkin.objectives.base import Objective
+from pixelkin.objectives.base import Figures, Objective, figure
 from pixelkin.objectives.contrast import (
     Pairs,
     draw_cells,
@@ -84,7 +84,7 @@ class KnownGeometry(Objective):
         batch: ClipBatch,
         progress: float,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         del progress
         grid = (int(features.shape[3]), int(features.shape[4]))
         owners = owners_of_cells(batch, grid).unbind(1)
@@ -121,7 +121,7 @@ class KnownGeometry(Objective):
         grid: tuple[int, int],
         dtype: torch.dtype,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         """Loss and figures of anchors in `source` with truth at `position`, B x N x 2 cells."""
         all_pairs = visible(pairs_of_positions(position, grid), source.owners, target.owners)
         pairs = all_pairs.sample(self.max_pairs, generator)
@@ -146,8 +146,8 @@ class KnownGeometry(Objective):
         loss = info_nce(similarity, pairs.targets, negatives, self.temperature, others).mean()
         return loss, {
             "pairs": len(all_pairs.clips) / position[..., 0].numel(),
-            "accuracy": float((best == pairs.targets).float().mean()),
-            "accuracy_1cell": float(near.gather(1, best[:, None]).float().mean()),
+            "accuracy": figure((best == pairs.targets).float().mean()),
+            "accuracy_1cell": figure(near.gather(1, best[:, None]).float().mean()),
         }
 
 
@@ -195,7 +195,8 @@ def visible(pairs: Pairs, source: Tensor, target: Tensor) -> Pairs:
     """
     shown = source[pairs.clips, pairs.sources]
     kept = (shown != BOTH) & (shown == target[pairs.clips, pairs.targets])
-    return Pairs(*(x[kept] for x in pairs))
+    index = kept.nonzero()[:, 0]  # once for all, as it waits for the device
+    return Pairs(*(x[index] for x in pairs))
 
 
 def positions(

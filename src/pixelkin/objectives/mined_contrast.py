@@ -16,7 +16,7 @@ from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.negatives import mine_negatives
 from pixelkin.mining.positives import Geometry, mine
 from pixelkin.mining.settings import Mining
-from pixelkin.objectives.base import Objective, State
+from pixelkin.objectives.base import Figures, Objective, State, figure
 from pixelkin.objectives.contrast import (
     Pairs,
     draw_cells,
@@ -88,25 +88,26 @@ class MinedContrast(Objective):
         batch: ClipBatch,
         progress: float,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         first, second = unit_cells(features).unbind(1)
         grid = (int(features.shape[3]), int(features.shape[4]))
         mined = mine(first.detach(), second.detach(), geometry(batch, grid), self.mining)
-        v, curriculum = float(mined.variance.mean()), self.mining.curriculum
-        if curriculum.follows_variance:
-            self._average = curriculum.average(self._average, v)
+        v, curriculum = mined.variance.mean(), self.mining.curriculum
+        if curriculum.follows_variance:  # looks at v: mining has waited for its positives anyway
+            self._average = curriculum.average(self._average, float(v))
         m2 = curriculum.upper(self._average, progress, first.shape[1])
         pairs = Pairs(*mined.positives[:3]).sample(self.max_pairs, generator)
         cells = first, second, batch.videos
         loss, figures = self._contrast(*cells, pairs, grid, m2, features.dtype, generator)
         confidence = mined.positives.values
-        return loss, {
+        told: Figures = {
             "positives": len(confidence) / first[..., 0].numel(),
-            "confidence": float(confidence.sum()) / max(1, len(confidence)),
+            "confidence": figure(confidence.sum()) / max(1, len(confidence)),
             "m2": m2,
-            "variance": v,
-            "residual": float(mined.residual.mean()),
-        } | figures
+            "variance": figure(v),
+            "residual": figure(mined.residual.mean()),
+        }
+        return loss, told | figures
 
     def _contrast(
         self,
@@ -118,7 +119,7 @@ class MinedContrast(Objective):
         m2: float,
         dtype: torch.dtype,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         """Loss of the positives `pairs`, and the figures of their negatives."""
         if not len(pairs.clips):
             names = ("negatives", "on_floor", "positive_similarity", "negative_similarity")
@@ -136,10 +137,10 @@ class MinedContrast(Objective):
         losses = info_nce(similarity, pairs.targets, negatives, self.temperature, others)
         count = negatives.sum(1)
         return losses.mean(), {
-            "negatives": float(count.sum() / candidates.sum().clamp_min(1)),
-            "on_floor": float((count <= settings.floor).float().mean()),
-            "positive_similarity": float(known.gather(1, pairs.targets[:, None]).mean()),
-            "negative_similarity": float((known * negatives).sum() / count.sum().clamp_min(1)),
+            "negatives": figure(count.sum() / candidates.sum().clamp_min(1)),
+            "on_floor": figure((count <= settings.floor).float().mean()),
+            "positive_similarity": figure(known.gather(1, pairs.targets[:, None]).mean()),
+            "negative_similarity": figure((known * negatives).sum() / count.sum().clamp_min(1)),
         }
 
 

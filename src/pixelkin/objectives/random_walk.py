@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pixelkin.checks import check_gaps, check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
-from pixelkin.objectives.base import Objective
+from pixelkin.objectives.base import Figures, Objective, figure
 from pixelkin.objectives.contrast import unit_cells
 
 
@@ -59,7 +59,7 @@ class RandomWalk(Objective):
         batch: ClipBatch,
         progress: float,
         generator: torch.Generator | None,
-    ) -> tuple[Tensor, dict[str, float]]:
+    ) -> tuple[Tensor, Figures]:
         del batch, progress
         views = [unit_cells(f) for f in features.unbind(1)]
         forwards, backwards = [], []
@@ -73,8 +73,8 @@ class RandomWalk(Objective):
         nodes = torch.arange(walks[-1].shape[1], device=features.device)
         accuracy = (walks[-1].detach().argmax(2) == nodes).float().mean()
         return loss, {
-            "accuracy": float(accuracy),
-            "returned": float(returned[-1].detach().mean()),
+            "accuracy": figure(accuracy),
+            "returned": figure(returned[-1].mean()),
         }
 
 

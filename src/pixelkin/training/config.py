@@ -117,6 +117,9 @@ class Run:
         workers: Processes that make clips; 0 makes them in the training process; null takes the
             cores but one, at most 8 (shared among the processes of a distributed training).
         threads: CPU threads of the training process, or null for torch's default.
+        frames: Where frames wait to be seen: "store", in the folder of that name; "memory", all of
+            them; "device", all of them in the memory of the device, for batched views; "auto" takes
+            the device where that is a GPU and they fit, or else the store. Clips are the same.
         store: Folder for decoded frames; null for the user's cache, "" to keep none.
         store_gb: GB that the folder may hold.
         checkpoint_every: Steps between checkpoints.
@@ -132,6 +135,7 @@ class Run:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int | None = None
     threads: int | None = None
+    frames: Literal["auto", "store", "memory", "device"] = "auto"
     store: str | None = None
     store_gb: float = 8.0
     checkpoint_every: int = 200
@@ -167,8 +171,9 @@ class Recipe:
         accumulate: Micro-batches into which every process divides its part of a step, to save
             memory. Batch-norm sees one at a time.
         size: Side of the square views in pixels.
-        precision: "bfloat16" computes the network in mixed precision; "auto" does so where the
-            device has fast bfloat16 units.
+        precision: "bfloat16" computes the network in mixed precision; "auto" does so where a
+            training begins on a device that is faster with it: processors with AMX or AVX512_BF16,
+            GPUs from Ampere on.
         init: Encoder to start from (a name or folder for `load_encoder`), or null.
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.
@@ -236,9 +241,15 @@ class Recipe:
                     )
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides the weights, as plain values: everything but `run` and `name`."""
+        """All that decides the weights, as plain values: everything but `run` and `name`.
+
+        Settings that version 0.1 did not have are left out where they change nothing, so that what
+        was trained without them is known again.
+        """
         settings: dict[str, Any] = plain(self)
         del settings["run"], settings["name"]
+        if settings["data"]["rendering"] == "single":
+            del settings["data"]["rendering"]
         return settings
 
 

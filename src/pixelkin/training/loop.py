@@ -11,8 +11,8 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 
 from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
-from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import Source, cache_folder, digest, digest_of_files, index_videos
+from pixelkin.data.index import digest, digest_of_files
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
 from pixelkin.run_folder import RunFolder
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
-from pixelkin.training.log import Count, TrainingLog
+from pixelkin.training.feed import Feed
+from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.report import mining_of, write_report
-from pixelkin.training.resources import available_cores, cpu_threads, interrupts, kept_memory
+from pixelkin.training.resources import cpu_threads, fast_convolutions, interrupts, kept_memory
 from pixelkin.training.trainer import Trainer
 from pixelkin.training.validation import synthetic_score
 from pixelkin.training.weights import measure_batch_norm
@@ -94,7 +94,7 @@ def train(
 
     Args:
         recipe: YAML file, or a recipe.
-        data: Folders of videos and folders of frames, searched recursively.
+        data: Folders of videos and folders of frames, searched recursively, and packs.
         out: Folder for everything that is written; made if missing.
         resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
         overrides: Settings that replace the file's, by dotted path.
@@ -111,12 +111,11 @@ def train(
     elif overrides:
         raise ValueError("overrides apply to a recipe file; use dataclasses.replace on a Recipe")
     threads = cpu_threads(recipe.run.threads)
-    with (
-        join_processes(recipe.run.device) as processes,
-        threads,
-        kept_memory(),
-        RunFolder(Path(out), "training") as folder,
-    ):
+    with ExitStack() as stack:
+        processes = stack.enter_context(join_processes(recipe.run.device))
+        for context in (threads, kept_memory(), fast_convolutions()):
+            stack.enter_context(context)
+        folder = stack.enter_context(RunFolder(Path(out), "training"))
         recipe.check_processes(processes.count)
         processes.agree(lambda: folder.claim({}))  # what decides the weights is in the checkpoint
         return _Training(recipe, data, folder, resume, processes, validate).run()
@@ -134,27 +133,12 @@ class _Training:
     ) -> None:
         self.recipe, self.processes, self.validate = recipe, processes, validate
         self.folder, self.out = folder, folder.folder
-        run = recipe.run
-        store = cache_folder() / "clips" if run.store is None else Path(run.store)
-        index = (store if run.store != "" else cache_folder()) / "index.json"
-        with processes.main_first():
-            progress = Count("looking at the videos") if processes.is_main else None
-            self.sources: list[Source] = index_videos(
-                data, index, exclude=recipe.data.exclude, progress=progress
-            )
-        self.dataset = ClipDataset(
-            self.sources,
-            recipe.data,
-            recipe.augmentation,
-            size=recipe.size,
-            seed=recipe.seed,
-            store=store if run.store != "" else None,
-            budget=int(run.store_gb * 1e9),
-        )
+        self.feed = Feed(recipe, data, processes)
+        self.sources = self.feed.sources
         self.trainer = Trainer(recipe, processes)
         specs = self.trainer.specs
         for spec in {spec for stage in specs for spec in stage}:
-            self.dataset.eligible(spec)  # complains now rather than in a worker
+            self.feed.dataset.eligible(spec)  # complains now rather than in a worker
         self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
         self.checkpoint = self.out / "checkpoint.pt"
         self.identity = {
@@ -175,7 +159,7 @@ class _Training:
         fifth = -(-recipe.steps // 5)
         with interrupts() as interrupted, self._log() as told:
             # Closed even if a step fails: the workers end then, not when the error is forgotten.
-            with closing(self._batches()) as batches:
+            with closing(self.feed.batches(self.plan, trainer.step)) as batches:
                 while trainer.step < recipe.steps and not (late or user):
                     figures = self._step(batches)
                     mine = interrupted.is_set(), self._is_late(begun)
@@ -225,6 +209,8 @@ class _Training:
                     f"{self.out} was started on other videos: some of these {len(self.sources)} "
                     "have been replaced since; restore them, or choose another output folder"
                 )
+            if self.recipe.precision == "auto":  # decided once, by the machine that it began on
+                self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
             self.trainer.load_state_dict(saved)
@@ -248,16 +234,6 @@ class _Training:
         )
         return told
 
-    def _batches(self) -> Generator[ClipBatch]:
-        workers = self.recipe.run.workers
-        if workers is None:
-            workers = min(8, max(1, available_cores() // self.processes.count - 1))
-        return clip_loader(
-            self.dataset,
-            self.plan.keys(self.trainer.step),
-            workers=workers,
-        )
-
     def _due(self, every: int | None) -> bool:
         """Whether something that is done every so many steps, and at the end, is due now."""
         step = self.trainer.step
@@ -275,6 +251,7 @@ class _Training:
         encoder = self.trainer.copy(average=average)
         with self.trainer.autocast():
             measure_batch_norm(encoder, self._frames[:most])
+        encoder.cpu()  # where whatever uses it has its labels
         meta = {**self.recipe.network.meta, "training": self._facts()}
         encoder.config = replace(encoder.config, meta=meta)
         return encoder

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 import torch
 
+from pixelkin.ops.cells import fast_bfloat16
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
@@ -68,6 +70,29 @@ def kept_memory() -> Iterator[None]:
     finally:
         set_option(_TRIM_THRESHOLD, 2**26)  # where glibc's own adjustment ends
         trim(0)
+
+
+@contextmanager
+def fast_convolutions() -> Iterator[None]:
+    """Have CUDA try which of its convolutions is the fastest for each size, inside the block."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def trains_in_bfloat16(device: torch.device) -> bool:
+    """Whether a training step in mixed precision is faster than in float32 on a device.
+
+    So it is with AVX512_BF16, too, which `ops.cells.fast_bfloat16` leaves out: convolutions gain
+    by it what the search for candidates does not.
+    """
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    if device.type == "cpu" and capabilities is not None and capabilities().get("avx512_bf16"):
+        return True
+    return fast_bfloat16(device)
 
 
 def available_cores() -> int:

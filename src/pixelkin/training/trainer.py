@@ -19,11 +19,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.objectives.base import Objective, State
-from pixelkin.ops.cells import fast_bfloat16
+from pixelkin.objectives.base import Figures, Objective, State, figure, numbers
 from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
 from pixelkin.training.plan import MicroBatch, Plan
+from pixelkin.training.resources import trains_in_bfloat16
 from pixelkin.training.weights import parameter_groups, update_average
 from pixelkin.types import InputError
 
@@ -42,7 +42,7 @@ class Trainer:
         self.step = 0
         self.precision = recipe.precision
         if recipe.precision == "auto":
-            self.precision = "bfloat16" if fast_bfloat16(processes.device) else "float32"
+            self.precision = "bfloat16" if trains_in_bfloat16(processes.device) else "float32"
         self.average = _on_device(initial_encoder(recipe), processes.device).requires_grad_(False)
         self.encoder = _on_device(initial_encoder(recipe), processes.device).train()
         # Objectives normalise features themselves, and take them in the network's precision.
@@ -83,38 +83,40 @@ class Trainer:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         micro_batches = plan.micro_batches(self.step)
-        figures: dict[str, float] = {"loss": 0.0, "wait_seconds": 0.0}
+        told: Figures = {"loss": 0.0}
+        waited = 0.0
         for part in micro_batches:
             clock = time.perf_counter()
             batch = next(batches).to(self.processes.device, non_blocking=True)
-            figures["wait_seconds"] += time.perf_counter() - clock
+            waited += time.perf_counter() - clock
             with self._averaged_gradients(last=part is micro_batches[-1]):
-                loss, told = self._loss(batch, part, plan.progress(self.step))
+                loss, figures = self._loss(batch, part, plan.progress(self.step))
                 (loss * part.weight).backward()  # type: ignore[no-untyped-call]
-            figures["loss"] += float(loss.detach()) * part.weight
-            for name, value in told.items():
+            told["loss"] = told["loss"] + figure(loss) * part.weight
+            for name, value in figures.items():
                 key = f"{self._title(part)}/{name}"
-                figures[key] = figures.get(key, 0.0) + value / self.recipe.accumulate
+                told[key] = told.get(key, 0.0) + value / self.recipe.accumulate
         limit = self.recipe.optimiser.clip_norm
         norm = torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), limit or math.inf)
-        figures |= {"gradient_norm": float(norm), "learning_rate": rate}
-        figures = self.processes.mean(figures)
-        self._check_finite(figures)
+        told["gradient_norm"] = norm
+        # The one look at the device that a step needs: nothing before it has waited for numbers.
+        result = self.processes.mean(
+            {**numbers(told), "wait_seconds": waited, "learning_rate": rate}
+        )
+        self._check_finite(result)
         self.optimiser.step()
         update_average(self.average, self.encoder, self.recipe.ema, self.step)
         self._share_objectives(micro_batches)
         self.step += 1
-        return figures
+        return result
 
-    def _loss(
-        self, batch: ClipBatch, part: MicroBatch, progress: float
-    ) -> tuple[Tensor, dict[str, float]]:
+    def _loss(self, batch: ClipBatch, part: MicroBatch, progress: float) -> tuple[Tensor, Figures]:
         """Loss and figures of a micro-batch, by the objective that asked for its clips."""
         with self.autocast():
             features: Tensor = self.network(batch.views.flatten(0, 1))
         features = features.view(*batch.views.shape[:2], *features.shape[1:])
         objective = self.objectives[part.stage][part.objective]
-        loss, figures = objective(features, batch, progress, self._generator(part))
+        loss, figures = objective.loss(features, batch, progress, self._generator(part))
         if not loss.requires_grad:  # nothing to learn from: other processes still wait for us
             loss = loss + 0.0 * features.sum()
         return loss, figures

@@ -20,10 +20,8 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, step: i
     Early on the decay is shorter, (1 + step) / (10 + step), so that the initial weights fade soon.
     """
     decay = min(decay, (1 + step) / (10 + step))
-    for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
-        slow.lerp_(fast, 1 - decay)
-    for own, current in zip(average.buffers(), network.buffers(), strict=True):
-        own.copy_(current)
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    torch._foreach_copy_(list(average.buffers()), list(network.buffers()))
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -8,29 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.container import MAX_HELD_BYTES, VideoFile
 from pixelkin.video.images import SUFFIXES, find_images, read_image
 
+if TYPE_CHECKING:
+    from pixelkin.video.container import VideoFile
 
-def open_video(
-    source: str | Path | VideoReader, *, held_bytes: int = MAX_HELD_BYTES
-) -> VideoReader:
+
+def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = None) -> VideoReader:
     """A reader of `source`.
 
     Args:
         source: A video file (mp4, mov, avi, webm, mkv, ... whatever FFmpeg decodes), a folder of
             images, one image, or a glob pattern ("frames/*.jpg"). Images are in natural order:
             frame2 before frame10. A reader is returned as it is.
-        held_bytes: Decoded frames that reading a video file backwards may hold at once.
+        held_bytes: Decoded frames that reading a video file backwards may hold at once; None for
+            256 MiB.
 
     Raises:
-        InputError: If there is nothing there, no frames in it, or the video is cut off or broken.
+        InputError: If there is nothing there, no frames in it, the video is cut off or broken, or
+            it is a video file and PyAV is not installed.
 
     Example:
         >>> video = open_video("video.mp4")
@@ -44,8 +46,8 @@ def open_video(
     path = Path(source).expanduser()
     frames: _Frames
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        frames = VideoFile(path, held_bytes)
-        names, fps, (height, width) = None, frames.fps, frames.size
+        video = _open_file(path, held_bytes)
+        frames, names, fps, (height, width) = video, None, video.fps, video.size
     elif path.exists() or any(c in str(path) for c in "*?["):
         images = find_images(path)
         frames = _ImageFiles(images)
@@ -54,6 +56,15 @@ def open_video(
     else:
         raise InputError(f"no such file or folder: {source}")
     return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps, names))
+
+
+def _open_file(path: Path, held_bytes: int | None) -> VideoFile:
+    """The video file at `path`. Only here is PyAV needed: images and packs are read without it."""
+    try:
+        from pixelkin.video.container import VideoFile
+    except ImportError as error:
+        raise InputError(f"{path}: video files need PyAV (pip install av): {error}") from error
+    return VideoFile(path) if held_bytes is None else VideoFile(path, held_bytes)
 
 
 class VideoReader:

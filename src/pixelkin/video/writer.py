@@ -1,6 +1,7 @@
 """Writing videos and images; every file appears complete or not at all.
 
-Existing files are replaced: callers that must not overwrite check first.
+Existing files are replaced: callers that must not overwrite check first. PyAV is imported where a
+video is written, so that images are written without it.
 """
 
 from __future__ import annotations
@@ -9,19 +10,17 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
-from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.files import atomic_write
 from pixelkin.types import InputError
-from pixelkin.video.container import ACCURATE
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
 
 BT709 = 1  # AVCOL_PRI_BT709 and AVCOL_TRC_BT709
 FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -63,6 +62,8 @@ class VideoWriter:
         self._stack = ExitStack()
 
     def __enter__(self) -> VideoWriter:
+        import av
+
         suffix = self.path.suffix.lower()
         options = {} if suffix == ".mkv" else {"movflags": "faststart"}  # index first, to stream
         with ExitStack() as stack:
@@ -89,6 +90,11 @@ class VideoWriter:
 
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Append one H x W x 3 uint8 RGB frame of the writer's size."""
+        from av.video.frame import VideoFrame
+        from av.video.reformatter import Colorspace
+
+        from pixelkin.video.container import ACCURATE
+
         height, width = self.size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
             raise ValueError(
@@ -108,6 +114,9 @@ class VideoWriter:
         self._frames += 1
 
     def _add_stream(self) -> VideoStream:
+        import av
+        from av.video.reformatter import ColorRange, Colorspace
+
         height, width = self.size
         if "libx264" in av.codecs_available:
             options = {"crf": str(self.crf), "preset": "fast"}

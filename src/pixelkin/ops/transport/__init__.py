@@ -3,6 +3,7 @@
     plain      the algorithm as textbooks have it, which the tests hold the others to
     policy     what makes it fast, in words and constants: read this first
     in_torch   that, as batched PyTorch on any device
+    unattended that, for GPUs, which are never waited for
     in_numba   that, compiled for the processor: an optional dependency, imported when asked for
     solver     `sinkhorn`: checks, marginals, the domain, and the choice of a form
 

@@ -35,14 +35,15 @@ def solve(
     """See `policy.Solve`."""
     v = columns.new_ones(len(kernel), 1, len(columns))
     if coarse:
-        v = coarse_start(kernel, settings, _halve, lambda *problem: _scale(*problem)[0])
+        v = coarse_start(kernel, settings, halve, lambda *problem: _scale(*problem)[0])
     v, residual = _scale(kernel, rows, columns, v, settings, absorb)
     u = rows / torch.bmm(v, kernel.mT)
     kernel.mul_(u.mT).mul_(v * mass)
     return residual
 
 
-def _halve(kernel: Tensor) -> Tensor:
+def halve(kernel: Tensor) -> Tensor:
+    """A coarse kernel, see `coarse_start`: of every second row the sums of two columns each."""
     half, m = kernel[:, : kernel.shape[1] // 2 * 2 : 2], kernel.shape[2] // 2 * 2
     return half[..., :m:2] + half[..., 1:m:2]
 
@@ -88,7 +89,7 @@ def _scale(
         if since < wait:
             v = past[-1][1]
             continue
-        v = _extrapolate(past, settings.furthest, policy)
+        v = extrapolate(past, settings.furthest, policy)
         earlier, step = step, (past[-1][1] / past[-1][0]).log_()
         turned = ((earlier * step).sum((1, 2)) < 0).tolist()
         against = any(t and b > settings.tolerance for t, b in zip(turned, best, strict=True))
@@ -104,7 +105,7 @@ def _choose(first: list[bool], a: Tensor, b: Tensor) -> Tensor:
     return torch.where(torch.tensor(first, device=a.device)[:, None, None], a, b)
 
 
-def _extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float, policy: Policy) -> Tensor:
+def extrapolate(past: Iterable[tuple[Tensor, Tensor]], furthest: float, policy: Policy) -> Tensor:
     """The v that follows, from those of the past and what followed them, the last one last."""
     before, after = zip(*past, strict=True)
     x, y = torch.cat([*before, *after], 1).log_().chunk(2, 1)

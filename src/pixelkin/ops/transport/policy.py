@@ -2,7 +2,8 @@
 
 An iteration turns the scalings v of the columns into u = rows / K v and these into the next
 v = columns / K' u. That alone is Sinkhorn-Knopp, and `plain` is all of it. It converges linearly,
-and often slowly. `in_torch` and `in_numba` differ from it as follows, both alike:
+and often slowly. `in_torch`, `in_numba` and `unattended` differ from it as follows, all alike but
+where it is said:
 
 Coarse start
     Pixels come row by row, so that neighbours in the matrix are mostly alike. The first v is that
@@ -23,12 +24,15 @@ Absorbing
     The log domain sees a kernel with a floor of exp(-reach), which tells the truth as long as log v
     spans much less. Where it spans more than `Settings.widest`, u and v are absorbed into the
     kernel. What was below the floor may then be above, so that residuals are found anew.
+    `in_torch` does so for all pairs that it has together where one needs it.
 Looking
     `in_numba` has the residual from the same pass over the kernel and looks each time; `in_torch`,
-    where a look waits for the device, whenever an extrapolation could be due, and at the last.
+    where a look waits for the device, whenever an extrapolation could be due, and at the last;
+    `unattended` as often, but without waiting: the device draws its own conclusions.
 Stopping
     With a residual of at most the tolerance, unless an absorption is due, or with the last
     iteration. The v that had the least residual since the last absorption is what counts.
+    `unattended` always goes on to the last iteration.
 
 Source:
     [P] Sinkhorn's iteration for transport: M. Cuturi, "Sinkhorn distances", NIPS 2013,
@@ -113,7 +117,7 @@ class Solve(Protocol):
         *,
         coarse: bool,
         absorb: Absorb | None = None,
-    ) -> list[float]:
+    ) -> list[float] | Tensor:
         """Turn the kernels of B pairs into their plans, in place.
 
         Args:

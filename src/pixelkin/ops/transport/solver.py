@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelkin.ops.transport import in_torch
+from pixelkin.ops.host import at_hand
+from pixelkin.ops.transport import in_torch, unattended
 from pixelkin.ops.transport.policy import (
     FURTHEST,
     POLICY,
@@ -23,7 +24,7 @@ from pixelkin.ops.transport.policy import (
     Solve,
 )
 
-Form = Literal["auto", "torch", "numba"]
+Form = Literal["auto", "torch", "numba", "unattended"]
 NEEDS = "compiled form needs numba, of pixelkin[train] (pip install numba), where this came up"
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def sinkhorn(
     log_domain: bool = False,
     dustbin: float | None = None,
     mass: float = 1.0,
+    bounds: tuple[float, float] | None = None,
     form: Form = "auto",
     policy: Policy = POLICY,
 ) -> tuple[Tensor, Tensor]:
@@ -72,11 +74,15 @@ def sinkhorn(
             weigh 1 / (N + M) each, the appended row M / (N + M) and the appended column
             N / (N + M).
         mass: What each plan is scaled to sum to in the end.
+        bounds: Least and greatest cost there can be, where that is known: then nothing looks for
+            them, nor for what is not finite, which makes plans that are not.
         form: Which code does the iterations. Forms agree within the tolerance. "auto": the
-            compiled one on the CPU if numba works there, else PyTorch, and a warning says so once.
+            compiled one on the CPU if numba works there, else PyTorch, and a warning says so once;
+            "unattended" on other devices.
             "torch": PyTorch, batched, on any device. "numba": compiled, one pair after the other on
             one thread of the CPU, in a fraction of the time; compiling takes seconds once on a
-            machine.
+            machine. "unattended": PyTorch that never waits for the device, and so does
+            `max_iterations` whatever the tolerance; with `bounds`, nothing in this function waits.
         policy: When iterations are hastened. `Policy(history=0)` is plain Sinkhorn-Knopp, from the
             start that each domain has.
 
@@ -103,7 +109,7 @@ def sinkhorn(
     residual = cost.new_empty(len(cost))
     if len(cost) == 0:
         return plan, residual
-    cost, low, high = _range(cost, epsilon)
+    cost, low, high = _range(cost, epsilon, bounds)
     info, mass = torch.finfo(cost.dtype), mass / len(rows)
     reach = REACH * math.log(info.max)
     log_domain = log_domain or (high - low) / epsilon > reach
@@ -125,7 +131,7 @@ def sinkhorn(
                 torch.sub(low / epsilon, cost[part], alpha=1 / epsilon, out=kernel).exp_()
             coarse = dustbin is None
             found = solve(kernel, rows, columns, mass, settings, coarse=coarse, absorb=absorb)
-            residual[part] = cost.new_tensor(found)
+            residual[part] = found if isinstance(found, Tensor) else cost.new_tensor(found)
     return plan, residual
 
 
@@ -164,14 +170,16 @@ def _with_marginals(cost: Tensor, dustbin: float | None) -> tuple[Tensor, Tensor
     rows, columns = cost.new_full((n,), 1 / n), cost.new_full((m,), 1 / m)
     if dustbin is not None:
         cost = F.pad(cost, (0, 1, 0, 1), value=dustbin)
-        rows = torch.cat([cost.new_ones(n), cost.new_tensor([m])]) / (n + m)
-        columns = torch.cat([cost.new_ones(m), cost.new_tensor([n])]) / (n + m)
+        rows = torch.cat([cost.new_ones(n), cost.new_full((1,), m)]) / (n + m)
+        columns = torch.cat([cost.new_ones(m), cost.new_full((1,), n)]) / (n + m)
     return cost, rows * len(rows), columns * len(rows)
 
 
-def _range(cost: Tensor, epsilon: float) -> tuple[Tensor, float, float]:
+def _range(
+    cost: Tensor, epsilon: float, bounds: tuple[float, float] | None
+) -> tuple[Tensor, float, float]:
     """The cost without what it need not have, its least and its largest entry."""
-    low, high = (float(bound) for bound in torch.aminmax(cost))
+    low, high = bounds or (float(bound) for bound in torch.aminmax(cost))
     if not math.isfinite(high - low):
         raise ValueError("cost must be finite, found NaN or infinity")
     info = torch.finfo(cost.dtype)
@@ -206,10 +214,12 @@ def _choose(form: Form, cost: Tensor) -> tuple[Solve, int]:
     compiled = None
     if form == "numba":
         compiled = _compiled(cost.dtype)
-    elif form == "auto" and cost.device.type == "cpu":
+    elif form == "auto" and at_hand(cost):
         compiled = _compiled_if_it_works(cost.dtype)
     if compiled is not None:
         return compiled, 1
+    if form == "unattended" or (form == "auto" and not at_hand(cost)):
+        return unattended.solve, in_torch.pairs_at_a_time(cost)
     return in_torch.solve, in_torch.pairs_at_a_time(cost)
 
 

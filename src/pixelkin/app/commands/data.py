@@ -1,0 +1,107 @@
+"""pixelkin data: videos to train from, made ready to be taken elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.console import progress_bar, say
+from pixelkin.types import InputError
+
+USAGE = """usage: pixelkin data pack VIDEOS... OUT [options]
+
+Pack the frames of videos into one small file, which `pixelkin train --data OUT` takes as it takes
+folders. It is read without PyAV.
+
+example:
+  pixelkin data pack my_videos videos.pack --limit-mb 64
+
+`pixelkin data pack --help` shows the options.
+"""
+
+DESCRIPTION = """
+Pack the frames of videos into one small file, which `pixelkin train --data` takes as it takes
+folders, on machines without PyAV, too.
+
+VIDEOS are folders of videos or of folders of frames, searched recursively, or single files. The
+first 48 frames of all videos go in first, then the next 48, and so on, until the limit is reached.
+What is left out is named in OUT.left_out.txt, and why.
+
+Example:
+  pixelkin data pack my_videos videos.pack --limit-mb 64
+  pixelkin train recipes/small.yaml --data videos.pack --out runs/mine
+"""
+NAMED = 5  # of what is left out, on the terminal
+
+
+def pack(
+    paths: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    short_side: int = 256,
+    limit_mb: float | None = None,
+    exclude: Collection[str] = (),
+    codec: Literal["avif", "webp"] = "avif",
+    quality: int = 50,
+    speed: int = 6,
+    overwrite: bool = False,
+) -> None:
+    """Pack videos.
+
+    Args:
+        paths: VIDEOS... OUT: folders or files of videos, and the file to write.
+        short_side: Larger frames are reduced to this short side, in pixels.
+        limit_mb: Size of the file at most, in MiB.
+        exclude: Shell patterns of names to leave out, such as "jhmdb*".
+        codec: webp is read by any Pillow, and takes five times the room.
+        quality: From 0 to 100.
+        speed: Of the encoder, from 0 (slowest, smallest) to 10; 8 is ten times as fast as 6.
+        overwrite: Replace OUT if it is there.
+    """
+    from pixelkin.data.index import cache_folder, index_videos
+    from pixelkin.data.packing import write_pack
+    from pixelkin.files import check_writable, write_text
+
+    if len(paths) < 2:
+        raise InputError("give the videos and then the file to write: VIDEOS... OUT")
+    *videos, out = paths
+    told = out.with_name(f"{out.name}.left_out.txt")
+    check_writable(out, overwrite=overwrite)
+    with progress_bar("looking at the videos", "videos") as progress:
+        index = cache_folder() / "index.json"
+        sources = index_videos(videos, index, exclude=tuple(exclude), progress=progress)
+    with progress_bar("packing", "frames") as progress:
+        done = write_pack(
+            sources,
+            out,
+            short_side=short_side,
+            limit_mb=limit_mb,
+            codec=codec,
+            quality=quality,
+            speed=speed,
+            progress=progress,
+        )
+    say(f"{out}: {done.videos} videos, {done.frames} frames, {done.nbytes / 2**20:.1f} MiB")
+    lines = [f"{name}: {why}" for name, why in sorted(done.left_out.items())]
+    if lines:
+        write_text(told, "\n".join(lines) + "\n")
+        say(f"left out, of {len(lines)} videos:")
+        for line in lines[:NAMED]:
+            say(f"  {line}")
+        if len(lines) > NAMED:
+            say(f"  and of {len(lines) - NAMED} more: {told}")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command on its arguments and return its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    name, *rest = arguments
+    if name != "pack":
+        raise InputError(f"no command 'data {name}': there is pack")
+    call(pack, "data pack", rest, DESCRIPTION)
+    return 0
