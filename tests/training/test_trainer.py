@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pixelkin.ops.host import as_on_a_device
 from pixelkin.processes import Processes
-from pixelkin.training.checkpoint import load_checkpoint
+from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import load_recipe
 from pixelkin.training.feed import Feed
 from pixelkin.training.loop import train
@@ -93,6 +93,6 @@ def test_precision_is_decided_where_a_training_begins(
     assert saved["precision"] == ("bfloat16" if fast else "float32")
     # As if it had begun on another machine.
     other = "float32" if fast else "bfloat16"
-    torch.save({"format": 1, **saved, "precision": other}, out / "checkpoint.pt")
+    save_checkpoint(out / "checkpoint.pt", saved | {"precision": other})
     assert train(recipe_file, [frames], out, overrides=auto).complete
     assert load_checkpoint(out / "checkpoint.pt")["precision"] == other
