@@ -13,7 +13,7 @@ from PIL import Image
 
 from pixelkin.app.cli import main
 from pixelkin.formats.id_png import read_ids
-from pixelkin.video import reader
+from pixelkin.video import container, reader
 from pixelkin.video.reader import open_video
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 6
@@ -216,13 +216,13 @@ def test_a_command_opens_its_video_once(
     work: Path, video: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    for name in ("VideoFile", "find_images"):
-        real = getattr(reader, name)
+    for module, name in ((container, "VideoFile"), (reader, "find_images")):
+        real = getattr(module, name)
 
         def counted(*given: object, real: Callable[..., object] = real) -> object:
             opened.append(given)
             return real(*given)
 
-        monkeypatch.setattr(reader, name, counted)
+        monkeypatch.setattr(module, name, counted)
     assert propagate(video, "--labels", "mask.png", "--out", "out", "--overlay") == 0
     assert len(opened) == 1
