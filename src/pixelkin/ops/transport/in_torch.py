@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,8 @@ from torch import Tensor
 from pixelkin.ops.transport.policy import Absorb, Policy, Settings, coarse_start, next_wait
 
 CPU_CACHE = 2**20  # bytes
+
+Residuals = TypeVar("Residuals")
 
 
 def pairs_at_a_time(cost: Tensor) -> int:
@@ -33,10 +36,24 @@ def solve(
     absorb: Absorb | None = None,
 ) -> list[float]:
     """See `policy.Solve`."""
+    return solve_by(_scale, kernel, rows, columns, mass, settings, coarse, absorb)
+
+
+def solve_by(
+    scale: Callable[..., tuple[Tensor, Residuals]],
+    kernel: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    mass: float,
+    settings: Settings,
+    coarse: bool,
+    absorb: Absorb | None,
+) -> Residuals:
+    """What `policy.Solve` says, with the iterations of *scale*, a function like `_scale`."""
     v = columns.new_ones(len(kernel), 1, len(columns))
     if coarse:
-        v = coarse_start(kernel, settings, halve, lambda *problem: _scale(*problem)[0])
-    v, residual = _scale(kernel, rows, columns, v, settings, absorb)
+        v = coarse_start(kernel, settings, halve, lambda *problem: scale(*problem)[0])
+    v, residual = scale(kernel, rows, columns, v, settings, absorb)
     u = rows / torch.bmm(v, kernel.mT)
     kernel.mul_(u.mT).mul_(v * mass)
     return residual

@@ -14,8 +14,8 @@ from collections import deque
 import torch
 from torch import Tensor
 
-from pixelkin.ops.transport.in_torch import extrapolate, halve
-from pixelkin.ops.transport.policy import Absorb, Policy, Settings, coarse_start
+from pixelkin.ops.transport.in_torch import extrapolate, solve_by
+from pixelkin.ops.transport.policy import Absorb, Policy, Settings
 
 
 def solve(
@@ -29,13 +29,7 @@ def solve(
     absorb: Absorb | None = None,
 ) -> Tensor:
     """See `policy.Solve`."""
-    v = columns.new_ones(len(kernel), 1, len(columns))
-    if coarse:
-        v = coarse_start(kernel, settings, halve, lambda *problem: _scale(*problem)[0])
-    v, residual = _scale(kernel, rows, columns, v, settings, absorb)
-    u = rows / torch.bmm(v, kernel.mT)
-    kernel.mul_(u.mT).mul_(v * mass)
-    return residual
+    return solve_by(_scale, kernel, rows, columns, mass, settings, coarse, absorb)
 
 
 def _scale(
