@@ -144,6 +144,33 @@ def test_command(videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["data", "unpack"]) == 2
 
 
+def test_command_says_what_is_left_out(videos: Path, tmp_path: Path) -> None:
+    """In a file that is of this pack and no other, and written over nobody's."""
+    out, told = tmp_path / "videos.pack", tmp_path / "videos.pack.left_out.txt"
+    command = ["data", "pack", str(videos), str(out), "--speed", "10"]
+    told.write_text("my own")
+    assert main([*command, "--limit-mb", "0.02"]) == 2
+    assert told.read_text() == "my own"
+    assert not out.exists()
+    told.unlink()
+    assert main([*command, "--limit-mb", "0.02"]) == 0
+    left_out = read_index(out)["left_out"]
+    assert told.read_text().splitlines() == [f"{k}: {why}" for k, why in left_out.items()] != []
+    assert main([*command, "--overwrite"]) == 0
+    assert read_index(out)["left_out"] == {}
+    assert not told.exists()
+
+
+def test_command_replaces_packs_alone(
+    videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = shutil.copy(videos / "a.mp4", tmp_path)
+    before = Path(last).read_bytes()
+    assert main(["data", "pack", str(videos), str(last), "--overwrite"]) == 2
+    assert "no pack, so it is not replaced" in capsys.readouterr().err
+    assert Path(last).read_bytes() == before
+
+
 def test_packs_are_read_without_pyav(sources: list[Source], tmp_path: Path) -> None:
     pack = tmp_path / "p"
     write_pack(sources, pack, **FAST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -39,7 +39,9 @@ NAMED = 5  # of what is left out, on the terminal
 
 
 def pack(
-    paths: tyro.conf.Positional[tuple[Path, ...]],
+    paths: Annotated[
+        tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="VIDEOS... OUT")
+    ],
     /,
     short_side: int = 256,
     limit_mb: float | None = None,
@@ -52,16 +54,17 @@ def pack(
     """Pack videos.
 
     Args:
-        paths: VIDEOS... OUT: folders or files of videos, and the file to write.
+        paths: Folders or files of videos, and last the file to write.
         short_side: Larger frames are reduced to this short side, in pixels.
         limit_mb: Size of the file at most, in MiB.
         exclude: Shell patterns of names to leave out, such as "jhmdb*".
         codec: webp is read by any Pillow, and takes five times the room.
         quality: From 0 to 100.
         speed: Of the encoder, from 0 (slowest, smallest) to 10; 8 is ten times as fast as 6.
-        overwrite: Replace OUT if it is there.
+        overwrite: Replace OUT, and OUT.left_out.txt, if they are there.
     """
     from pixelkin.data.index import cache_folder, index_videos
+    from pixelkin.data.packed import is_pack
     from pixelkin.data.packing import write_pack
     from pixelkin.files import check_writable, write_text
 
@@ -69,7 +72,9 @@ def pack(
         raise InputError("give the videos and then the file to write: VIDEOS... OUT")
     *videos, out = paths
     told = out.with_name(f"{out.name}.left_out.txt")
-    check_writable(out, overwrite=overwrite)
+    if out.is_file() and not is_pack(out):  # the last video, where OUT was forgotten
+        raise InputError(f"{out} is there and no pack, so it is not replaced: VIDEOS... OUT")
+    check_writable(out, told, overwrite=overwrite)
     with progress_bar("looking at the videos", "videos") as progress:
         index = cache_folder() / "index.json"
         sources = index_videos(videos, index, exclude=tuple(exclude), progress=progress)
@@ -93,6 +98,8 @@ def pack(
             say(f"  {line}")
         if len(lines) > NAMED:
             say(f"  and of {len(lines) - NAMED} more: {told}")
+    else:
+        told.unlink(missing_ok=True)  # that of the pack that was replaced
 
 
 def run(arguments: Sequence[str]) -> int:
