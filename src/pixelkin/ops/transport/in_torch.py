@@ -49,7 +49,7 @@ def solve_by(
     coarse: bool,
     absorb: Absorb | None,
 ) -> Residuals:
-    """What `policy.Solve` says, with the iterations of *scale*, a function like `_scale`."""
+    """What `policy.Solve` says, with the iterations of `scale`, a function like `_scale`."""
     v = columns.new_ones(len(kernel), 1, len(columns))
     if coarse:
         v = coarse_start(kernel, settings, halve, lambda *problem: scale(*problem)[0])
