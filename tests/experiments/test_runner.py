@@ -147,6 +147,15 @@ def test_comparison_scores_as_evaluation_does(out: Path) -> None:
     assert native[3][0] == "weights in the package"
 
 
+def test_rows_can_be_chosen(out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert experiment("criteria", tmp_path / "few", "--seeds", "0", "--rows", "qt,argmax") == 0
+    assert [row for row, _, _ in scores(tmp_path / "few", "criteria")] == ["qt", "argmax"]
+    assert "--rows qt,argmax" in (tmp_path / "few" / "criteria" / "report.md").read_text()
+    assert experiment("criteria", out, "--rows", "qct") == 2
+    told = capsys.readouterr().err
+    assert "criteria has no row 'qct': there are mined, q, qt, argmax" in told
+
+
 def test_another_scale_or_foreign_folder_is_refused(
     out: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,17 +35,17 @@ def test_the_catalogue_hangs_together() -> None:
 @pytest.mark.parametrize("name", scale_names())
 def test_every_row_has_recipes_at_every_scale(name: str) -> None:
     scale = load_scale(name)
-    parts = {str(p): p for e in EXPERIMENTS.values() for row in e.rows for p in row.parts}
+    parts = {
+        str(p): p for e in EXPERIMENTS.values() for row in e.rows for ps in row.parts for p in ps
+    }
     assert {p.objective for p in parts.values()} == set(OBJECTIVES) - {"distillation"}
     assert all(
         len(row.parts) in (0, len(scale.phases)) for e in EXPERIMENTS.values() for row in e.rows
     )
     for part in parts.values():
+        own = [(part.objective, part.settings)]
         first, second = (
-            build(
-                Recipe, scale.recipe_of(part.objective, part.settings, phase=i, seed=1, init=None)
-            )
-            for i in (0, 1)
+            build(Recipe, scale.recipe_of(own, phase=i, seed=1, init=None)) for i in (0, 1)
         )
         assert (first.steps, second.steps) == tuple(p.steps for p in scale.phases)
         assert first.seed == 1 != second.seed  # other clips in the later phase
@@ -60,9 +60,9 @@ def test_settings_of_rows_and_scale_are_merged() -> None:
         "d": 3,
     }
     row = next(r for r in EXPERIMENTS["upper-threshold"].rows if r.name == "m2_0.4")
-    raw = load_scale("cpu").recipe_of(
-        row.parts[1].objective, row.parts[1].settings, phase=1, seed=0, init=Path("x")
-    )
+    ((part,),) = row.parts[1:]
+    own = [(part.objective, part.settings)]
+    raw = load_scale("cpu").recipe_of(own, phase=1, seed=0, init=Path("x"))
     mined = build(Recipe, {**raw, "init": None}).stages[0].objectives[0].objective
     assert isinstance(mined, MinedContrast) and mined.max_pairs == 1024
     mining = mined.mining
@@ -70,6 +70,18 @@ def test_settings_of_rows_and_scale_are_merged() -> None:
     assert mining.confidence.level == "qtc" and mining.transport.epsilon == 0.02
     assert mining.negatives.m1 == 0 and mining.negatives.cross_video == 4096
     assert raw["init"] == "x"
+
+
+def test_objectives_side_by_side_have_equal_shares_and_views_of_their_own() -> None:
+    halves = next(r for r in EXPERIMENTS["comparison"].rows if r.name == "halves")
+    own = [(p.objective, p.settings) for p in halves.parts[1]]
+    recipe = build(Recipe, load_scale("cpu-long").recipe_of(own, phase=1, seed=0, init=None))
+    known, mined = recipe.stages[0].objectives
+    assert (known.name, mined.name) == ("known_geometry", "mined_contrast")
+    assert (known.share, mined.share) == (0.5, 0.5)
+    assert known.augmentation is None and recipe.augmentation.crop_jitter is None
+    assert mined.augmentation is not None and mined.augmentation.crop_jitter == 0.15
+    assert recipe.augmentation.hue == mined.augmentation.hue == 0
 
 
 @pytest.mark.parametrize(
@@ -90,7 +102,7 @@ def test_bad_scales_say_why(tmp_path: Path, change: dict[str, object], message: 
 
 
 def test_scales_are_named_or_files(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cpu, paper, smoke"):
+    with pytest.raises(InputError, match="cpu, cpu-long, paper, smoke"):
         load_scale("huge")
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(InputError, match="not YAML"):

@@ -15,7 +15,7 @@ from pixelkin.experiments.scale import merge
 
 @dataclass(frozen=True)
 class Part:
-    """What one phase of a row minimises.
+    """What one phase of a row minimises, or a share of it.
 
     Attributes:
         objective: Its name.
@@ -33,13 +33,14 @@ class Row:
     Attributes:
         name: Short, for files.
         label: For people.
-        parts: One for each phase; none for what is not trained.
+        parts: For each phase what it minimises, in equal shares of the batch; none for what is not
+            trained.
         weights: A named encoder instead ("lab"), which has no seeds.
     """
 
     name: str
     label: str
-    parts: tuple[Part, ...] = ()
+    parts: tuple[tuple[Part, ...], ...] = ()
     weights: str | None = None
 
 
@@ -84,8 +85,8 @@ class Experiment:
 
 
 KNOWN = Part("known_geometry")
-WALK = Part("random_walk")
-UNCUT = Part("random_walk", {"edge_dropout": 0.0})
+WALK = (Part("random_walk"),)
+UNCUT = (Part("random_walk", {"edge_dropout": 0.0}),)
 
 
 def mined(level: str = "qtc", signal: str = "var_t", **parts: Mapping[str, Any]) -> Part:
@@ -100,21 +101,22 @@ def mined(level: str = "qtc", signal: str = "var_t", **parts: Mapping[str, Any])
     return Part("mined_contrast", {"mining": merge(main, parts)})
 
 
-def _after_warm_up(name: str, label: str, part: Part) -> Row:
-    return Row(name, label, (KNOWN, part))
+def _after_warm_up(name: str, label: str, *parts: Part) -> Row:
+    return Row(name, label, ((KNOWN,), parts))
 
 
 LAB = Row("lab", "raw colour (lab)", weights="lab")
 RANDOM = Row("random", "random weights")
-KNOWN_GEOMETRY = Row("known_geometry", "known_geometry", (KNOWN, KNOWN))
+KNOWN_GEOMETRY = _after_warm_up("known_geometry", "known_geometry", KNOWN)
 KNOWN_FAR = _after_warm_up(
     "known_far",
     "known_geometry, then negatives of other videos alone",
     Part("known_geometry", {"exclude": 10**6}),
 )
 RANDOM_WALK = Row("random_walk", "random_walk", (WALK, WALK))
-MINED_ALONE = Row("mined_alone", "mined_contrast alone: Q+T+C, var(T)", (mined(), mined()))
+MINED_ALONE = Row("mined_alone", "mined_contrast alone: Q+T+C, var(T)", ((mined(),),) * 2)
 FULL = _after_warm_up("mined", "known_geometry, then mined: Q+T+C, var(T)", mined())
+HALVES = _after_warm_up("halves", "known_geometry, then half of it mined", KNOWN, mined())
 
 ARGMAX = _after_warm_up("argmax", "… argmax, var(T)", mined("argmax"))
 # Explicitly, so that folders where "q" was soft are not taken for it.
@@ -158,7 +160,19 @@ EXPERIMENTS = {
             "of mined_contrast replaced one by one: what makes its positives (argmax, Q, Q+T, "
             f"Q+T+C), and what moves its upper hardness m2 (1, the clock, var(T)). {_WARM}",
             (
-                *(LAB, RANDOM, KNOWN_GEOMETRY, KNOWN_FAR, FULL, ARGMAX, Q, QT, FIXED[1.0], CLOCK),
+                *(
+                    LAB,
+                    RANDOM,
+                    KNOWN_GEOMETRY,
+                    KNOWN_FAR,
+                    FULL,
+                    HALVES,
+                    ARGMAX,
+                    Q,
+                    QT,
+                    FIXED[1.0],
+                    CLOCK,
+                ),
                 *(MINED_ALONE, RANDOM_WALK),
             ),
             "known_geometry",
@@ -166,6 +180,7 @@ EXPERIMENTS = {
                 Claim("known_geometry", "random", "training helps"),
                 Claim("known_geometry", "lab", "and gives more than colour"),
                 Claim("mined", "known_geometry", "mining adds to known geometry (our question)"),
+                Claim("halves", "known_geometry", "and half and half does (our question)"),
                 Claim(
                     "known_far", "known_geometry", "a frame's own cells are poor negatives (ours)"
                 ),

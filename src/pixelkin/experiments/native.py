@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pixelkin.experiments.catalogue import Experiment, Row
-from pixelkin.experiments.report import markdown
 from pixelkin.experiments.runs import Runs
 from pixelkin.experiments.scale import Scoring
-from pixelkin.experiments.table import NO_SEED, collect, percent, seeds_of
+from pixelkin.experiments.table import NO_SEED, collect, markdown, percent, seeds_of
 
 BEST = 3
 NATIVE = Scoring()

@@ -20,9 +20,9 @@ from pixelkin.experiments.counts import (
     Counted,
 )
 from pixelkin.experiments.plots import plot_positives
-from pixelkin.experiments.report import markdown
 from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale
+from pixelkin.experiments.table import markdown
 from pixelkin.experiments.views import COLOURS, CROPS, SIDE, SIZE
 from pixelkin.files import write_text
 from pixelkin.types import InputError

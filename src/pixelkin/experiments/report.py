@@ -9,10 +9,21 @@ import torch
 import yaml
 
 from pixelkin.experiments.catalogue import Experiment
+from pixelkin.experiments.distance import distance_section
 from pixelkin.experiments.plots import plot_curves, plot_rows
+from pixelkin.experiments.results import write_csv
 from pixelkin.experiments.runs import Runs
 from pixelkin.experiments.statistics import Spread, difference
-from pixelkin.experiments.table import Line, collect, curve, percent, points_of, seeds_of, write_csv
+from pixelkin.experiments.table import (
+    Line,
+    collect,
+    curve,
+    markdown,
+    percent,
+    points_of,
+    seeds_of,
+    signed,
+)
 from pixelkin.files import write_text
 from pixelkin.types import InputError
 
@@ -52,6 +63,7 @@ def write_report(
     if experiment.curve:
         sections.append("## Over the training\n\n" + markdown(_curve_table(experiment, runs)))
     sections += ["## What it shows\n\n" + markdown(_claims(experiment, lines)) + "\n\n" + READING]
+    sections += distance_section(lines, experiment.control)
     sections += [*extra, "## Sequences\n\n" + markdown(_sequences(runs, lines))]
     path = folder / "report.md"
     write_text(path, "\n\n".join(sections) + "\n")
@@ -64,13 +76,6 @@ READING = (
     "seeds, on these sequences: other sequences may say something else. Where it holds 0, the sign "
     "cannot be told at this scale. Each interval is by itself: of twenty, one misses by chance."
 )
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table: the first row is the head, first columns are texts, the others numbers."""
-    head, *body = rows
-    rule = ["---", *("---:" for _ in head[1:])]
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))
 
 
 def _how(experiment: Experiment, runs: Runs, lines: Sequence[Line], command: str) -> str:
@@ -123,11 +128,6 @@ def _table(experiment: Experiment, lines: Sequence[Line]) -> list[list[str]]:
     return rows
 
 
-def signed(value: float) -> str:
-    """A difference in points; a dash for what is not known."""
-    return "–" if value != value else f"{value:+.1f}"
-
-
 def _legend(experiment: Experiment) -> str:
     label = next(r.label for r in experiment.rows if r.name == experiment.control)
     return (
@@ -173,7 +173,7 @@ def _sequences(runs: Runs, lines: Sequence[Line]) -> list[list[str]]:
     for line in lines:
         if line.results:
             each = [
-                sum(100 * sum(r.sequences[n]) / 2 for r in line.results.values())
+                sum(100 * r.sequences[n].summary.jf for r in line.results.values())
                 / len(line.results)
                 for n in names
             ]

@@ -44,6 +44,7 @@ def run_experiment(
     data: Sequence[str | Path] = (),
     davis: str | Path | None = None,
     sequences: Sequence[str] = (),
+    rows: Sequence[str] = (),
     seeds: Sequence[int] = (),
     minutes: float | None = None,
     report_only: bool = False,
@@ -59,6 +60,7 @@ def run_experiment(
         data: Folders of videos to train on; none where the scale makes them up.
         davis: Data set in DAVIS-2016's layout to score on; None where the scale makes it up.
         sequences: Which of its val split; all by default.
+        rows: Run these alone; the report shows what there is of all.
         seeds: Instead of the scale's.
         minutes: Begin no further run after this time.
         report_only: Write the report from what is there, and run nothing.
@@ -75,6 +77,9 @@ def run_experiment(
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
     experiment, out = EXPERIMENTS[name], Path(out).absolute()
+    if missing := set(rows) - {row.name for row in experiment.rows}:
+        names = ", ".join(row.name for row in experiment.rows)
+        raise InputError(f"{name} has no row {min(missing)!r}: there are {names}")
     size = load_scale(scale, tuple(seeds))
     if size.synthetic and not data and davis is None:
         data, davis = (
@@ -93,14 +98,20 @@ def run_experiment(
     _claim(out, size, {"data": runs.digest, "davis": str(Path(davis).absolute())})
     with Lock(out / name / LOCK):
         remove_leftovers(out / name / file for file in ("report.md", "results.csv", "plot.png"))
-        return _Run(experiment, runs, command, minutes).go(report_only)
+        return _Run(experiment, runs, rows, command, minutes).go(report_only)
 
 
 class _Run:
     def __init__(
-        self, experiment: Experiment, runs: Runs, command: str, minutes: float | None
+        self,
+        experiment: Experiment,
+        runs: Runs,
+        rows: Sequence[str],
+        command: str,
+        minutes: float | None,
     ) -> None:
         self.experiment, self.runs, self.command = experiment, runs, command
+        self.rows = [row for row in experiment.rows if not rows or row.name in rows]
         self.folder = runs.root / experiment.name
         self.begun = self.drawn = time.monotonic()
         self.minutes = minutes
@@ -124,7 +135,7 @@ class _Run:
     def _order(self) -> Iterator[tuple[Row, int]]:
         """All runs: the first seed of every row, then the second."""
         for seed in self.runs.scale.seeds:
-            for row in self.experiment.rows:
+            for row in self.rows:
                 if row.weights is None:
                     yield row, seed
                 elif seed == self.runs.scale.seeds[0]:

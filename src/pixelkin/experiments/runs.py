@@ -2,7 +2,7 @@
 
     OUT/runs/NAME-DIGEST/              a training, as `pixelkin train` leaves it
     OUT/runs/NAME-DIGEST/points/STEP/  its encoder at some steps
-    OUT/runs/NAME-DIGEST/scores.json   J and F by setting of the scoring, step and sequence
+    OUT/runs/NAME-DIGEST/scores.json   J and F of every frame, by scoring, step and sequence
 
 Whatever is there already is not done again; a training that was killed goes on from its last
 checkpoint, a scoring from its last sequence. Rows that share a phase share its training. Several
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,7 @@ from pixelkin.data.frames import sample_frames
 from pixelkin.data.index import Source, cache_folder, digest, index_videos
 from pixelkin.evaluation.davis import DavisVideo, every_nth
 from pixelkin.evaluation.quick import score_encoder
-from pixelkin.evaluation.scores import JF
+from pixelkin.evaluation.scores import JF, SequenceScore
 from pixelkin.experiments.catalogue import Row
 from pixelkin.experiments.scale import Scale, Scoring
 from pixelkin.files import remove_leftovers, write_json
@@ -50,15 +50,17 @@ class Result(NamedTuple):
     """Scores of one encoder.
 
     Attributes:
-        sequences: J and F of each video, by its name.
+        sequences: J and F of the scored frames of each video, by its name.
+        every: Distance in frames between two that were seen.
     """
 
-    sequences: dict[str, JF]
+    sequences: dict[str, SequenceScore]
+    every: int
 
     @property
     def mean(self) -> JF:
         """Mean J and F over the videos; DAVIS-2016, which has one object in each, is scored so."""
-        j, f = zip(*self.sequences.values(), strict=True)
+        j, f = zip(*(s.summary.mean for s in self.sequences.values()), strict=True)
         return JF(float(np.mean(j)), float(np.mean(f)))
 
 
@@ -116,16 +118,17 @@ class Runs:
             )
         found: list[Training] = []
         key = f"{__version__} {self.digest}"
-        for phase, part in enumerate(row.parts):
+        for phase, parts in enumerate(row.parts):
             before = found[-1].folder / "encoder" if found else None
             raw = self.scale.recipe_of(
-                part.objective, part.settings, phase=phase, seed=seed, init=before
+                [(p.objective, p.settings) for p in parts], phase=phase, seed=seed, init=before
             )
             # What decides the weights: those to start from go by their own key, wherever they are.
             facts = {k: v for k, v in raw.items() if k not in ("name", "run")}
             facts |= {"init": key, "points": self._interval(phase)}
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-            folder = self.root / "runs" / f"{part.objective}-{seed}-{key[:12]}"
+            name = "-".join([*(p.objective for p in parts), str(seed), key[:12]])
+            folder = self.root / "runs" / name
             found.append(Training(folder, self._build(raw)))
         return found
 
@@ -191,21 +194,28 @@ class Runs:
                 protocol = replace(Protocol.named("davis"), short_side=scoring.short_side)
             for video in todo:
                 fewer = every_nth(video, scoring.every)
-                summary = score_encoder(encoder, [fewer], protocol).summary
-                kept[video.name] = summary.j.mean, summary.f.mean
+                (found,) = score_encoder(encoder, [fewer], protocol).sequences
+                kept[video.name] = {"j": found.j.tolist(), "f": found.f.tolist()}
                 write_json(folder / "scores.json", content)
-        return Result({v.name: JF(*kept[v.name]) for v in self.videos})
+        return self._result(kept, scoring)
 
     def result(
         self, row: Row, seed: int, step: int | None = None, scoring: Scoring | None = None
     ) -> Result | None:
         """What `score` would give, or None if some of it is not there yet."""
         folder, name = self._place(row, seed, step)
-        scores = _read(folder / "scores.json").get(str(scoring or self.scale.scoring), {})
-        kept = scores.get(name, {})
+        scoring = scoring or self.scale.scoring
+        kept = _read(folder / "scores.json").get(str(scoring), {}).get(name, {})
         if any(v.name not in kept for v in self.videos):
             return None
-        return Result({v.name: JF(*kept[v.name]) for v in self.videos})
+        return self._result(kept, scoring)
+
+    def _result(self, kept: Mapping[str, Any], scoring: Scoring) -> Result:
+        scores = {
+            v.name: SequenceScore(v.name, *(np.array(kept[v.name][x]) for x in "jf"))
+            for v in self.videos
+        }
+        return Result(scores, scoring.every)
 
     def _place(self, row: Row, seed: int, step: int | None) -> tuple[Path, str]:
         """Where the scores of a row at a step are: its folder, and the name of the step."""
@@ -225,7 +235,7 @@ class Runs:
         if row.parts:
             return load_encoder(folder / "encoder" if name == END else folder / "points" / name)
         # The network of the first phase before its first step, with batch-norm as after the last.
-        raw = self.scale.recipe_of("known_geometry", {}, phase=0, seed=seed, init=None)
+        raw = self.scale.recipe_of([("known_geometry", {})], phase=0, seed=seed, init=None)
         recipe = self._build(raw)
         encoder = initial_encoder(recipe)
         count = recipe.run.batch_norm_frames

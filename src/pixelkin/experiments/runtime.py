@@ -18,9 +18,9 @@ import torch.nn.functional as F
 
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.experiments.plots import plot_times
-from pixelkin.experiments.report import markdown
 from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale, load_scale
+from pixelkin.experiments.table import markdown
 from pixelkin.files import remove_leftovers, write_json, write_text
 from pixelkin.locks import LOCK, Lock
 from pixelkin.mining.confidence import (

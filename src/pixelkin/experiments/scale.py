@@ -6,7 +6,7 @@ one's own is as good.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class Scale:
         recipe: Settings of every training, as in a recipe file; without seed, steps and stages.
         phases: The stretches of every training, one after the other.
         objectives: Settings of each objective; "recipe" among them changes the recipe where the
-            objective is trained.
+            objective is trained, and "augmentation" is that of its own views.
         seeds: Each trains every row once.
         points: How many equidistant steps inside the last phase keep their weights, for curves.
         scoring: How encoders are scored.
@@ -129,8 +129,7 @@ class Scale:
 
     def recipe_of(
         self,
-        objective: str,
-        settings: Mapping[str, Any],
+        parts: Sequence[tuple[str, Mapping[str, Any]]],
         *,
         phase: int,
         seed: int,
@@ -139,20 +138,26 @@ class Scale:
         """The recipe of one phase of a row, as a recipe file would have it.
 
         Args:
-            objective: What is minimised.
-            settings: On top of the scale's settings of this objective.
+            parts: The objectives that are minimised in equal shares, with settings on top of the
+                scale's.
             phase: Which.
             seed: Of the row.
             init: Folder of the encoder that the phase before has left.
         """
-        own = dict(self.objectives.get(objective) or {})
-        changes = own.pop("recipe", {})
-        stage = {"objectives": [{"name": objective, "settings": merge(own, settings)}]}
-        return merge(merge(self.recipe, self.phases[phase].recipe), changes) | {
-            "name": f"{self.name}-{objective}",
+        recipe = merge(self.recipe, self.phases[phase].recipe)
+        objectives = []
+        for name, settings in parts:
+            own = dict(self.objectives.get(name) or {})
+            recipe = merge(recipe, own.pop("recipe", {}))
+            entry = {key: own.pop(key) for key in ("augmentation",) if key in own}
+            if len(parts) > 1:
+                entry["share"] = 1 / len(parts)
+            objectives.append({"name": name, "settings": merge(own, settings)} | entry)
+        return recipe | {
+            "name": "-".join([self.name, *(name for name, _ in parts)]),
             "seed": seed + _SEED_STEP * phase,
             "steps": self.phases[phase].steps,
-            "stages": [stage],
+            "stages": [{"objectives": objectives}],
             "init": None if init is None else str(init),
         }
 

@@ -1,18 +1,14 @@
-"""The results of an experiment that are there: for tables, plots and CSV files."""
+"""The results of an experiment that are there, and how tables show them."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from pixelkin.experiments.catalogue import Experiment, Row
 from pixelkin.experiments.runs import Result, Runs
 from pixelkin.experiments.statistics import Difference, Spread, difference, spread
-from pixelkin.files import write_text
 
 NO_SEED = -1
 
@@ -101,28 +97,18 @@ def points_of(runs: Runs) -> list[int]:
     return [k * runs.scale.interval for k in range(first, runs.scale.points + 1)]
 
 
-def write_csv(path: Path, experiment: Experiment, runs: Runs) -> None:
-    """Every score of every row, seed and step: a line each, fractions."""
-    text = io.StringIO()
-    out = csv.writer(text, lineterminator="\n")
-    names = [v.name for v in runs.videos]
-    out.writerow(["row", "label", "seed", "step", "jf", "j", "f", *names])
-    steps = [*points_of(runs), None] if experiment.curve else [None]
-    for row in experiment.rows:
-        for seed in seeds_of(row, runs.scale.seeds):
-            for step in steps:
-                result = runs.result(row, seed, step)
-                if result is None:
-                    continue
-                at = runs.scale.phases[-1].steps if step is None else step
-                each = [f"{result.sequences[n].jf:.6f}" for n in names]
-                mean = result.mean
-                figures = [f"{x:.6f}" for x in (mean.jf, mean.j, mean.f)]
-                shown = ["" if seed == NO_SEED else seed, at if row.parts else ""]
-                out.writerow([row.name, row.label, *shown, *figures, *each])
-    write_text(path, text.getvalue())
-
-
 def percent(value: float) -> str:
     """A number of a table; a dash for what is not known."""
     return "–" if math.isnan(value) else f"{value:z.1f}"
+
+
+def signed(value: float) -> str:
+    """A difference in points; a dash for what is not known."""
+    return "–" if value != value else f"{value:+.1f}"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table: the first row is the head, first columns are texts, the others numbers."""
+    head, *body = rows
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *body))

@@ -53,6 +53,7 @@ def experiment(
     data: tuple[Path, ...] = (),
     davis: Path | None = None,
     sequences: Collection[str] = (),
+    rows: Collection[str] = (),
     seeds: tuple[int, ...] = (),
     minutes: float | None = None,
     report_only: bool = False,
@@ -64,17 +65,18 @@ def experiment(
     Args:
         name: Which.
         out: Folder for everything that is written; experiments may share it.
-        scale: smoke, cpu, paper, or a YAML file.
+        scale: smoke, cpu, cpu-long, paper, or a YAML file.
         data: Folders of videos to train on; the smoke scale makes some up.
         davis: Data set in DAVIS-2016's layout; its val split is scored.
         sequences: Which of it, separated by commas or in a text file; all by default.
+        rows: Run these rows of the table alone, separated by commas (results.csv has their names).
         seeds: Instead of the scale's.
         minutes: Begin no further run after this time.
         report_only: Renew the report from what is there; run nothing.
         weights: Encoders that `positives` looks at: default, random, lab, or folders.
         judges: Two encoders whose agreement `positives` takes for the truth in --data.
     """
-    command = _command(name, scale, data, davis, out, sequences, seeds, weights, judges)
+    command = _command(name, scale, data, davis, out, sequences, rows, seeds, weights, judges)
     if (weights or judges) and name != "positives":
         raise InputError(f"--weights and --judges are for positives: {name} trains its own")
     if name == "runtime":
@@ -105,6 +107,7 @@ def experiment(
             data=data,
             davis=davis,
             sequences=tuple(sequences),
+            rows=tuple(rows),
             seeds=seeds,
             minutes=minutes,
             report_only=report_only,
@@ -121,6 +124,7 @@ def _command(
     davis: Path | None,
     out: Path,
     sequences: Collection[str],
+    rows: Collection[str],
     seeds: Sequence[int],
     weights: Sequence[str],
     judges: Sequence[str],
@@ -130,6 +134,7 @@ def _command(
     words += ["--data", *(p.name for p in data)] if data else []
     words += ["--davis", davis.name] if davis else []
     words += ["--sequences", ",".join(sequences)] if sequences else []
+    words += ["--rows", ",".join(rows)] if rows else []
     words += ["--seeds", *map(str, seeds)] if seeds else []
     for option, encoders in (("--weights", weights), ("--judges", judges)):
         # As the report calls them: a folder by its last two names.
