@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pixelkin.app.cli import main
 from pixelkin.models.encoder import Encoder, load_encoder
@@ -105,6 +106,19 @@ def test_a_folder_of_somebody_elses_is_left_alone(
     with pytest.raises(InputError, match=r"holds something else, metrics.jsonl, and is not a run"):
         train(recipe_file, [frames], out)
     assert {p.name: p.read_text() for p in out.iterdir()} == mine
+
+
+def test_encoders_in_half_precision_are_half_as_large(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    for name, half in (("whole", False), ("half", True)):
+        train(recipe_file, [frames], tmp_path / name, overrides={"run.half": half, "steps": 2})
+    files = [tmp_path / n / "encoder" / "weights.safetensors" for n in ("whole", "half")]
+    whole, half = (sum(v.nbytes for v in load_file(f).values()) for f in files)
+    assert half < 0.51 * whole
+    first, second = (load_encoder(f.parent).state_dict() for f in files)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=1e-3, atol=1e-6)
 
 
 def test_what_a_run_leaves_behind(frames: Path, recipe_file: Path, tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ class Run:
         limit_minutes: Stop after this wall-clock time with a checkpoint to resume from, or null.
         batch_norm_frames: Whole frames on which batch-norm statistics are measured in the end (and
             before validations).
+        half: Store the encoders in half precision: half as large.
         report: Whether to draw report.png at the end (needs the extra "plots").
     """
 
@@ -143,6 +144,7 @@ class Run:
     validate_scenes: int = 3
     limit_minutes: float | None = None
     batch_norm_frames: int = 64
+    half: bool = False
     report: bool = True
 
     def __post_init__(self) -> None:

@@ -283,7 +283,7 @@ class _Training:
         """Write the encoders and the report."""
         for average, name in ((False, "encoder_raw"), (True, "encoder")):
             encoder = self._measured(average=average)
-            save_encoder(encoder, self.out / name)
+            save_encoder(encoder, self.out / name, half=self.recipe.run.half)
         if self.recipe.run.report:
             try:
                 pairs = list(sample_pairs(self.sources, 4))

@@ -1,0 +1,68 @@
+"""Every command of recipes/gpu/RUNS.md has a recipe, valid settings, and weights to begin with."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pixelkin.app.commands.train import read_overrides
+from pixelkin.training.config import Recipe, load_recipe
+
+ROOT = Path(__file__).parents[2]
+RUNS = ROOT / "recipes" / "gpu" / "RUNS.md"
+COMMANDS = [
+    line
+    for line in RUNS.read_text(encoding="utf-8").splitlines()
+    if line.startswith("pixelkin train ")
+]
+
+
+def planned(command: str) -> tuple[str, Recipe]:
+    """Where a command leaves its encoder, and its recipe."""
+    words = shlex.split(command)
+    options = list(zip(words[3::2], words[4::2], strict=True))
+    changes = read_overrides([value for key, value in options if key == "--set"])
+    (out,) = (value for key, value in options if key == "--out")
+    return out, load_recipe(ROOT / words[2], changes)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: Path(shlex.split(c)[6]).name)
+def test_a_command_has_a_valid_recipe_for_a_piece(command: str) -> None:
+    _, recipe = planned(command)
+    run = recipe.run
+    assert run.device == "cuda" and run.half
+    assert run.limit_minutes is not None and run.limit_minutes < 9
+    assert (recipe.batch, recipe.size, recipe.data.rendering) == (64, 256, "batched")
+
+
+def test_what_a_run_begins_with_is_left_by_one_before() -> None:
+    left: set[str] = set()
+    for command in COMMANDS:
+        out, recipe = planned(command)
+        wanted = {recipe.init} - {None}
+        for objective in (o for stage in recipe.stages for o in stage.objectives):
+            wanted |= set(objective.settings.get("teachers", ()))
+        assert {str(w).removesuffix("/encoder") for w in wanted} <= left, command
+        assert out not in left
+        left.add(out)
+
+
+def test_seeds_start_from_warm_ups_of_their_own() -> None:
+    for command in COMMANDS:
+        out, recipe = planned(command)
+        seed = re.search(r"-(\d)$", out)
+        assert recipe.seed == int(seed.group(1) if seed else 0)
+        if recipe.init and recipe.name != "distilled":
+            assert recipe.init == f"runs/gpu/warm-up{seed.group(0) if seed else ''}/encoder"
+
+
+def test_runs_to_be_compared_differ_in_what_their_names_say() -> None:
+    recipes = dict(map(planned, COMMANDS))
+    known, mined = recipes["runs/gpu/known"], recipes["runs/gpu/mined"]
+    assert (known.steps, known.optimiser, known.ema) == (mined.steps, mined.optimiser, mined.ema)
+    ours = [r for r in recipes.values() if r.name == "mined" and r.seed == 0]
+    plain = {str({**r.fingerprint(), "stages": None}) for r in ours}
+    assert len(plain) == 1 and len({str(r.fingerprint()) for r in ours}) == len(ours) == 11
