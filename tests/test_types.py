@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pixelkin.types import (
     Annotations,
+    Detail,
     InputError,
     Labels,
     MaskLabels,
@@ -135,3 +138,15 @@ def test_what_the_table_says_of_an_object_counts_for_every_frame() -> None:
         Annotations(Objects((Object(2),)), {0: (mask,)})
     with pytest.raises(InputError, match="frame 3 is listed without labels"):
         Annotations(Objects(), {3: ()})
+
+
+def test_details_follow_their_objects_when_annotations_are_joined() -> None:
+    masks = Annotations.of({0: Labels.from_mask(np.array([[1, 2]]))})
+    points = Annotations.of({0: Labels.from_points(np.zeros((2, 2)), (1, 2))})
+    hidden, gone = Detail("occluded"), Detail("absent", 0.25, "propagated")
+    masks, points = (replace(a, details={(0, 1): d}) for a, d in ((masks, hidden), (points, gone)))
+    for joined in (masks.joined(points), points.joined(masks)):
+        maps, points_ids = (joined.objects.of_maps(m).ids for m in (True, False))
+        assert (maps, points_ids) == ((1, 2), (3, 4))
+        assert joined.detail(0, 1) == hidden and joined.detail(0, 4) == gone
+        assert joined.detail(0, 3) == joined.detail(7, 1) == Detail("present", None, "given")

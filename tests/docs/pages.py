@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "recipes").rglob("*.md")),
     ROOT / "src/pixelkin/models/weights/default/README.md",
     ROOT / "tests/golden/README.md",
 ]

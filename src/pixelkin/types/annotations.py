@@ -14,6 +14,23 @@ from pixelkin.types.objects import Objects
 from pixelkin.types.video import InputError
 
 Origin = Literal["given", "propagated"]
+State = Literal["present", "occluded", "absent"]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What is known of one object in one frame beside its place.
+
+    Attributes:
+        state: "present"; "occluded", where it is said to be there but hidden, wholly or in part;
+            "absent", where it is not in the frame, and so has no place.
+        confidence: In [0, 1], or None where nothing is said of it.
+        origin: Whether somebody gave the label.
+    """
+
+    state: State = "present"
+    confidence: float | None = None
+    origin: Origin = "given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +43,7 @@ class Annotations:
         objects: Every object of the video; what it says of one counts for all frames.
         frames: By frame number, the labels of the frame.
         sources: By frame number, what its labels are called in messages, where they have a name.
+        details: By frame number and id of an object, what is known beside its place; see `detail`.
 
     Raises:
         InputError: If a frame has no labels or two of one form, or an object that is not listed.
@@ -34,6 +52,7 @@ class Annotations:
     objects: Objects
     frames: Mapping[int, tuple[Labels, ...]]
     sources: Mapping[int, str] = field(default_factory=dict)
+    details: Mapping[tuple[int, int], Detail] = field(default_factory=dict)
     _offset: int = field(default=0, repr=False)  # of the ids of points, which count from 0 in files
 
     def __post_init__(self) -> None:
@@ -73,13 +92,23 @@ class Annotations:
         tables = [one.objects.of_maps(True) for one in both]
         tables += [one.objects.of_maps(False).moved(-one._offset) for one in both]
         sources = {**other.sources, **self.sources}
-        return _side_by_side(tables, dict(sorted(frames.items())), sources)
+        joined = _side_by_side(tables, dict(sorted(frames.items())), sources)
+        details = {
+            (number, i if one.objects[i].is_map else i - one._offset + joined._offset): detail
+            for one in (other, self)
+            for (number, i), detail in one.details.items()
+        }
+        return replace(joined, details=details)
 
     def __iter__(self) -> Iterator[tuple[int, Labels]]:
         """(frame number, labels) of all labels, ascending, as the table describes them."""
         for number, labels in sorted(self.frames.items()):
             for one in labels:
                 yield number, replace(one, objects=self.objects.described(one.objects))
+
+    def detail(self, number: int, i: int) -> Detail:
+        """What is known of an object in a frame beside its place: present and given, by default."""
+        return self.details.get((number, i), Detail())
 
     def called(self, number: int) -> str:
         """What the labels of a frame are called in messages."""
@@ -113,7 +142,7 @@ def _side_by_side(
     offset = 1 + max(maps.ids) if set(maps.ids) & set(points.ids) else 0
     frames = {n: tuple(_moved(one, offset) for one in labels) for n, labels in frames.items()}
     objects = Objects(maps.table + points.moved(offset).table, points.moved(offset).skeleton)
-    return Annotations(objects, frames, sources, offset)
+    return Annotations(objects, frames, sources, _offset=offset)
 
 
 def _moved(labels: Labels, offset: int) -> Labels:

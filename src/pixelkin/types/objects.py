@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -28,6 +28,7 @@ class Object:
         name: What people call it, if they do.
         category: What it is ("dog"), where a format or a benchmark says.
         colour: (r, g, b) in which it is drawn and stored, or None for the usual one of its id.
+        parent: Name of the body that it is a part or keypoint of, where there are several.
     """
 
     id: int
@@ -35,6 +36,7 @@ class Object:
     name: str | None = None
     category: str | None = None
     colour: Colour | None = None
+    parent: str | None = field(default=None, repr=False)  # not part of what labels say
 
     @property
     def is_map(self) -> bool:
@@ -148,4 +150,5 @@ def _filled(known: Object, other: Object) -> Object:
         name=known.name if known.name is not None else other.name,
         category=known.category if known.category is not None else other.category,
         colour=known.colour if known.colour is not None else other.colour,
+        parent=known.parent if known.parent is not None else other.parent,
     )
