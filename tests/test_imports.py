@@ -22,7 +22,7 @@ LAYERS = [
     {"models", "video"},
     {"formats", "data"},
     {"propagation", "objectives"},
-    {"evaluation"},
+    {"evaluation", "annotation"},
     {"training"},
     {"experiments"},
     {"app"},

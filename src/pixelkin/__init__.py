@@ -34,6 +34,7 @@ _PUBLIC = {
     "Prediction": "pixelkin.types",
     "Propagator": "pixelkin.propagation.propagator",
     "Protocol": "pixelkin.propagation.protocol",
+    "Session": "pixelkin.annotation.session",
     "VideoInfo": "pixelkin.types",
     "evaluate": "pixelkin.evaluation.run",
     "load_annotations": "pixelkin.formats.registry",
@@ -48,6 +49,7 @@ _PUBLIC = {
 }
 
 if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC`
+    from pixelkin.annotation.session import Session as Session
     from pixelkin.evaluation.run import evaluate as evaluate
     from pixelkin.formats.mask_png import read_mask as read_mask
     from pixelkin.formats.mask_png import write_mask as write_mask

@@ -1,0 +1,255 @@
+"""Passes of a session: votes of each object in each frame, computed once and kept.
+
+A pass is one object's, from one label, in one direction. Passes that begin together are computed
+together; what each gives does not depend on the others. A pass that was interrupted, or must go
+farther than it went, continues from its own votes, to the bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pixelkin.annotation.blend import CYCLE, cycle_error
+from pixelkin.annotation.layers import Layer
+from pixelkin.annotation.model import Label
+from pixelkin.annotation.plan import Source
+from pixelkin.annotation.store import Store, pack_soft, unpack_soft
+from pixelkin.background import prefetch
+from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.features import FeaturePropagator
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.rules import RULES
+from pixelkin.video.reader import VideoReader
+
+FEATURE_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass as it is kept.
+
+    Attributes:
+        id: Of its row.
+        object: Whose it is.
+        source: Keyframe and direction.
+        done: Frames of it whose votes are kept, the keyframe's among them.
+    """
+
+    id: int
+    object: int
+    source: Source
+    done: int
+
+    def number(self, frame: int) -> int:
+        """Which of its frames a frame of the video is, from 0."""
+        return (frame - self.source.keyframe) * self.source.direction
+
+    def frame(self, number: int) -> int:
+        """The frame of the video that is its `number`-th."""
+        return self.source.keyframe + number * self.source.direction
+
+    def has(self, frame: int) -> bool:
+        """Whether its votes for a frame are kept."""
+        return 0 <= self.number(frame) < self.done
+
+
+def inputs_of(layer: Layer, label: Label, direction: int, video: str, encoder: str) -> str:
+    """Digest of all that decides the votes of a pass."""
+    facts = [asdict(layer.protocol), layer.kind, video, encoder, label.frame, label.digest]
+    content = json.dumps([*facts, direction], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()[:24]
+
+
+class Features:
+    """Features of the frames of a video, each computed once as long as memory allows.
+
+    Args:
+        reader: The video.
+        encoder: What computes them.
+        most: Bytes that may be held.
+    """
+
+    def __init__(self, reader: VideoReader, encoder: Encoder, most: int = FEATURE_BYTES) -> None:
+        self._reader, self._encoder, self._most = reader, encoder, most
+        self._held: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+        self._propagators: dict[tuple[object, ...], Propagator] = {}
+        self._lock = Lock()
+        self.computed = 0
+
+    def get(self, layer: Layer, frame: int) -> Tensor:
+        """C x h x w of one frame, as the layer's protocol wants it."""
+        return next(iter(self.along(layer, range(frame, frame + 1))))
+
+    def along(self, layer: Layer, frames: range) -> Generator[Tensor, None, None]:
+        """Those of consecutive frames, in either direction; the next one is computed meanwhile."""
+        key = (layer.sizes.encoded, layer.protocol.stride, layer.protocol.fast)
+        if key not in self._propagators:
+            self._propagators[key] = Propagator(self._encoder, layer.protocol)
+        propagator = self._propagators[key]
+
+        def compute() -> Iterator[Tensor]:
+            images: Iterator[tuple[int, NDArray[np.uint8]]] = iter(())
+            for frame in frames:
+                features = self._held.get((*key, frame))
+                if features is None:
+                    # Reads on, past frames that are held, from the first that is not.
+                    image = next((image for number, image in images if number == frame), None)
+                    if image is None:
+                        images = self._read(range(frame, frames.stop, frames.step))
+                        _, image = next(images)
+                    features = propagator.features(image)
+                    self.computed += 1
+                    self._keep((*key, frame), features)
+                yield features
+
+        with closing(prefetch(compute())) as found:
+            yield from found
+
+    def _read(self, frames: range) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        stop = frames.stop if frames.stop >= 0 else None
+        return zip(frames, self._reader.frames(frames.start, stop, frames.step), strict=True)
+
+    def _keep(self, key: tuple[object, ...], features: Tensor) -> None:
+        with self._lock:  # passes may be computed while another looks at a frame
+            self._held[key] = features
+            while len(self._held) > 1 and len(self._held) * features.nbytes > self._most:
+                self._held.popitem(last=False)
+
+
+class Passes:
+    """The passes of a session: what is kept of them, and how they go on.
+
+    Args:
+        store: The session's file.
+        features: Of its video.
+    """
+
+    def __init__(self, store: Store, features: Features) -> None:
+        self._store, self._features = store, features
+
+    def find(self, object: int, source: Source, inputs: str) -> Pass:
+        """A pass, which is begun if there is none of these inputs."""
+        known = find_pass(self._store, object, source, inputs)
+        if known is not None:
+            return known
+        with self._store.transaction(durable=False):
+            number = self._store.write(
+                "INSERT OR IGNORE INTO pass(object, keyframe, direction, inputs) VALUES(?,?,?,?)",
+                object, *source, inputs,
+            )  # fmt: skip
+        return find_pass(self._store, object, source, inputs) or Pass(number, object, source, 0)
+
+    def extend(
+        self,
+        layer: Layer,
+        passes: Sequence[Pass],
+        labels: Sequence[Label],
+        until: int,
+        goes_on: Callable[[], bool],
+    ) -> Iterator[int]:
+        """Compute passes of one keyframe and direction that are equally far, and keep their votes.
+
+        Args:
+            layer: Of their objects.
+            passes: One for each object.
+            labels: The label of each at the keyframe.
+            until: How many frames each shall have.
+            goes_on: Asked before each frame.
+
+        Yields:
+            The number of each frame whose votes are kept.
+        """
+        first = passes[0]
+        given = torch.stack([layer.encode(_placed(label)) for label in labels])
+        engine = FeaturePropagator(layer.protocol, layer.sizes.encoded)
+        if first.done:
+            self._resume(engine, layer, passes, given)
+        frames = range(first.frame(first.done), first.frame(until), first.source.direction)
+        with closing(self._features.along(layer, frames)) as found:
+            for number, features in enumerate(found, start=first.done):
+                if not goes_on():
+                    return
+                votes = engine.step(features, given if number == 0 else None)
+                self._keep(passes, number, votes.numpy())
+                yield first.frame(number)
+
+    def error(self, layer: Layer, found: Pass, label: Label) -> float:
+        """How much of a label is lost on a few frames out and back; measured once, and kept."""
+        known = self._store.value("SELECT reliability FROM pass WHERE id=?", found.id)
+        if known is not None:
+            return float(known)
+        out = min(CYCLE, found.done - 1)
+        engine = FeaturePropagator(layer.protocol, layer.sizes.encoded)
+        given = layer.encode(_placed(label))
+        start = torch.from_numpy(self.votes(layer, found, found.frame(out)))[None]
+        frames = range(
+            found.frame(out), found.frame(0) - found.source.direction, -found.source.direction
+        )
+        with closing(self._features.along(layer, frames)) as features:
+            for number, one in enumerate(features):
+                votes = engine.step(one, start if number == 0 else None)
+        error = cycle_error(given.numpy(), votes[0].numpy())
+        with self._store.transaction(durable=False):
+            self._store.write("UPDATE pass SET reliability=? WHERE id=?", error, found.id)
+        return error
+
+    def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
+        """Votes of a pass for a frame, h x w."""
+        content = self._store.value(
+            "SELECT soft FROM vote WHERE pass=? AND frame=?", found.id, frame
+        )
+        return unpack_soft(content, layer.sizes.grid)
+
+    def _resume(
+        self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor
+    ) -> None:
+        """Fill an engine's memory with what it held when the passes were left."""
+        first, rule = passes[0], RULES[layer.protocol.rule]
+        recent = range(max(0, first.done - rule.reach(layer.protocol)), first.done)
+        numbers = {0, *recent, *(n for n in rule.long_term(layer.protocol) if n < first.done)}
+        state: dict[str, NDArray[Any]] = {"given.0": given.numpy()}
+        for number in sorted(numbers):
+            votes = [self.votes(layer, p, p.frame(number)) for p in passes]
+            state[f"predicted.{number}"] = np.stack(votes)
+        engine.restore(
+            state, first.done, lambda number: self._features.get(layer, first.frame(number))
+        )
+
+    def _keep(self, passes: Sequence[Pass], number: int, votes: NDArray[np.float32]) -> None:
+        store = self._store
+        with store.transaction(durable=False):
+            for one, soft in zip(passes, votes, strict=True):
+                content = pack_soft(soft)
+                row = one.id, one.frame(number), content
+                store.write("INSERT OR REPLACE INTO vote(pass, frame, soft) VALUES(?,?,?)", *row)
+                store.write(
+                    "UPDATE pass SET done=?, bytes=bytes+? WHERE id=?",
+                    number + 1, len(content), one.id,
+                )  # fmt: skip
+
+
+def find_pass(store: Store, object: int, source: Source, inputs: str) -> Pass | None:
+    """A pass that is kept, or None."""
+    found = store.rows(
+        "SELECT id, done FROM pass WHERE object=? AND keyframe=? AND direction=? AND inputs=?",
+        object, *source, inputs,
+    )  # fmt: skip
+    return Pass(found[0]["id"], object, source, found[0]["done"]) if found else None
+
+
+def _placed(label: Label) -> NDArray[Any]:
+    if label.place is None:
+        raise ValueError(f"frame {label.frame}: a label without a place begins no pass")
+    return label.place

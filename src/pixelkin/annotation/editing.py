@@ -1,0 +1,345 @@
+"""What people do to a session: objects and labels, every change of which can be undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.annotation import history
+from pixelkin.annotation.footage import Footage
+from pixelkin.annotation.geometry import columns, place_of
+from pixelkin.annotation.layers import layers_of
+from pixelkin.annotation.model import Entry, Source, kind_of
+from pixelkin.annotation.snapshot import entries
+from pixelkin.annotation.store import Store, now
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.types import (
+    Colour,
+    InputError,
+    LabelKind,
+    Labels,
+    MaskLabels,
+    Object,
+    PointLabels,
+    State,
+    check_size,
+)
+
+Who = Object | int | str
+
+
+class Editor:
+    """The part of a session that people change.
+
+    Args:
+        folder: The session.
+        store: Its file.
+        read_only: Whether nothing may be changed.
+    """
+
+    def __init__(self, folder: Path, store: Store, *, read_only: bool) -> None:
+        self.folder, self._store, self.read_only = folder, store, read_only
+        self._edit: history.Edit | None = None
+
+    @property
+    def video(self) -> Footage:
+        """The video, and how it is known again."""
+        return Footage.from_json(self._store.meta("video") or "{}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its frames in pixels."""
+        return self.video.info.size
+
+    def __len__(self) -> int:
+        return self.video.frames
+
+    @property
+    def protocols(self) -> dict[LabelKind, Protocol]:
+        """How labels of each kind are carried."""
+        raw = json.loads(self._store.meta("protocols") or "{}")
+        return {k: Protocol(**{**p, "long_term": tuple(p["long_term"])}) for k, p in raw.items()}
+
+    @property
+    def entries(self) -> dict[int, Entry]:
+        """All objects by id, in their order, with what lists show of them."""
+        return entries(self._store)
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """All objects, in their order."""
+        return tuple(e.object for e in self.entries.values())
+
+    def object(self, who: Who) -> Object:
+        """An object by itself, its id or its name.
+
+        Raises:
+            InputError: If there is none, or several have the name.
+        """
+        known = self.objects
+        wanted = who.id if isinstance(who, Object) else who
+        found = [o for o in known if wanted in (o.id, o.name)]
+        if len(found) != 1:
+            names = ", ".join(o.name or str(o.id) for o in known) or "none"
+            what = f"several objects are called {wanted!r}" if found else f"no object {wanted!r}"
+            raise InputError(f"{what} (there are: {names})")
+        return found[0]
+
+    @contextmanager
+    def edit(self, what: str) -> Iterator[None]:
+        """Everything that is changed inside is one edit: all of it or nothing, one undo step.
+
+        Args:
+            what: In words, for the list.
+
+        Raises:
+            InputError: If another process edits the session.
+        """
+        if self.read_only:
+            raise InputError(f"{self.folder} is being edited by another process, or was opened to "
+                             "look at: its labels cannot be changed here")  # fmt: skip
+        if self._edit is not None:  # part of a greater edit
+            yield
+            return
+        with self._store.transaction(durable=True):
+            self._edit = history.Edit(self._store, what)
+            try:
+                yield
+                self._edit.keep()
+            finally:
+                self._edit = None
+
+    def _put(self, table: str, key: Mapping[str, Any], row: Mapping[str, Any] | None) -> None:
+        if self._edit is None:
+            raise ValueError("rows are changed inside of an edit")
+        self._edit.put(table, key, row)
+
+    def add_object(
+        self,
+        name: str | None = None,
+        *,
+        kind: str = "mask",
+        id: int | None = None,
+        category: str | None = None,
+        colour: Colour | None = None,
+        parent: str | None = None,
+    ) -> Object:
+        """Add an object that is to be followed.
+
+        Args:
+            name: What people call it.
+            kind: mask, part, keypoint or point.
+            id: Its number; the next free one if None. Numbers of objects that are gone are not
+                given again.
+            category: What it is.
+            colour: (r, g, b); None for the usual one of its id.
+            parent: Name of the body that it belongs to.
+
+        Raises:
+            InputError: If the id is taken, or a kind does not go with those that are there.
+        """
+        with self.edit(f"add {name or 'an object'}"):
+            highest = max([int(self._store.meta("highest") or 0), *(o.id for o in self.objects)])
+            number = highest + 1 if id is None else id
+            new = Object(number, kind_of(kind), name, category, colour, parent)
+            if number in {o.id for o in self.objects}:
+                raise InputError(f"there is an object {number} already")
+            layers_of([*self.objects, new], self.size, self.protocols)
+            self._write_object(Entry(new, len(self.objects)))
+            self._store.set_meta("highest", str(max(highest, number)))
+        return new
+
+    def change_object(self, who: Who, **changes: Any) -> Object:
+        """Change name, category, colour, parent, position, locked or hidden of an object."""
+        entry = self.entries[self.object(who).id]
+        own = {k: v for k, v in changes.items() if k in ("position", "locked", "hidden")}
+        others = {k: v for k, v in changes.items() if k not in own}
+        if wrong := others.keys() - {"name", "category", "colour", "parent"}:
+            raise InputError(f"{min(wrong)} of an object cannot be changed")
+        entry = replace(entry, object=replace(entry.object, **others), **own)
+        with self.edit(f"change {entry.object.name or entry.object.id}"):
+            self._write_object(entry)
+        return entry.object
+
+    def remove_object(self, who: Who) -> None:
+        """Remove an object with its labels."""
+        gone = self.object(who)
+        with self.edit(f"remove {gone.name or gone.id}"):
+            self._unlocked(gone)
+            for row in self._store.rows("SELECT frame FROM label WHERE object=?", gone.id):
+                self._put("label", {"object": gone.id, "frame": row["frame"]}, None)
+            for row in self._store.rows("SELECT a, b FROM edge WHERE ? IN (a, b)", gone.id):
+                self._put("edge", dict(row), None)
+            self._put("object", {"id": gone.id}, None)
+
+    @property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of keypoints that a line connects: the skeleton."""
+        return tuple((row["a"], row["b"]) for row in self._store.rows("SELECT a, b FROM edge"))
+
+    def connect(self, a: Who, b: Who) -> None:
+        """Draw a line between two keypoints: an edge of the skeleton."""
+        with self.edit("connect keypoints"):
+            self._put("edge", {"a": self.object(a).id, "b": self.object(b).id}, {})
+
+    def label(
+        self,
+        frame: int,
+        who: Who | Labels | NDArray[Any],
+        place: NDArray[Any] | Sequence[float] | None = None,
+        *,
+        state: State = "present",
+        source: Source = "drawn",
+        author: str | None = None,
+    ) -> None:
+        """Say where an object is in a frame, or all that labels of a frame show.
+
+        Objects that labels do not show keep what they have. In a map, the newest label of a pixel
+        counts.
+
+        Args:
+            frame: Frame number.
+            who: The object; or labels of the frame or a map of ids, whose objects are added where
+                they are new.
+            place: H x W bool, or (x, y) in pixels.
+            state: "occluded" may go without a place; "absent" does.
+            source: Where the label comes from.
+            author: Who says so.
+
+        Raises:
+            InputError: If there is no such frame or object, it is locked, or the place does not
+                fit the frame.
+        """
+        if not 0 <= frame < len(self):
+            raise InputError(f"no frame {frame}: the video has frames 0 to {len(self) - 1}")
+        if isinstance(who, np.ndarray):
+            who = Labels.from_mask(who)
+        with self.edit(f"label frame {frame}"):
+            if isinstance(who, Labels):
+                self._label_all(frame, who, source, author)
+            else:
+                self._label_one(frame, self.object(who), place, state, source, author)
+
+    def mark_absent(self, frame: int, who: Who, *, author: str | None = None) -> None:
+        """Say that an object is not in the frame, from this one on until its next label."""
+        self.label(frame, who, state="absent", author=author)
+
+    def unlabel(self, frame: int, who: Who) -> None:
+        """Take back what was said of an object in a frame."""
+        one = self.object(who)
+        with self.edit(f"remove the label of frame {frame}"):
+            self._unlocked(one)
+            self._put("label", {"object": one.id, "frame": frame}, None)
+
+    def labels(self, who: Who) -> list[int]:
+        """The frames in which an object has a label."""
+        rows = self._store.rows(
+            "SELECT frame FROM label WHERE object=? ORDER BY frame", self.object(who).id
+        )
+        return [row["frame"] for row in rows]
+
+    def _label_all(self, frame: int, labels: Labels, source: Source, author: str | None) -> None:
+        check_size(labels.size, self.size, f"labels of frame {frame}")
+        known = {o.id for o in self.objects}
+        for o in labels.objects:
+            if o.id not in known:
+                about = {"category": o.category, "colour": o.colour, "parent": o.parent}
+                self.add_object(o.name, kind=o.kind, id=o.id, **about)  # type: ignore[arg-type]
+        for i in labels.present:
+            place: NDArray[Any]
+            match labels:
+                case MaskLabels(ids=ids):
+                    place = ids == i
+                case PointLabels(points=points):
+                    place = points[labels.objects.ids.index(i)]
+            self._label_one(frame, self.object(i), place, "present", source, author)
+
+    def _label_one(
+        self,
+        frame: int,
+        one: Object,
+        place: NDArray[Any] | Sequence[float] | None,
+        state: State,
+        source: Source,
+        author: str | None,
+    ) -> None:
+        self._unlocked(one)
+        array = None if place is None else np.asarray(place)
+        if state == "absent" and array is not None:
+            raise InputError(f"{one.name or one.id} cannot be absent and have a place")
+        if state == "present" and array is None:
+            raise InputError(f"{one.name or one.id}: a label needs a place")
+        if array is not None:
+            array = self._checked(one, array)
+        row = {"state": state, "source": source, "author": author, "time": now()}
+        self._put("label", {"object": one.id, "frame": frame}, row | columns(array))
+        if one.is_map and array is not None:
+            self._take_pixels(frame, one, array)
+
+    def _take_pixels(self, frame: int, one: Object, mask: NDArray[Any]) -> None:
+        """No pixel of a map is of two objects: others' labels of the frame lose what is taken."""
+        for row in map(dict, self._store.rows("SELECT * FROM label WHERE frame=?", frame)):
+            other = row["object"]
+            theirs = place_of(row, self.size)
+            if other == one.id or theirs is None or theirs.ndim != 2 or not (theirs & mask).any():
+                continue
+            self._unlocked(self.object(other))
+            left = {k: v for k, v in row.items() if k not in ("object", "frame")}
+            left |= columns(theirs & ~mask)
+            self._put("label", {"object": other, "frame": frame}, left)
+
+    def _checked(self, one: Object, place: NDArray[Any]) -> NDArray[Any]:
+        if one.is_map:
+            if place.ndim != 2:
+                raise InputError(f"{one.name or one.id}: a mask is H x W, not {place.shape}")
+            check_size((place.shape[0], place.shape[1]), self.size, f"the mask of {one.name}")
+            return place.astype(bool)
+        height, width = self.size
+        if place.shape != (2,) or not np.isfinite(place).all():
+            raise InputError(f"{one.name or one.id}: a point is (x, y) in pixels")
+        x, y = map(float, place)
+        if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
+            raise InputError(f"{one.name or one.id}: ({x:g}, {y:g}) lies outside of the frame, "
+                             f"which is {width}x{height} pixels")  # fmt: skip
+        return place.astype(np.float64)
+
+    def _unlocked(self, one: Object) -> None:
+        if self.entries[one.id].locked:
+            raise InputError(f"{one.name or one.id} is locked: unlock it to change its labels")
+
+    def _write_object(self, entry: Entry) -> None:
+        o = entry.object
+        colour = None if o.colour is None else " ".join(map(str, o.colour))
+        row: dict[str, Any] = {
+            "kind": o.kind,
+            "name": o.name,
+            "category": o.category,
+            "colour": colour,
+            "parent": o.parent,
+            "position": entry.position,
+            "locked": int(entry.locked),
+            "hidden": int(entry.hidden),
+        }
+        self._put("object", {"id": o.id}, row)
+
+    def undo(self) -> str | None:
+        """Take back the last edit; what it was, or None if there is none. Computes nothing."""
+        return self._moved(history.undo)
+
+    def redo(self) -> str | None:
+        """Do again what was undone; what it was, or None if there is none."""
+        return self._moved(history.redo)
+
+    def _moved(self, move: Any) -> str | None:
+        if self.read_only:
+            raise InputError(f"{self.folder} is being edited by another process")
+        with self._store.transaction(durable=True):
+            found: str | None = move(self._store)
+        return found

@@ -1,0 +1,138 @@
+"""A run: everything that is missing, passes first where somebody looks, and then what is shown."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pixelkin import __version__
+from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.history import revision
+from pixelkin.annotation.layers import Layer
+from pixelkin.annotation.model import Progress
+from pixelkin.annotation.plan import Source
+from pixelkin.annotation.show import Display
+from pixelkin.annotation.show import stale as stale_frames
+from pixelkin.annotation.snapshot import Segment, Snapshot
+from pixelkin.annotation.store import Store, now
+
+
+@dataclass(frozen=True)
+class Job:
+    """Passes that are computed together.
+
+    Attributes:
+        layer: Of their objects.
+        passes: Equally far, from one keyframe in one direction.
+        until: How many frames each shall have.
+    """
+
+    layer: Layer
+    passes: tuple[Pass, ...]
+    until: int
+
+    @property
+    def source(self) -> Source:
+        """Keyframe and direction."""
+        return self.passes[0].source
+
+    @property
+    def units(self) -> int:
+        """Frames of passes that are missing."""
+        return len(self.passes) * (self.until - self.passes[0].done)
+
+
+class Run:
+    """Computes what is missing of a session, as long as its iterator is asked for more.
+
+    Labels may be changed meanwhile, by whomever: it then goes on with what they ask for.
+
+    Args:
+        store: The session's file.
+        snapshot: Gives the labels as they are.
+        passes: Computes votes.
+        display: Decides what is shown.
+    """
+
+    def __init__(
+        self, store: Store, snapshot: Callable[[], Snapshot], passes: Passes, display: Display
+    ) -> None:
+        self._store, self._snapshot = store, snapshot
+        self._passes, self._display = passes, display
+        self._done = 0
+
+    def steps(self, near: int = 0) -> Iterator[Progress]:
+        """Do what is missing; frames near one are done first.
+
+        Args:
+            near: Frame number.
+        """
+        number = self._begin()
+        status = "stopped"
+        try:
+            while True:
+                snapshot = self._snapshot()
+                yield from self._compute(snapshot, near)
+                if revision(self._store) == snapshot.revision and not self.jobs(snapshot):
+                    break
+            status = "done"
+        finally:
+            with self._store.transaction(durable=False):
+                ended = "UPDATE run SET ended=?, status=? WHERE id=?"
+                self._store.write(ended, now(), status, number)
+
+    def _begin(self) -> int:
+        encoder = self._store.meta("encoder") or ""
+        with self._store.transaction(durable=False):
+            return self._store.write(
+                "INSERT INTO run(started, status, pixelkin, encoder, machine) VALUES(?,?,?,?,?)",
+                now(), "running", __version__, encoder, platform.platform(),
+            )  # fmt: skip
+
+    def _compute(self, snapshot: Snapshot, near: int) -> Iterator[Progress]:
+        """Everything that one state of the labels asks for, or until they change."""
+
+        def unchanged() -> bool:
+            return revision(self._store) == snapshot.revision
+
+        jobs = sorted(self.jobs(snapshot), key=lambda job: abs(job.source.keyframe - near))
+        stale = {s: set(stale_frames(self._store, s)) for s in snapshot.segments}
+        total = self._done + sum(job.units for job in jobs)
+        for job in jobs:
+            labels = [snapshot.labels[p.object][p.source.keyframe] for p in job.passes]
+            for frame in self._passes.extend(job.layer, job.passes, labels, job.until, unchanged):
+                self._done += len(job.passes)
+                for segment, frames in stale.items():
+                    if frame in frames and self._shown(snapshot, segment, frame):
+                        frames.discard(frame)
+                yield Progress(frame, self._done, total)
+            if not unchanged():
+                return
+        for segment, frames in stale.items():
+            for frame in sorted(frames, key=lambda f: abs(f - near)):
+                if not unchanged():
+                    return
+                if self._shown(snapshot, segment, frame):
+                    yield Progress(frame, self._done, total)
+
+    def _shown(self, snapshot: Snapshot, segment: Segment, frame: int) -> bool:
+        if not self._display.ready(snapshot, segment, frame):
+            return False
+        self._display.show(snapshot, segment, frame)
+        return True
+
+    def jobs(self, snapshot: Snapshot) -> list[Job]:
+        """What is missing, in groups that are computed together."""
+        groups: dict[tuple[bool, Source, int], list[tuple[Layer, Pass, int]]] = {}
+        for i, source, inputs, frames in snapshot.wanted():
+            found = self._passes.find(i, source, inputs)
+            if found.done < frames:
+                layer = snapshot.layer(i)
+                key = layer.is_map, source, found.done
+                groups.setdefault(key, []).append((layer, found, frames))
+        # To the nearest end of all in a group; what goes farther is found next time.
+        return [
+            Job(group[0][0], tuple(p for _, p, _ in group), min(frames for *_, frames in group))
+            for group in groups.values()
+        ]

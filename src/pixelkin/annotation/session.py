@@ -1,0 +1,260 @@
+"""A session: a video, its objects, what people said of them, and what follows.
+
+    DIR/session.db     all of it, one SQLite file
+    DIR/session.lock   held by the one who may edit
+    DIR/run.lock       held by the one who computes
+
+Everybody may look at a session at any time, one process edits it, one (the same or another)
+computes. What people did is never overwritten by what was computed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pixelkin import __version__
+from pixelkin.annotation import suggest as suggestions
+from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
+from pixelkin.annotation.editing import Editor
+from pixelkin.annotation.footage import Footage
+from pixelkin.annotation.layers import DEFAULTS, layers_of
+from pixelkin.annotation.model import Check, Progress
+from pixelkin.annotation.run import Run
+from pixelkin.annotation.show import Display, contested, stale
+from pixelkin.annotation.snapshot import Snapshot, Video
+from pixelkin.annotation.store import FILE, Store, now
+from pixelkin.annotation.view import FrameView, annotations_of, view
+from pixelkin.formats.registry import load_annotations
+from pixelkin.locks import Lock
+from pixelkin.models.encoder import describe_encoder, load_encoder
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.run_folder import check_empty
+from pixelkin.types import Annotations, InputError, LabelKind, Object
+
+EDITING, RUNNING = "session.lock", "run.lock"
+APART_SECONDS = 0.5  # between two frames that ask for a look
+
+
+class Session(Editor):
+    """An annotation session; make one with `create`, or `open` one.
+
+    Example:
+        >>> session = Session.create("dog.pixelkin", "video.mp4", encoder="lab")
+        >>> session.label(0, pixelkin.read_mask("first_frame.png"))
+        >>> for progress in session.propagate():
+        ...     pass
+        >>> session[3].confidence[1] > 0.2
+        True
+        >>> session.close()
+    """
+
+    def __init__(self, folder: Path, store: Store, *, edit: bool) -> None:
+        self._lock = Lock(folder / EDITING)
+        if edit:
+            try:
+                self._lock.acquire()
+            except InputError:  # somebody else edits it: this one looks on
+                edit = False
+        super().__init__(folder, store, read_only=not edit)
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        video: str | Path,
+        *,
+        encoder: str | Path = "default",
+        protocols: Mapping[LabelKind, Protocol | str] | None = None,
+    ) -> Session:
+        """Begin a session in a new or empty folder.
+
+        Args:
+            folder: Made if missing.
+            video: A video file, a folder of frames or a glob pattern.
+            encoder: What `load_encoder` takes.
+            protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
+                vip for parts, jhmdb at the frame's own size for keypoints and points.
+
+        Raises:
+            InputError: If the folder holds something, or the video or the encoder cannot be read.
+        """
+        folder = Path(folder)
+        if (folder / FILE).exists():
+            raise InputError(f"{folder} holds a session already: open it, or choose another folder")
+        check_empty(folder, (EDITING, RUNNING))
+        footage = Footage.of(video)
+        chosen = {**DEFAULTS, **{k: Protocol.named(p) for k, p in (protocols or {}).items()}}
+        for kind in chosen:
+            layers_of([Object(1, kind)], footage.info.size, chosen)
+        described = describe_encoder(load_encoder(encoder))
+        folder.mkdir(parents=True, exist_ok=True)
+        store = Store(folder, create=True)
+        facts = {
+            "video": footage.to_json(),
+            "encoder": json.dumps({"name": str(encoder), "digest": json.dumps(described)}),
+            "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
+            "made": json.dumps({"pixelkin": __version__, "time": now()}),
+        }
+        with store.transaction(durable=True):
+            for key, value in facts.items():
+                store.set_meta(key, value)
+        return cls(folder, store, edit=True)
+
+    @classmethod
+    def open(cls, folder: str | Path, *, edit: bool = True) -> Session:
+        """Open a session.
+
+        Args:
+            folder: Where it is.
+            edit: Whether labels are to be changed; where another process does so already, the
+                session is opened to look at (`read_only`).
+
+        Raises:
+            InputError: If there is no session, or it cannot be read.
+        """
+        folder = Path(folder)
+        return cls(folder, Store(folder), edit=edit)
+
+    def close(self) -> None:
+        """Close the session; everything is kept already."""
+        self._lock.close()
+        self._store.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def propagate(self, *, near: int = 0) -> Iterator[Progress]:
+        """Compute what is missing or stale, and nothing else.
+
+        Close the iterator to stop; call again to go on, with the results of a run that was never
+        stopped. Labels may be changed meanwhile, here or by another process.
+
+        Args:
+            near: Frames near this one are done first.
+
+        Raises:
+            InputError: If another process computes, or the video or the encoder is not the one
+                that the session was made with.
+        """
+        with Lock(self.folder / RUNNING):
+            yield from Run(self._store, self.snapshot, self._passes, self._display).steps(near)
+
+    def snapshot(self) -> Snapshot:
+        """The labels as they are, and what follows from them."""
+        footage = self.video
+        video = Video(footage.info.size, footage.frames, footage.digest)
+        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
+        return Snapshot(self._store, video, self.protocols, digest)
+
+    @cached_property
+    def _passes(self) -> Passes:
+        known = json.loads(self._store.meta("encoder") or "{}")
+        encoder = load_encoder(known["name"])
+        if json.dumps(describe_encoder(encoder)) != known["digest"]:
+            raise InputError(
+                f"the weights {known['name']} are others than those that the session was made "
+                "with: put them back, or make a new session"
+            )
+        return Passes(self._store, Features(self.video.open(), encoder, FEATURE_BYTES))
+
+    @cached_property
+    def _display(self) -> Display:
+        return Display(self._store, self._passes)
+
+    def __getitem__(self, frame: int) -> FrameView:
+        """What is known of a frame: labels, confidence, and where they come from."""
+        if not 0 <= frame < len(self):
+            raise IndexError(f"frame {frame} of a video of {len(self)} frames")
+        return view(self._store, self.objects, self.edges, self.size, frame)
+
+    def stale(self) -> list[tuple[Object, range]]:
+        """Frames whose labels would be others if they were computed now, or are not there yet."""
+        found: list[tuple[Object, range]] = []
+        known = {o.id: o for o in self.objects}
+        for segment in self.snapshot().segments:
+            for frames in _ranges(stale(self._store, segment)):
+                found += [(known[i], frames) for i in segment.pieces]
+        return found
+
+    def contested(self) -> list[int]:
+        """Reviewed frames that would be others if they were computed now."""
+        segments = self.snapshot().segments
+        return sorted({f for segment in segments for f in contested(self._store, segment)})
+
+    def accept(self, frames: int | range, *, author: str | None = None) -> None:
+        """Say that frames are right as they are shown: nothing that is computed changes them."""
+        self._review(frames, {"state": "reviewed", "author": author, "time": now()})
+
+    def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
+        """Mark a frame for a later look."""
+        row = {"state": "flagged", "note": note, "author": author, "time": now()}
+        self._review(frame, row)
+
+    def reopen(self, frames: int | range) -> None:
+        """Take back that frames were reviewed or flagged: they take new results again."""
+        self._review(frames, None)
+
+    def _review(self, frames: int | range, row: Mapping[str, Any] | None) -> None:
+        chosen = range(frames, frames + 1) if isinstance(frames, int) else frames
+        if wrong := [f for f in chosen if not 0 <= f < len(self)]:
+            raise InputError(f"no frame {wrong[0]}: the video has frames 0 to {len(self) - 1}")
+        what = "reopen" if row is None else str(row["state"])
+        with self.edit(f"{what} frames {chosen.start} to {chosen.stop - 1}"):
+            for frame in chosen:
+                self._put("frame", {"frame": frame}, row)
+
+    def reviewed(self) -> list[int]:
+        """The frames that were accepted."""
+        rows = self._store.rows("SELECT frame FROM frame WHERE state='reviewed' ORDER BY frame")
+        return [row["frame"] for row in rows]
+
+    def suggest(self, count: int = 5) -> list[Check]:
+        """The frames that ask for a look most, the worst first."""
+        fps = self.video.info.fps or 24.0
+        apart = max(1, round(APART_SECONDS * fps))
+        return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
+
+    def import_(self, path: str | Path, format: str | None = None) -> list[int]:
+        """Take over labels from a file; the frames that they label."""
+        annotations = load_annotations(path, self.video.info, format)
+        with self.edit(f"import {Path(path).name}"):
+            for number, labels in annotations:
+                self.label(number, labels, source="imported")
+            for a, b in annotations.objects.skeleton:
+                self.connect(a, b)
+        return sorted(annotations.frames)
+
+    def annotations(self) -> Annotations:
+        """Labels and results of all frames that have any, read frame by frame."""
+        return annotations_of(self._store, self.objects, self.edges, self.__getitem__)
+
+    def relocate(self, video: str | Path) -> None:
+        """Say where the video lies by now.
+
+        Raises:
+            InputError: If another video is there.
+        """
+        moved = self.video.moved(video)
+        if self.read_only:
+            raise InputError(f"{self.folder} is being edited by another process")
+        with self._store.transaction(durable=True):
+            self._store.set_meta("video", moved.to_json())
+        self.__dict__.pop("_passes", None)
+        self.__dict__.pop("_display", None)
+
+
+def _ranges(frames: list[int]) -> Iterator[range]:
+    """Ascending numbers as ranges of consecutive ones."""
+    start = 0
+    for k in range(1, len(frames) + 1):
+        if k == len(frames) or frames[k] != frames[k - 1] + 1:
+            yield range(frames[start], frames[k - 1] + 1)
+            start = k

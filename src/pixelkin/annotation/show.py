@@ -1,0 +1,154 @@
+"""From the votes of passes to what is shown of a frame: the map, and points.
+
+All of it can be made again from labels and votes, without the network, and is the same then.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pixelkin.annotation.blend import agreement, blend_points, weight
+from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.geometry import columns
+from pixelkin.annotation.plan import Piece, Source
+from pixelkin.annotation.snapshot import Segment, Snapshot
+from pixelkin.annotation.store import Store
+
+
+class Display:
+    """What is shown of each frame, kept until something decides otherwise.
+
+    Args:
+        store: The session's file.
+        passes: Its passes.
+    """
+
+    def __init__(self, store: Store, passes: Passes) -> None:
+        self._store, self._passes = store, passes
+
+    def ready(self, snapshot: Snapshot, segment: Segment, frame: int) -> bool:
+        """Whether all votes that a frame needs are kept."""
+        for i, piece in segment.pieces.items():
+            for source in piece.sources:
+                found = snapshot.kept(i, source)
+                if found is None or not found.has(frame):
+                    return False
+        return True
+
+    def show(self, snapshot: Snapshot, segment: Segment, frame: int) -> None:
+        """Decide what is shown of a frame, whose votes are kept."""
+        make = self._map if segment.layer.is_map else self._point
+        rows = make(snapshot, segment, frame)
+        with self._store.transaction(durable=False):
+            for i, row in rows.items():
+                key = {"object": i, "frame": frame}
+                self._store.put("shown", key, row | {"inputs": segment.key})
+
+    def _votes(
+        self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
+    ) -> list[tuple[Pass, NDArray[np.float32]]]:
+        found = []
+        for source in piece.sources:
+            kept = snapshot.kept(i, source)
+            if kept is None:
+                raise ValueError(f"the votes of object {i} for frame {frame} are not there")
+            found.append((kept, self._passes.votes(segment.layer, kept, frame)))
+        return found
+
+    def _share(
+        self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
+    ) -> float:
+        """Weight of the pass forwards where two meet."""
+        before, after = (snapshot.labels[i][s.keyframe] for s in piece.sources)
+        errors = [1.0, 1.0]
+        if segment.layer.is_map:
+            for k, label in enumerate((before, after)):
+                kept = snapshot.kept(i, Source(label.frame, 1 - 2 * k))
+                if kept is not None:
+                    errors[k] = self._passes.error(segment.layer, kept, label)
+        return weight(frame, before.frame, after.frame, (errors[0], errors[1]))
+
+    def _map(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
+        rows: dict[int, dict[str, Any]] = {}
+        soft: dict[int, NDArray[np.float32]] = {}
+        alike: dict[int, float | None] = {}
+        given: dict[int, NDArray[Any]] = {}
+        for i, piece in segment.pieces.items():
+            label = snapshot.labels[i].get(frame)
+            if label is not None and label.place is not None:
+                given[i] = label.place
+            elif piece.sources:
+                votes = self._votes(snapshot, segment, i, piece, frame)
+                soft[i], alike[i] = votes[0][1], None
+                if len(votes) > 1:
+                    share = self._share(snapshot, segment, i, piece, frame)
+                    first, last = votes[0][1], votes[1][1]
+                    soft[i] = (share * first + (1 - share) * last).astype(np.float32)
+                    alike[i] = agreement(first, last)
+            else:  # absent, hidden wholly, or unknown
+                sure = piece.absent or label is not None
+                rows[i] = columns(None) | {"confidence": float(sure), "agreement": None}
+        ids = np.zeros(segment.layer.frame, np.int32)
+        confidence: Mapping[int, float] = {}
+        if soft:
+            ids, confidence = segment.layer.decode_map(soft)
+        for i, place in given.items():
+            ids[place] = i
+            rows[i] = columns(place) | {"confidence": 1.0, "agreement": None}
+        for i in soft:
+            own = ids == i if (ids == i).any() else None
+            rows[i] = columns(own) | {"confidence": confidence[i], "agreement": alike[i]}
+        return rows
+
+    def _point(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
+        ((i, piece),) = segment.pieces.items()
+        label = snapshot.labels[i].get(frame)
+        if label is not None or not piece.sources:
+            place = label.place if label is not None else None
+            sure = piece.absent or label is not None
+            return {i: columns(place) | {"confidence": float(sure), "agreement": None}}
+        votes = self._votes(snapshot, segment, i, piece, frame)
+        first, *others = (segment.layer.decode_point(soft) for _, soft in votes)
+        x, y, confidence, alike = (*first, None)
+        if others:
+            share = self._share(snapshot, segment, i, piece, frame)
+            x, y, confidence, alike = blend_points(first, others[0], share, segment.layer.cell)
+        place = None if math.isnan(x) else np.array([x, y])
+        return {i: columns(place) | {"confidence": confidence, "agreement": alike}}
+
+
+def stale(store: Store, segment: Segment) -> list[int]:
+    """Frames of a segment of which something else is shown, or nothing; not reviewed ones."""
+    ids = list(segment.pieces)
+    marks = ",".join("?" * len(ids))
+    fresh = store.rows(
+        f"SELECT frame, COUNT(*) AS n FROM shown WHERE object IN ({marks}) AND inputs=? "
+        "AND frame BETWEEN ? AND ? GROUP BY frame",
+        *ids, segment.key, segment.frames.start, segment.frames.stop - 1,
+    )  # fmt: skip
+    done = {row["frame"] for row in fresh if row["n"] == len(ids)}
+    if len(done) == len(segment.frames):
+        return []
+    kept = store.rows(
+        f"SELECT frame FROM frame JOIN shown USING(frame) WHERE state='reviewed' AND object IN "
+        f"({marks}) AND frame BETWEEN ? AND ? GROUP BY frame HAVING COUNT(*)=?",
+        *ids, segment.frames.start, segment.frames.stop - 1, len(ids),
+    )  # fmt: skip
+    done |= {row["frame"] for row in kept}
+    return [frame for frame in segment.frames if frame not in done]
+
+
+def contested(store: Store, segment: Segment) -> list[int]:
+    """Reviewed frames of a segment of which something else is shown than now follows."""
+    ids = list(segment.pieces)
+    rows = store.rows(
+        f"SELECT DISTINCT frame FROM frame JOIN shown USING(frame) WHERE state='reviewed' AND "
+        f"object IN ({','.join('?' * len(ids))}) AND inputs<>? AND frame BETWEEN ? AND ?",
+        *ids, segment.key, segment.frames.start, segment.frames.stop - 1,
+    )  # fmt: skip
+    return [row["frame"] for row in rows]
