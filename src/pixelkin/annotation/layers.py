@@ -75,16 +75,19 @@ class Layer:
         return codec.encode(first)[1]
 
     def decode_map(
-        self, soft: Mapping[int, NDArray[np.float32]]
+        self, soft: Mapping[int, NDArray[np.float32]], ground: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.int32], dict[int, float]]:
         """Which object has each pixel, and the confidence of each.
 
         Args:
-            soft: Votes h x w of each object that has any; the background has what they leave.
+            soft: Votes h x w of each object that has any.
+            ground: Votes for the background; what the objects leave if None.
         """
         objects = Objects(tuple(o for o in self.objects if o.id in soft))
         votes = torch.from_numpy(np.stack([soft[i] for i in objects.ids]))
         background = (1 - votes.sum(0, keepdim=True)).clamp_min(0)
+        if ground is not None:
+            background = torch.from_numpy(ground.copy())[None]
         empty = MaskLabels(
             "mask" if self.kind == "mask" else "parts", objects, np.zeros(self.frame, np.int32)
         )

@@ -100,7 +100,7 @@ class Run:
         stale = {s: set(stale_frames(self._store, s)) for s in snapshot.segments}
         total = self._done + sum(job.units for job in jobs)
         for job in jobs:
-            labels = [snapshot.labels[p.object][p.source.keyframe] for p in job.passes]
+            labels = [snapshot.label(p.object, p.source.keyframe) for p in job.passes]
             for frame in self._passes.extend(job.layer, job.passes, labels, job.until, unchanged):
                 self._done += len(job.passes)
                 for segment, frames in stale.items():

@@ -19,6 +19,7 @@ from typing import Any
 
 from pixelkin import __version__
 from pixelkin.annotation import suggest as suggestions
+from pixelkin.annotation import upkeep
 from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
 from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.footage import Footage
@@ -29,7 +30,7 @@ from pixelkin.annotation.show import Display, contested, stale
 from pixelkin.annotation.snapshot import Snapshot, Video
 from pixelkin.annotation.store import FILE, Store, now
 from pixelkin.annotation.view import FrameView, annotations_of, view
-from pixelkin.formats.registry import load_annotations
+from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
@@ -146,6 +147,7 @@ class Session(Editor):
         """
         with Lock(self.folder / RUNNING):
             yield from Run(self._store, self.snapshot, self._passes, self._display).steps(near)
+            upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
     def snapshot(self) -> Snapshot:
         """The labels as they are, and what follows from them."""
@@ -222,15 +224,41 @@ class Session(Editor):
         apart = max(1, round(APART_SECONDS * fps))
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
-    def import_(self, path: str | Path, format: str | None = None) -> list[int]:
-        """Take over labels from a file; the frames that they label."""
-        annotations = load_annotations(path, self.video.info, format)
-        with self.edit(f"import {Path(path).name}"):
-            for number, labels in annotations:
-                self.label(number, labels, source="imported")
-            for a, b in annotations.objects.skeleton:
+    def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:
+        """Take over labels, of a file or read from one; the frames that they label."""
+        what = "labels" if isinstance(labels, Annotations) else Path(labels).name
+        if not isinstance(labels, Annotations):
+            labels = load_annotations(labels, self.video.info, format)
+        with self.edit(f"import {what}"):
+            for number, one in labels:
+                self.label(number, one, source="imported")
+            for a, b in labels.objects.skeleton:
                 self.connect(a, b)
-        return sorted(annotations.frames)
+        return sorted(labels.frames)
+
+    def export(self, path: str | Path, format: str | None = None) -> None:
+        """Write labels and results of all frames; the format is the one named, or the suffix's.
+
+        Raises:
+            InputError: If the format cannot be written, or cannot hold them.
+        """
+        save_annotations(path, self.annotations(), format)
+
+    def faults(self) -> list[str]:
+        """What is wrong with the session's file; nothing, if all is well."""
+        return upkeep.faults(self._store)
+
+    def vacuum(self) -> None:
+        """Drop all votes that no label asks for, and give back their room."""
+        with Lock(self.folder / RUNNING):
+            wanted = [inputs for _, _, inputs, _ in self.snapshot().wanted()]
+            upkeep.trim(self._store, wanted, 0)
+            upkeep.vacuum(self._store)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the session's file."""
+        return self._store.bytes
 
     def annotations(self) -> Annotations:
         """Labels and results of all frames that have any, read frame by frame."""

@@ -6,17 +6,18 @@ All of it can be made again from labels and votes, without the network, and is t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.annotation.blend import agreement, blend_points, weight
-from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.compute import Passes
 from pixelkin.annotation.geometry import columns
+from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.plan import Piece, Source
-from pixelkin.annotation.snapshot import Segment, Snapshot
+from pixelkin.annotation.snapshot import GROUND, Segment, Snapshot
 from pixelkin.annotation.store import Store
 
 
@@ -33,12 +34,11 @@ class Display:
 
     def ready(self, snapshot: Snapshot, segment: Segment, frame: int) -> bool:
         """Whether all votes that a frame needs are kept."""
-        for i, piece in segment.pieces.items():
-            for source in piece.sources:
-                found = snapshot.kept(i, source)
-                if found is None or not found.has(frame):
-                    return False
-        return True
+        wanted = [(i, source) for i, piece in segment.pieces.items() for source in piece.sources]
+        if segment.ground is not None:
+            wanted.append((GROUND, segment.ground))
+        found = (snapshot.kept(*one) for one in wanted)
+        return all(one is not None and one.has(frame) for one in found)
 
     def show(self, snapshot: Snapshot, segment: Segment, frame: int) -> None:
         """Decide what is shown of a frame, whose votes are kept."""
@@ -50,14 +50,14 @@ class Display:
                 self._store.put("shown", key, row | {"inputs": segment.key})
 
     def _votes(
-        self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
-    ) -> list[tuple[Pass, NDArray[np.float32]]]:
+        self, snapshot: Snapshot, layer: Layer, i: int, sources: Iterable[Source], frame: int
+    ) -> list[NDArray[np.float32]]:
         found = []
-        for source in piece.sources:
+        for source in sources:
             kept = snapshot.kept(i, source)
             if kept is None:
                 raise ValueError(f"the votes of object {i} for frame {frame} are not there")
-            found.append((kept, self._passes.votes(segment.layer, kept, frame)))
+            found.append(self._passes.votes(layer, kept, frame))
         return found
 
     def _share(
@@ -83,20 +83,23 @@ class Display:
             if label is not None and label.place is not None:
                 given[i] = label.place
             elif piece.sources:
-                votes = self._votes(snapshot, segment, i, piece, frame)
-                soft[i], alike[i] = votes[0][1], None
+                votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
+                soft[i], alike[i] = votes[0], None
                 if len(votes) > 1:
                     share = self._share(snapshot, segment, i, piece, frame)
-                    first, last = votes[0][1], votes[1][1]
-                    soft[i] = (share * first + (1 - share) * last).astype(np.float32)
-                    alike[i] = agreement(first, last)
+                    blended = share * votes[0] + (1 - share) * votes[1]
+                    soft[i], alike[i] = blended.astype(np.float32), agreement(*votes)
             else:  # absent, hidden wholly, or unknown
                 sure = piece.absent or label is not None
                 rows[i] = columns(None) | {"confidence": float(sure), "agreement": None}
         ids = np.zeros(segment.layer.frame, np.int32)
         confidence: Mapping[int, float] = {}
         if soft:
-            ids, confidence = segment.layer.decode_map(soft)
+            ground = None
+            if segment.ground is not None:
+                sources = (segment.ground,)
+                (ground,) = self._votes(snapshot, segment.layer, GROUND, sources, frame)
+            ids, confidence = segment.layer.decode_map(soft, ground)
         for i, place in given.items():
             ids[place] = i
             rows[i] = columns(place) | {"confidence": 1.0, "agreement": None}
@@ -112,8 +115,8 @@ class Display:
             place = label.place if label is not None else None
             sure = piece.absent or label is not None
             return {i: columns(place) | {"confidence": float(sure), "agreement": None}}
-        votes = self._votes(snapshot, segment, i, piece, frame)
-        first, *others = (segment.layer.decode_point(soft) for _, soft in votes)
+        votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
+        first, *others = (segment.layer.decode_point(soft) for soft in votes)
         x, y, confidence, alike = (*first, None)
         if others:
             share = self._share(snapshot, segment, i, piece, frame)

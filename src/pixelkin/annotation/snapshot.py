@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+import numpy as np
+
 from pixelkin.annotation.compute import Pass, find_pass, inputs_of
 from pixelkin.annotation.geometry import label_of
 from pixelkin.annotation.history import revision
@@ -19,6 +21,8 @@ from pixelkin.annotation.store import Store
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import LabelKind, Object
 
+GROUND = -1
+"""In place of an object's id: the background of a map, which is carried along with its objects."""
 VERSION = 1
 """Of the way in which votes become what is shown; results of another are computed again."""
 
@@ -32,12 +36,15 @@ class Segment:
         frames: Their numbers.
         pieces: By object, where it comes from.
         key: Digest of all that decides what is shown.
+        ground: The one pass that all objects come from, where there is no other: the background
+            is then carried as they are. Elsewhere it has what they leave.
     """
 
     layer: Layer
     frames: range
     pieces: Mapping[int, Piece]
     key: str
+    ground: Source | None = None
 
 
 @dataclass(frozen=True)
@@ -76,44 +83,65 @@ class Snapshot:
     ) -> None:
         self._store, self._video, self._encoder, self._cuts = store, video, encoder, cuts
         self.revision = revision(store)
+        self._inputs: dict[tuple[int, Source], str] = {}
         self.entries = entries(store)
         own = [e.object for e in self.entries.values()]
         self.layers = layers_of(own, video.size, protocols)
         self.labels: dict[int, dict[int, Label]] = {o.id: {} for o in own}
         for row in store.rows("SELECT * FROM label ORDER BY object, frame"):
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
+        self._ground = dict(self._grounds())
         self.pieces = {
             i: pieces([_mark(x) for x in labels.values()], video.frames, cuts)
             for i, labels in self.labels.items()
         }
 
     def layer(self, i: int) -> Layer:
-        """The layer that an object belongs to."""
-        return next(x for x in self.layers if i in {o.id for o in x.objects})
+        """The layer that an object belongs to, or the ground."""
+        return next(x for x in self.layers if i == GROUND or i in {o.id for o in x.objects})
+
+    def label(self, i: int, keyframe: int) -> Label:
+        """The label of an object, or of the ground, that its passes begin with."""
+        return self._ground[keyframe] if i == GROUND else self.labels[i][keyframe]
 
     def inputs(self, i: int, source: Source) -> str:
         """Digest of all that decides a pass."""
-        label = self.labels[i][source.keyframe]
-        digest, video = self._encoder, self._video.digest
-        return inputs_of(self.layer(i), label, source.direction, video, digest)
+        known = self._inputs.get((i, source))
+        if known is None:
+            facts = self._video.digest, self._encoder
+            label = self.label(i, source.keyframe)
+            known = inputs_of(self.layer(i), label, source.direction, *facts)
+            self._inputs[i, source] = known
+        return known
 
     def wanted(self) -> Iterator[tuple[int, Source, str, int]]:
         """The passes: object, source, inputs, and how many frames each must have."""
         for i, found in self.pieces.items():
             for source, reach in reaches(found).items():
-                yield i, source, self._inputs[i, source], reach + 1
+                yield i, source, self.inputs(i, source), reach + 1
+        ground: dict[Source, int] = {}
+        for segment in self.segments:
+            if segment.ground is not None:
+                start, way = segment.ground
+                far = max(way * (f - start) for f in (segment.frames[0], segment.frames[-1]))
+                ground[segment.ground] = max(ground.get(segment.ground, 0), far)
+        for source, reach in ground.items():
+            yield GROUND, source, self.inputs(GROUND, source), reach + 1
 
     def kept(self, i: int, source: Source) -> Pass | None:
         """What there is of a pass."""
-        return find_pass(self._store, i, source, self._inputs[i, source])
+        return find_pass(self._store, i, source, self.inputs(i, source))
 
-    @cached_property
-    def _inputs(self) -> dict[tuple[int, Source], str]:
-        return {
-            (i, source): self.inputs(i, source)
-            for i, found in self.pieces.items()
-            for source in reaches(found)
-        }
+    def _grounds(self) -> Iterator[tuple[int, Label]]:
+        """By keyframe, what no label of its map covers."""
+        maps = [o.id for layer in self.layers if layer.is_map for o in layer.objects]
+        for frame in sorted({f for i in maps for f in self.labels[i]}):
+            own = [self.labels[i][frame] for i in maps if frame in self.labels[i]]
+            places = [label.place.astype(bool) for label in own if label.place is not None]
+            if places:
+                digest = " ".join(label.digest for label in own if label.place is not None)
+                free = ~np.logical_or.reduce(places)
+                yield frame, Label(GROUND, frame, "present", free, "drawn", digest)
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -130,13 +158,23 @@ class Snapshot:
         edges |= {p.frames.start for o in objects for p in self.pieces[o.id]}
         for start, stop in pairwise(sorted(edges)):
             own = {o.id: piece_at(self.pieces[o.id], start) for o in objects}
-            yield Segment(one, range(start, stop), own, self._key(own))
+            ground = self._common(own) if one.is_map else None
+            yield Segment(one, range(start, stop), own, self._key(own), ground)
+
+    def _common(self, own: Mapping[int, Piece]) -> Source | None:
+        """The one pass that all objects of its keyframe come from, and all others from none."""
+        passes = {source for piece in own.values() for source in piece.sources}
+        if len(passes) != 1 or any(piece.label for piece in own.values()):
+            return None
+        (source,) = passes
+        begun = [i for i in own if (x := self.labels[i].get(source.keyframe)) and _mark(x).seeds]
+        return source if all(own[i].sources for i in begun) else None
 
     def _key(self, own: Mapping[int, Piece]) -> str:
         facts: list[object] = [VERSION]
         for i, piece in own.items():
             label = self.labels[i].get(piece.frames.start) if piece.label else None
-            passes = [[*source, self._inputs[i, source]] for source in piece.sources]
+            passes = [[*source, self.inputs(i, source)] for source in piece.sources]
             facts.append([i, piece.absent, passes, label.digest if label else None])
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
 

@@ -43,7 +43,7 @@ CREATE TABLE pass(
   id INTEGER PRIMARY KEY, object INTEGER NOT NULL, keyframe INTEGER NOT NULL,
   direction INTEGER NOT NULL CHECK(direction IN(-1, 1)), inputs TEXT NOT NULL,
   done INTEGER NOT NULL DEFAULT 0, reliability REAL, bytes INTEGER NOT NULL DEFAULT 0,
-  used INTEGER NOT NULL DEFAULT 0, UNIQUE(object, keyframe, direction, inputs));
+  UNIQUE(object, keyframe, direction, inputs));
 CREATE TABLE vote(
   pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
   soft BLOB NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;

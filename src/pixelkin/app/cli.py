@@ -13,6 +13,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
+    "session": ("session", "label, carry on, correct and export, step by step"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "data": ("data", "pack videos' frames into one small file to train from"),
     "evaluate": (
@@ -23,7 +24,7 @@ COMMANDS = {
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
 
-RESUMABLE = ("propagate", "train", "experiment")
+RESUMABLE = ("propagate", "session", "train", "experiment")
 
 USAGE = """usage: pixelkin COMMAND [options]
 

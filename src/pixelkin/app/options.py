@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 
 
+def use_threads(threads: int | None) -> None:
+    """Have torch compute on so many threads; on all if None.
+
+    Raises:
+        InputError: If the number is out of range.
+    """
+    if threads is None:
+        return
+    if not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
 @dataclass(frozen=True)
 class Common:
     """Options of every command that carries labels."""
@@ -42,13 +57,7 @@ class Common:
         Raises:
             InputError: If the number is out of range.
         """
-        if self.threads is None:
-            return
-        if not 1 <= self.threads <= MAX_THREADS:
-            raise InputError(f"--threads {self.threads}: must be from 1 to {MAX_THREADS}")
-        import torch
-
-        torch.set_num_threads(self.threads)
+        use_threads(self.threads)
 
 
 @dataclass(frozen=True)

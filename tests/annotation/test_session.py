@@ -1,0 +1,337 @@
+"""Sessions: labels, what follows from them, and what is never lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pixelkin
+from conftest import content, finish
+from pixelkin.annotation.session import Session
+from pixelkin.propagation.propagator import Propagator
+from pixelkin.types import InputError, Labels
+
+New = Callable[..., Session]
+
+
+def ids(session: Session, frame: int) -> np.ndarray:
+    return session[frame].labels[0].as_map().ids
+
+
+def test_one_keyframe_gives_what_propagate_gives(new: New, video) -> None:
+    for keyframe in (0, 5):
+        session = new(f"from{keyframe}")
+        session.label(keyframe, video.ids[keyframe])
+        finish(session)
+        labels = {keyframe: Labels.from_mask(video.ids[keyframe])}
+        for found in pixelkin.propagate(video.folder, labels, encoder="lab"):
+            view = session[found.index]
+            np.testing.assert_array_equal(view.labels[0].as_map().ids, found.ids)
+            assert list(view.confidence.values()) == pytest.approx(found.confidence.tolist())
+        assert (ids(session, 9) == 1).sum() > 100  # something was carried
+
+
+def test_an_object_alone_is_what_it_is_among_others(new: New, video) -> None:
+    both, alone = new("both"), new("alone")
+    both.label(4, video.ids[4])
+    alone.add_object("second", id=2)
+    alone.label(4, 2, video.ids[4] == 2)
+    for session in (both, alone):
+        session.label(9, 2, video.ids[9] == 2)
+        finish(session)
+    votes = [v for v in content(both)["votes"] if v[0] == 2]
+    assert votes == [v for v in content(alone)["votes"] if v[0] == 2]
+    assert len(votes) == 5 + 5 + 5 + 5  # 4 to 8, 4 to 0, 9 to 13, 9 to 5
+
+
+def test_a_correction_computes_what_lies_between_its_neighbours(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.label(12, 1, video.ids[12] == 1)
+    finish(session)
+    before, others = content(session), [ids(session, t) == 2 for t in range(14)]
+    session.label(6, 1, video.ids[6] == 1, source="corrected")
+    stale = session.stale()
+    assert {o.id for o, _ in stale} == {1, 2}
+    assert {f for _, frames in stale for f in frames} == set(range(1, 12))
+    assert finish(session) == 2 * 6  # 6 to 11 and 6 to 1
+    assert session.stale() == []
+    after = content(session)
+    assert set(before["votes"]) < set(after["votes"])
+    for row in before["shown"]:
+        if row[1] in (0, 12, 13):
+            assert row in after["shown"]
+    for t, other in enumerate(others):  # but for pixels that both claim
+        assert ((ids(session, t) == 2) != other).mean() <= (0.01 if 0 < t < 12 else 0)
+    np.testing.assert_array_equal(ids(session, 6) == 1, video.ids[6] == 1)
+    assert session[6].origin == {1: "label", 2: "result"}
+
+
+def test_undo_computes_nothing_and_gives_back_what_was(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    before = content(session)["shown"]
+    wrong = np.zeros_like(video.ids[6], bool)
+    wrong[:20, :20] = True
+    session.label(6, 1, wrong)
+    finish(session)
+    after = content(session)["shown"]
+    assert after != before
+    assert session.undo() == "label frame 6"
+    assert finish(session) == 0 and content(session)["shown"] == before
+    assert session.redo() == "label frame 6"
+    assert finish(session) == 0 and content(session)["shown"] == after
+    assert session.redo() is None
+
+
+def test_edits_after_an_undo_make_what_was_undone_unreachable(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.label(3, 1, video.ids[3] == 1)
+    session.undo()
+    session.label(5, 1, video.ids[5] == 1)
+    assert session.redo() is None
+    assert session.labels(1) == [0, 5]
+    assert [session.undo() for _ in range(3)] == ["label frame 5", "label frame 0", None]
+    assert session.objects == () and session.labels.__self__ is session
+
+
+def test_several_changes_may_be_one_edit(new: New, video) -> None:
+    session = new()
+    with session.edit("both"):
+        session.label(0, video.ids[0])
+        session.label(3, video.ids[3])
+    assert session.undo() == "both" and session.objects == ()
+    with pytest.raises(InputError, match="lies outside"), session.edit("half"):
+        nose = session.add_object("nose", kind="keypoint")
+        session.label(0, nose, (500, 2))
+    assert session.objects == ()  # all of it or nothing
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_bit(new: New, video, tmp_path: Path) -> None:
+    whole, halted = new("whole"), new("halted")
+    for session in (whole, halted):
+        session.label(7, video.ids[7])
+        point = session.add_object("centre", kind="point")
+        session.label(7, point, video.points[7, 0])
+    finish(whole)
+    total = 0
+    while True:  # three frames at a time, each by a session that knows nothing of the others
+        halted.close()
+        halted = Session.open(tmp_path / "halted")
+        run = halted.propagate()
+        steps = [p for _, p in zip(range(3), run, strict=False)]
+        run.close()
+        if not steps:
+            break
+        total += steps[-1].done
+    assert content(halted) == content(whole)
+    halted.close()
+
+
+def test_absent_and_hidden_objects(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.mark_absent(5, 1)
+    session.label(9, 1, video.ids[9] == 1)
+    session.label(3, 2, state="occluded")
+    finish(session)
+    shown = [bool((ids(session, t) == 1).any()) for t in range(14)]
+    assert shown == [t < 5 or t >= 9 for t in range(14)]
+    assert session[6].objects[1].state == "absent" and session[6].confidence[1] == 1
+    assert session[3].objects[2].state == "occluded" and not (ids(session, 3) == 2).any()
+    assert (ids(session, 4) == 2).any()  # hidden in one frame, it is followed past it
+
+
+def test_reviewed_frames_stay_and_are_contested(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    kept = {t: ids(session, t).copy() for t in (4, 5)}
+    session.accept(range(4, 6))
+    corner = np.zeros_like(video.ids[8], bool)
+    corner[:20, :20] = True
+    session.label(8, 1, corner)
+    finish(session)
+    for t, before in kept.items():
+        np.testing.assert_array_equal(ids(session, t), before)
+        assert session[t].origin == {1: "reviewed", 2: "reviewed"}
+    assert session.contested() == [4, 5] and session.stale() == []
+    session.reopen(5)
+    assert session.contested() == [4]
+    assert finish(session) == 0
+    assert (ids(session, 5) != kept[5]).any()
+
+
+def test_masks_and_keypoints_share_their_features(new: New, video, monkeypatch) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    for k in range(2):
+        point = session.add_object(f"p{k}", kind="keypoint", parent="body")
+        session.label(0, point, video.points[0, k])
+    session.connect("p0", "p1")
+    encoded = []
+    features = Propagator.features
+    monkeypatch.setattr(
+        Propagator, "features", lambda self, image: encoded.append(1) or features(self, image)
+    )
+    finish(session)
+    assert len(encoded) == 14
+    masks, points = session[10].labels
+    assert masks.kind == "mask" and points.objects.skeleton == ((3, 4),)
+    away = np.linalg.norm(points.as_points().points - video.points[10], axis=1)
+    assert (away < 30).all()  # colours are a poor guide
+    annotations = session.annotations()
+    assert list(annotations.frames) == list(range(14))
+    assert annotations.detail(0, 3).origin == "given"
+    assert annotations.detail(10, 3).origin == "propagated"
+
+
+def test_the_newest_label_of_a_pixel_counts(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    grown = video.ids[0] > 0
+    session.label(0, 2, grown)
+    finish(session)
+    np.testing.assert_array_equal(ids(session, 0) == 2, grown)
+    session.undo()
+    finish(session)
+    np.testing.assert_array_equal(ids(session, 0), video.ids[0])
+
+
+def test_one_edits_the_others_look_on(new: New, video, tmp_path: Path) -> None:
+    first = new()
+    first.label(0, video.ids[0])
+    second = Session.open(tmp_path / "a")
+    assert second.read_only and not first.read_only
+    with pytest.raises(InputError, match="edited by another"):
+        second.label(1, video.ids[1])
+    run = first.propagate()
+    next(run)
+    with pytest.raises(InputError, match="in use by another"):
+        next(second.propagate())
+    run.close()
+    for _ in second.propagate():  # whoever looks on may compute
+        pass
+    assert first.stale() == []
+    first.close()
+    second.close()
+    third = Session.open(tmp_path / "a")
+    assert not third.read_only
+    third.close()
+
+
+def test_labels_may_change_while_another_computes(new: New, video, tmp_path: Path) -> None:
+    session, plain = new(), new("plain")
+    session.label(0, video.ids[0])
+    worker = Session.open(tmp_path / "a", edit=False)
+    for progress in worker.propagate():
+        if progress.frame == 5 and session.labels(1) == [0]:
+            session.label(9, 1, video.ids[9] == 1)
+    worker.close()
+    plain.label(0, video.ids[0])
+    plain.label(9, 1, video.ids[9] == 1)
+    finish(plain)
+    assert session.stale() == []
+    assert content(session)["shown"] == content(plain)["shown"]
+
+
+def test_a_full_disk_loses_nothing(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    store = session._store
+    pages = store.value("PRAGMA page_count")
+    store.value(f"PRAGMA max_page_count={pages}")
+    noise = np.random.default_rng(0).random(video.ids[0].shape) < 0.5
+    with pytest.raises(InputError, match=r"nothing was changed: .*full"):
+        session.label(1, 1, noise)
+    assert session.labels(1) == [0]
+    store.value(f"PRAGMA max_page_count={pages + 1000}")
+    session.label(1, 1, noise)
+    assert session.labels(1) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda s: s.label(99, 1, np.ones((96, 128))), "frames 0 to 13"),
+        (lambda s: s.label(0, "cat", np.ones((96, 128))), r"no object 'cat' \(there are: 1, 2"),
+        (lambda s: s.label(0, 1, np.ones((5, 5))), "5x5"),
+        (lambda s: s.label(0, 1), "a label needs a place"),
+        (lambda s: s.add_object(kind="part"), "mask or parts, not both"),
+        (lambda s: s.add_object(kind="box"), "no kind 'box'"),
+        (lambda s: s.accept(range(10, 20)), "no frame 14"),
+        (lambda s: s.relocate("nowhere.mp4"), "no such file"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(new: New, video, act, message: str) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    with pytest.raises(InputError, match=message):
+        act(session)
+    assert session.labels(1) == [0]
+
+
+def test_locked_objects_are_not_changed(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.change_object(1, locked=True, name="left")
+    with pytest.raises(InputError, match="left is locked"):
+        session.label(1, 1, video.ids[1] == 1)
+    with pytest.raises(InputError, match="left is locked"):
+        session.label(0, 2, video.ids[0] > 0)  # would take its pixels
+
+
+def test_a_moved_video_is_found_again(new: New, video, tmp_path: Path) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in sorted(video.folder.iterdir()):
+        (copy / path.name).write_bytes(path.read_bytes())
+    session.relocate(copy)
+    assert session.video.info.path == str(copy)
+    finish(session)
+    (copy / "005.png").write_bytes((copy / "006.png").read_bytes())
+    session.close()
+    with Session.open(tmp_path / "a") as again, pytest.raises(InputError, match="another video"):
+        next(again.propagate())
+
+
+def test_other_files_are_refused(tmp_path: Path, video) -> None:
+    with pytest.raises(InputError, match="holds no session"):
+        Session.open(tmp_path)
+    (tmp_path / "session.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(InputError, match="no session, or damaged"):
+        Session.open(tmp_path)
+    (tmp_path / "session.db").unlink()
+    with sqlite3.connect(tmp_path / "session.db") as file:
+        file.execute("CREATE TABLE a(b)")
+    with pytest.raises(InputError, match="not the file of a session"):
+        Session.open(tmp_path)
+    with Session.create(tmp_path / "new", video.folder, encoder="lab"):
+        pass
+    with sqlite3.connect(tmp_path / "new" / "session.db") as file:
+        file.execute("PRAGMA user_version=99")
+    with pytest.raises(InputError, match="newer pixelkin"):
+        Session.open(tmp_path / "new")
+    with pytest.raises(InputError, match="holds a session already"):
+        Session.create(tmp_path / "new", video.folder, encoder="lab")
+
+
+def test_the_suggestions_are_doubtful_frames_apart(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    found = session.suggest(5)
+    assert [c.confidence for c in found] == sorted(c.confidence for c in found)
+    assert all(abs(a.frame - b.frame) >= 12 for a in found for b in found if a is not b)
+    worst = min((session[t].confidence[i], t) for t in range(1, 14) for i in (1, 2))
+    assert (found[0].confidence, found[0].frame) == worst
+    session.accept(found[0].frame)
+    assert found[0].frame not in {c.frame for c in session.suggest(5)}
