@@ -86,7 +86,7 @@ class Features:
         self._held: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
         self._propagators: dict[tuple[object, ...], Propagator] = {}
         self._lock = Lock()
-        self.computed = 0
+        self.frames = len(reader)
 
     def get(self, layer: Layer, frame: int) -> Tensor:
         """C x h x w of one frame, as the layer's protocol wants it."""
@@ -110,7 +110,6 @@ class Features:
                         images = self._read(range(frame, frames.stop, frames.step))
                         _, image = next(images)
                     features = propagator.features(image)
-                    self.computed += 1
                     self._keep((*key, frame), features)
                 yield features
 
@@ -190,20 +189,28 @@ class Passes:
         known = self._store.value("SELECT reliability FROM pass WHERE id=?", found.id)
         if known is not None:
             return float(known)
-        out = min(CYCLE, found.done - 1)
-        engine = FeaturePropagator(layer.protocol, layer.sizes.encoded)
-        given = layer.encode(_placed(label))
-        start = torch.from_numpy(self.votes(layer, found, found.frame(out)))[None]
-        frames = range(
-            found.frame(out), found.frame(0) - found.source.direction, -found.source.direction
-        )
-        with closing(self._features.along(layer, frames)) as features:
-            for number, one in enumerate(features):
-                votes = engine.step(one, start if number == 0 else None)
-        error = cycle_error(given.numpy(), votes[0].numpy())
+        # As far as the video goes, not as far as the pass has gone so far: it must not matter when.
+        start, way = found.source
+        out = min(CYCLE, start if way < 0 else self._features.frames - 1 - start)
+        given = layer.encode(_placed(label))[None]
+        if found.done > out:
+            far = torch.from_numpy(self.votes(layer, found, found.frame(out)).copy())[None]
+        else:
+            far = self._carried(layer, given, range(start, start + (out + 1) * way, way))
+        back = range(found.frame(out), start - way, -way)
+        votes = self._carried(layer, far, back)
+        error = cycle_error(given[0].numpy(), votes[0].numpy())
         with self._store.transaction(durable=False):
             self._store.write("UPDATE pass SET reliability=? WHERE id=?", error, found.id)
         return error
+
+    def _carried(self, layer: Layer, given: Tensor, frames: range) -> Tensor:
+        """Votes for the last of some frames, from labels of the first."""
+        engine, votes = FeaturePropagator(layer.protocol, layer.sizes.encoded), given
+        with closing(self._features.along(layer, frames)) as found:
+            for number, features in enumerate(found):
+                votes = engine.step(features, given if number == 0 else None)
+        return votes
 
     def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
         """Votes of a pass for a frame, h x w."""
