@@ -1,0 +1,102 @@
+"""pixelkin session, from a new session to one that is reviewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixelkin.annotation.session import Session
+from pixelkin.app.cli import main
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    ground = rng.integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    (tmp_path / "frames").mkdir()
+    for t in range(6):
+        image = ground.copy()
+        image[16:40, 10 + 4 * t : 34 + 4 * t] = (220, 30, 40)
+        Image.fromarray(image).save(tmp_path / "frames" / f"f{t}.png")
+        mask = np.zeros((64, 96), np.uint8)
+        mask[16:40, 10 + 4 * t : 34 + 4 * t] = 1
+        Image.fromarray(mask).save(tmp_path / f"mask{t}.png")
+    return tmp_path / "frames"
+
+
+def session(*words: object) -> int:
+    return main(["session", *map(str, words)])
+
+
+def test_from_a_first_mask_to_a_reviewed_video(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, first = tmp_path / "s", tmp_path / "mask0.png"
+    assert session("new", folder, video, "--labels", f"0={first}", "--weights", "lab") == 0
+    assert "6 frames of 96x64" in (told := capsys.readouterr().out)
+    assert "mask0.png for frame 0" in told and "frames to compute" in told
+    assert session("run", folder) == 0
+    assert "all is computed" in (told := capsys.readouterr().out) and "look first" in told
+    with Session.open(folder) as found:
+        before = [found[t].labels[0].as_map().ids for t in range(6)]
+    assert session("add", folder, f"3={tmp_path / 'mask3.png'}") == 0
+    assert "mask3.png for frame 3" in capsys.readouterr().out
+    assert session("status", folder) == 0
+    told = capsys.readouterr().out
+    assert "0, 3" in told and " 5 " in told.split("labelled frames")[1]  # 1 to 5
+    assert session("run", folder, "--near", "5") == 0
+    assert session("accept", folder, "1:3") == 0
+    assert session("status", folder) == 0
+    assert "reviewed: 1-2; contested: none" in capsys.readouterr().out
+    assert session("undo", folder) == session("undo", folder) == session("redo", folder) == 0
+    told = capsys.readouterr().out
+    assert "undone: reviewed frames 1 to 2" in told and "done again: import labels" in told
+    assert session("undo", folder) == 0 and session("run", folder) == 0
+    with Session.open(folder) as found:
+        for t in range(6):
+            np.testing.assert_array_equal(found[t].labels[0].as_map().ids, before[t])
+    assert session("check", folder, "--vacuum") == 0
+    assert "is sound" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["paint"], "no command 'session paint': there are new, add"),
+        (["run", "nothing"], "nothing holds no session"),
+        (["accept", "s", "first"], "first: give a frame number, or FIRST:LAST"),
+        (["accept", "s", "4:9"], "no frame 6"),
+        (["add", "s", "9=mask0.png"], "no frame 9"),
+        (["new", "s", "frames"], "holds a session already"),
+        (["relocate", "s", "other"], "is another video"),
+        (["run", "s", "--threads", "0"], "must be from 1"),
+    ],
+)
+def test_mistakes_are_one_line(
+    video: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.png").write_bytes((video / "f0.png").read_bytes())
+    assert session("new", "s", "frames", "--labels", "0=mask0.png", "--weights", "lab") == 0
+    capsys.readouterr()
+    assert session(*words) == 2
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1
+
+
+def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert session("--help") == 0
+    assert "pixelkin session new dog.pixelkin" in capsys.readouterr().out
+    for command in ("new", "add", "run", "status", "suggest", "accept", "export", "check"):
+        with pytest.raises(SystemExit):
+            session(command, "--help")
+        assert f"pixelkin session {command} dog.pixelkin" in capsys.readouterr().out
