@@ -61,24 +61,3 @@ def new(video: Truth, tmp_path: Path) -> Iterator[Callable[..., Session]]:
     yield make
     for session in made:
         session.close()
-
-
-def finish(session: Session) -> int:
-    """Compute what is missing; how many frames of passes that were."""
-    last = 0
-    for progress in session.propagate():
-        last = progress.done
-    return last
-
-
-def content(session: Session) -> dict[str, list[tuple[object, ...]]]:
-    """All that is computed of a session, as it is kept, in an order of its own."""
-    import sqlite3
-
-    with sqlite3.connect(session.folder / "session.db") as file:
-        shown = file.execute("SELECT * FROM shown ORDER BY object, frame").fetchall()
-        votes = file.execute(
-            "SELECT p.object, p.keyframe, p.direction, p.inputs, v.frame, v.soft FROM vote v "
-            "JOIN pass p ON p.id=v.pass ORDER BY 1, 2, 3, 4, 5"
-        ).fetchall()
-    return {"shown": shown, "votes": votes}

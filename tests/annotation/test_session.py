@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from sessions import content, finish
 
 import pixelkin
-from conftest import content, finish
 from pixelkin.annotation.session import Session
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError, Labels
@@ -335,3 +336,30 @@ def test_the_suggestions_are_doubtful_frames_apart(new: New, video) -> None:
     assert (found[0].confidence, found[0].frame) == worst
     session.accept(found[0].frame)
     assert found[0].frame not in {c.frame for c in session.suggest(5)}
+
+
+def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: Path) -> None:
+    folder = tmp_path / "two_shots"
+    folder.mkdir()
+    paths = sorted(video.folder.iterdir())
+    rng = np.random.default_rng(9)
+    other = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    for t, path in enumerate(paths):
+        image = Image.open(path) if t < 6 else Image.fromarray(other).resize((128, 96))
+        image.save(folder / path.name)
+    with Session.create(tmp_path / "s", folder) as session:
+        session.label(2, video.ids[2])
+        finish(session)
+        assert session.cuts == [6] and session.stale() == []
+        assert all((ids(session, t) > 0).any() for t in range(6))
+        for t in range(6, 14):
+            assert not (ids(session, t) > 0).any()
+            assert session[t].confidence == {1: 0, 2: 0}
+        session.set_cut(6, False)
+        assert finish(session) > 0 and session.cuts == []
+        assert session[8].confidence[1] > 0 and session.stale() == []
+        session.undo()
+        assert session.cuts == [6] and finish(session) == 0
+        assert not (ids(session, 8) > 0).any()
+        with pytest.raises(InputError, match="lies between 1 and 13"):
+            session.set_cut(0)

@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.blend import CYCLE, cycle_error
+from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label
 from pixelkin.annotation.plan import Source
 from pixelkin.annotation.store import Store, pack_soft, unpack_soft
 from pixelkin.background import prefetch
 from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.cuts import is_cut
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.rules import RULES
@@ -176,10 +178,13 @@ class Passes:
         if first.done:
             self._resume(engine, layer, passes, given)
         frames = range(first.frame(first.done), first.frame(until), first.source.direction)
+        before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
         with closing(self._features.along(layer, frames)) as found:
             for number, features in enumerate(found, start=first.done):
-                if not goes_on():
+                self._look_for_cut(first, number, before, features)
+                if not goes_on():  # a cut is a reason, too
                     return
+                before = features
                 votes = engine.step(features, given if number == 0 else None)
                 self._keep(passes, number, votes.numpy())
                 yield first.frame(number)
@@ -218,6 +223,16 @@ class Passes:
             "SELECT soft FROM vote WHERE pass=? AND frame=?", found.id, frame
         )
         return unpack_soft(content, layer.sizes.grid)
+
+    def _look_for_cut(self, found: Pass, number: int, before: Tensor | None, after: Tensor) -> None:
+        """Keep that a new shot begins, where nobody has said anything about that frame."""
+        frame = max(found.frame(number), found.frame(number - 1))
+        if before is None or self._store.value("SELECT 1 FROM cut WHERE frame=?", frame):
+            return
+        if is_cut(before, after):
+            with self._store.transaction(durable=False):
+                self._store.write("INSERT OR IGNORE INTO cut VALUES(?, 'found')", frame)
+                revise(self._store)
 
     def _resume(
         self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pixelkin.annotation import history
 from pixelkin.annotation.footage import Footage
-from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.layers import layers_of
-from pixelkin.annotation.model import Entry, Source, kind_of
-from pixelkin.annotation.snapshot import entries
-from pixelkin.annotation.store import Store, now
+from pixelkin.annotation.model import Entry, kind_of
+from pixelkin.annotation.snapshot import cuts, entries
+from pixelkin.annotation.store import Store
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import (
     Colour,
     InputError,
     LabelKind,
-    Labels,
-    MaskLabels,
     Object,
-    PointLabels,
-    State,
-    check_size,
 )
 
 Who = Object | int | str
@@ -189,127 +180,6 @@ class Editor:
         with self.edit("connect keypoints"):
             self._put("edge", {"a": self.object(a).id, "b": self.object(b).id}, {})
 
-    def label(
-        self,
-        frame: int,
-        who: Who | Labels | NDArray[Any],
-        place: NDArray[Any] | Sequence[float] | None = None,
-        *,
-        state: State = "present",
-        source: Source = "drawn",
-        author: str | None = None,
-    ) -> None:
-        """Say where an object is in a frame, or all that labels of a frame show.
-
-        Objects that labels do not show keep what they have. In a map, the newest label of a pixel
-        counts.
-
-        Args:
-            frame: Frame number.
-            who: The object; or labels of the frame or a map of ids, whose objects are added where
-                they are new.
-            place: H x W bool, or (x, y) in pixels.
-            state: "occluded" may go without a place; "absent" does.
-            source: Where the label comes from.
-            author: Who says so.
-
-        Raises:
-            InputError: If there is no such frame or object, it is locked, or the place does not
-                fit the frame.
-        """
-        if not 0 <= frame < len(self):
-            raise InputError(f"no frame {frame}: the video has frames 0 to {len(self) - 1}")
-        if isinstance(who, np.ndarray):
-            who = Labels.from_mask(who)
-        with self.edit(f"label frame {frame}"):
-            if isinstance(who, Labels):
-                self._label_all(frame, who, source, author)
-            else:
-                self._label_one(frame, self.object(who), place, state, source, author)
-
-    def mark_absent(self, frame: int, who: Who, *, author: str | None = None) -> None:
-        """Say that an object is not in the frame, from this one on until its next label."""
-        self.label(frame, who, state="absent", author=author)
-
-    def unlabel(self, frame: int, who: Who) -> None:
-        """Take back what was said of an object in a frame."""
-        one = self.object(who)
-        with self.edit(f"remove the label of frame {frame}"):
-            self._unlocked(one)
-            self._put("label", {"object": one.id, "frame": frame}, None)
-
-    def labels(self, who: Who) -> list[int]:
-        """The frames in which an object has a label."""
-        rows = self._store.rows(
-            "SELECT frame FROM label WHERE object=? ORDER BY frame", self.object(who).id
-        )
-        return [row["frame"] for row in rows]
-
-    def _label_all(self, frame: int, labels: Labels, source: Source, author: str | None) -> None:
-        check_size(labels.size, self.size, f"labels of frame {frame}")
-        known = {o.id for o in self.objects}
-        for o in labels.objects:
-            if o.id not in known:
-                about = {"category": o.category, "colour": o.colour, "parent": o.parent}
-                self.add_object(o.name, kind=o.kind, id=o.id, **about)  # type: ignore[arg-type]
-        for i in labels.present:
-            place: NDArray[Any]
-            match labels:
-                case MaskLabels(ids=ids):
-                    place = ids == i
-                case PointLabels(points=points):
-                    place = points[labels.objects.ids.index(i)]
-            self._label_one(frame, self.object(i), place, "present", source, author)
-
-    def _label_one(
-        self,
-        frame: int,
-        one: Object,
-        place: NDArray[Any] | Sequence[float] | None,
-        state: State,
-        source: Source,
-        author: str | None,
-    ) -> None:
-        self._unlocked(one)
-        array = None if place is None else np.asarray(place)
-        if state == "absent" and array is not None:
-            raise InputError(f"{one.name or one.id} cannot be absent and have a place")
-        if state == "present" and array is None:
-            raise InputError(f"{one.name or one.id}: a label needs a place")
-        if array is not None:
-            array = self._checked(one, array)
-        row = {"state": state, "source": source, "author": author, "time": now()}
-        self._put("label", {"object": one.id, "frame": frame}, row | columns(array))
-        if one.is_map and array is not None:
-            self._take_pixels(frame, one, array)
-
-    def _take_pixels(self, frame: int, one: Object, mask: NDArray[Any]) -> None:
-        """No pixel of a map is of two objects: others' labels of the frame lose what is taken."""
-        for row in map(dict, self._store.rows("SELECT * FROM label WHERE frame=?", frame)):
-            other = row["object"]
-            theirs = place_of(row, self.size)
-            if other == one.id or theirs is None or theirs.ndim != 2 or not (theirs & mask).any():
-                continue
-            self._unlocked(self.object(other))
-            left = {k: v for k, v in row.items() if k not in ("object", "frame")}
-            left |= columns(theirs & ~mask)
-            self._put("label", {"object": other, "frame": frame}, left)
-
-    def _checked(self, one: Object, place: NDArray[Any]) -> NDArray[Any]:
-        if one.is_map:
-            if place.ndim != 2:
-                raise InputError(f"{one.name or one.id}: a mask is H x W, not {place.shape}")
-            check_size((place.shape[0], place.shape[1]), self.size, f"the mask of {one.name}")
-            return place.astype(bool)
-        height, width = self.size
-        if place.shape != (2,) or not np.isfinite(place).all():
-            raise InputError(f"{one.name or one.id}: a point is (x, y) in pixels")
-        x, y = map(float, place)
-        if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-            raise InputError(f"{one.name or one.id}: ({x:g}, {y:g}) lies outside of the frame, "
-                             f"which is {width}x{height} pixels")  # fmt: skip
-        return place.astype(np.float64)
-
     def _unlocked(self, one: Object) -> None:
         if self.entries[one.id].locked:
             raise InputError(f"{one.name or one.id} is locked: unlock it to change its labels")
@@ -328,6 +198,18 @@ class Editor:
             "hidden": int(entry.hidden),
         }
         self._put("object", {"id": o.id}, row)
+
+    @property
+    def cuts(self) -> list[int]:
+        """Frames with which a new shot begins: no label is carried over them."""
+        return cuts(self._store)
+
+    def set_cut(self, frame: int, cut: bool = True) -> None:
+        """Say whether a new shot begins with a frame, whatever was found there."""
+        if not 0 < frame < len(self):
+            raise InputError(f"no cut at frame {frame}: one lies between 1 and {len(self) - 1}")
+        with self.edit(f"{'a' if cut else 'no'} cut at frame {frame}"):
+            self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
 
     def undo(self) -> str | None:
         """Take back the last edit; what it was, or None if there is none. Computes nothing."""

@@ -48,7 +48,7 @@ class Edit:
             "INSERT INTO edit(what, changes, time) VALUES(?, ?, ?)", self._what, content, now()
         )
         store.write("DELETE FROM edit WHERE id <= ?", number - KEPT)
-        _revise(store)
+        revise(store)
         return True
 
 
@@ -74,9 +74,10 @@ def _move(store: Store, edit: Any, *, back: bool) -> str:
     for table, key, before, after in reversed(changes) if back else changes:
         store.put(table, key, before if back else after)
     store.write("UPDATE edit SET undone=? WHERE id=?", _UNDONE if back else _DONE, edit["id"])
-    _revise(store)
+    revise(store)
     return str(edit["what"])
 
 
-def _revise(store: Store) -> None:
+def revise(store: Store) -> None:
+    """Say that what was planned may not be what is wanted now."""
     store.set_meta("revision", str(revision(store) + 1))

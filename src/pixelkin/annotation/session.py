@@ -21,8 +21,8 @@ from pixelkin import __version__
 from pixelkin.annotation import suggest as suggestions
 from pixelkin.annotation import upkeep
 from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
-from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.footage import Footage
+from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
 from pixelkin.annotation.model import Check, Progress
 from pixelkin.annotation.run import Run
@@ -41,7 +41,7 @@ EDITING, RUNNING = "session.lock", "run.lock"
 APART_SECONDS = 0.5  # between two frames that ask for a look
 
 
-class Session(Editor):
+class Session(Labeller):
     """An annotation session; make one with `create`, or `open` one.
 
     Example:

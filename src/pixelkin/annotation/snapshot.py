@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -70,18 +70,12 @@ class Snapshot:
         video: What it is about.
         protocols: By kind of label.
         encoder: Digest of the encoder.
-        cuts: Frames with which a new shot begins.
     """
 
     def __init__(
-        self,
-        store: Store,
-        video: Video,
-        protocols: Mapping[LabelKind, Protocol],
-        encoder: str,
-        cuts: Collection[int] = (),
+        self, store: Store, video: Video, protocols: Mapping[LabelKind, Protocol], encoder: str
     ) -> None:
-        self._store, self._video, self._encoder, self._cuts = store, video, encoder, cuts
+        self._store, self._video, self._encoder = store, video, encoder
         self.revision = revision(store)
         self._inputs: dict[tuple[int, Source], str] = {}
         self.entries = entries(store)
@@ -92,7 +86,7 @@ class Snapshot:
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
         self._ground = dict(self._grounds())
         self.pieces = {
-            i: pieces([_mark(x) for x in labels.values()], video.frames, cuts)
+            i: pieces([_mark(x) for x in labels.values()], video.frames, cuts(store))
             for i, labels in self.labels.items()
         }
 
@@ -177,6 +171,12 @@ class Snapshot:
             passes = [[*source, self.inputs(i, source)] for source in piece.sources]
             facts.append([i, piece.absent, passes, label.digest if label else None])
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+
+def cuts(store: Store) -> list[int]:
+    """Frames with which a new shot begins, found or said by somebody."""
+    rows = store.rows("SELECT frame FROM cut WHERE state<>'ignored' ORDER BY frame")
+    return [row["frame"] for row in rows]
 
 
 def entries(store: Store) -> dict[int, Entry]:

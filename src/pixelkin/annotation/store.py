@@ -54,6 +54,8 @@ CREATE TABLE shown(
 CREATE TABLE frame(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('reviewed','flagged')),
   note TEXT NOT NULL DEFAULT '', author TEXT, time TEXT NOT NULL);
+CREATE TABLE cut(
+  frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('found','set','ignored')));
 CREATE TABLE run(
   id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, status TEXT NOT NULL,
   pixelkin TEXT NOT NULL, encoder TEXT NOT NULL, machine TEXT NOT NULL);

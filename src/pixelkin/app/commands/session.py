@@ -29,6 +29,7 @@ commands:
   status     objects, labels, what is stale, reviewed or contested
   suggest    the frames that ask for a look most
   accept     say that frames are right as they are: 5, or 0:20
+  cut        say whether a new shot begins with a frame
   undo       take back the last edit
   redo       do it again
   export     write labels and results
@@ -108,8 +109,11 @@ def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> Non
     with _looking(folder) as session, progress_bar("computing", "frames of passes") as progress:
         for step in session.propagate(near=near):
             progress(step.done, step.total)
-        worst = session.suggest(1)
+        worst, cuts = session.suggest(1), session.cuts
     say(f"{folder}: all is computed")
+    if cuts:
+        over = f"over which nothing is carried (pixelkin session cut {folder} FRAME --no-cut)"
+        say(f"new shots begin at {_short(cuts)}, {over}")
     if worst:
         say(f"look first at frame {worst[0].frame}: {worst[0].why} ({worst[0].confidence:.2f})")
 
@@ -135,6 +139,8 @@ def status(folder: Folder, /) -> None:
         else:
             say(f"{title}: nothing is labelled yet")
         say(f"reviewed: {_short(session.reviewed())}; contested: {_short(session.contested())}")
+        if session.cuts:
+            say(f"cuts, over which nothing is carried: {_short(session.cuts)}")
         say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
 
 
@@ -170,6 +176,18 @@ def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
     start = int(found[1])
     with _editing(folder) as session:
         session.accept(range(start, int(found[2]) if found[2] else start + 1))
+
+
+def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -> None:
+    """Say whether a new shot begins with a frame: labels are not carried over cuts.
+
+    Args:
+        folder: The session.
+        frame: The first frame of the shot.
+        cut: --no-cut says that there is none.
+    """
+    with _editing(folder) as session:
+        session.set_cut(frame, cut)
 
 
 def undo(folder: Folder, /) -> None:
@@ -268,19 +286,21 @@ def _short(frames: Sequence[int]) -> str:
     return ", ".join("-".join(map(str, part)) for part in parts) or "none"
 
 
-COMMANDS: dict[str, Callable[..., Any]] = {
-    "new": new,
-    "add": add,
-    "run": compute,
-    "status": status,
-    "suggest": suggest,
-    "accept": accept,
-    "undo": undo,
-    "redo": redo,
-    "export": export,
-    "relocate": relocate,
-    "check": check,
+COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
+    "new": (new, "video.mp4 --labels first_frame.png"),
+    "add": (add, "40=corrected.png"),
+    "run": (compute, ""),
+    "status": (status, ""),
+    "suggest": (suggest, "-k 10"),
+    "accept": (accept, "0:20"),
+    "cut": (cut, "120 --no-cut"),
+    "undo": (undo, ""),
+    "redo": (redo, ""),
+    "export": (export, "dog.npz"),
+    "relocate": (relocate, "elsewhere/video.mp4"),
+    "check": (check, "--vacuum"),
 }
+"""By name: the command, and what its example says after the session."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -291,20 +311,8 @@ def run(arguments: Sequence[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise InputError(f"no command 'session {name}': there are {', '.join(COMMANDS)}")
-    command = COMMANDS[name]
+    command, words = COMMANDS[name]
     about = (command.__doc__ or "").split("\n\n")[0]
-    call(command, f"session {name}", rest, f"{about}\n\nExample:\n{_example(name)}")
+    example = f"  pixelkin session {name} dog.pixelkin {words}".rstrip()
+    call(command, f"session {name}", rest, f"{about}\n\nExample:\n{example}")
     return 0
-
-
-def _example(name: str) -> str:
-    ends = {
-        "new": " video.mp4 --labels first_frame.png",
-        "add": " 40=corrected.png",
-        "suggest": " -k 10",
-        "accept": " 0:20",
-        "export": " dog.npz",
-        "relocate": " elsewhere/video.mp4",
-        "check": " --vacuum",
-    }
-    return f"  pixelkin session {name} dog.pixelkin{ends.get(name, '')}"

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from sessions import content, finish
 
-from conftest import content, finish
 from pixelkin.annotation.session import Session
 
 
