@@ -27,7 +27,17 @@ LAYERS = [
     {"experiments"},
     {"app"},
 ]
-OPTIONAL = {"matplotlib", "tensorboard", "numba", "ot", "kornia", "fastapi", "onnx", "pycocotools"}
+OPTIONAL = {
+    "matplotlib",
+    "tensorboard",
+    "numba",
+    "ot",
+    "kornia",
+    "fastapi",
+    "onnx",
+    "pycocotools",
+    "ray",
+}
 HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
 
 

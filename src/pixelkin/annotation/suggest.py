@@ -9,22 +9,26 @@ from pixelkin.annotation.store import Store
 
 
 def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> list[Check]:
-    """The most doubtful frames that nobody has labelled or reviewed, the worst first.
+    """The most doubtful frames that nobody has labelled (nor those around) or reviewed.
 
     Args:
         store: The session's file.
         count: How many at most.
-        apart: Least distance of two of them, in frames.
+        apart: Least distance in frames of two of them, and to the next label of the object.
         objects: Whose.
+
+    Returns:
+        The worst first.
     """
     ids = list(objects)
     rows = store.rows(
         "SELECT s.object, s.frame, s.confidence, s.agreement FROM shown s "
         "LEFT JOIN frame f ON f.frame=s.frame AND f.state='reviewed' "
-        "LEFT JOIN label l ON l.object=s.object AND l.frame=s.frame "
-        f"WHERE f.frame IS NULL AND l.frame IS NULL AND s.object IN ({','.join('?' * len(ids))}) "
+        f"WHERE f.frame IS NULL AND s.object IN ({','.join('?' * len(ids))}) "
+        "AND NOT EXISTS(SELECT 1 FROM label l WHERE l.object=s.object "
+        "AND l.frame BETWEEN s.frame - ? AND s.frame + ?) "
         "ORDER BY MIN(s.confidence, COALESCE(s.agreement, 1)), s.frame, s.object LIMIT ?",
-        *ids, count * (2 * apart + 1) * max(1, len(ids)),
+        *ids, apart - 1, apart - 1, count * (2 * apart + 1) * max(1, len(ids)),
     )  # fmt: skip
     found: list[Check] = []
     for row in rows:

@@ -28,6 +28,7 @@ overlay.mp4 with --overlay. A run that was interrupted goes on when the command 
 Example:
   pixelkin propagate video.mp4 --labels first_frame.png --out out/video --overlay
   pixelkin propagate frames/ --labels 0=a.png 40=b.png --out out/two_keyframes
+  pixelkin propagate --list jobs.csv --out results      # many videos: see --list x --help
 """
 
 
@@ -141,6 +142,11 @@ def _parse(item: str) -> tuple[int | None, Path]:
     return None, Path(item)
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str]) -> int:
     """Run the command on its arguments."""
+    if any(word.partition("=")[0] == "--list" for word in arguments):  # many videos
+        from pixelkin.app.commands.batch import run as run_batch
+
+        return run_batch(arguments)
     call(propagate, "propagate", arguments, DESCRIPTION)
+    return 0
