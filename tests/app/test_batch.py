@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from pixelkin.app.batch import engines
 from pixelkin.app.batch.jobs import Job, read_jobs, read_shard, share_of
 from pixelkin.app.cli import main
 from pixelkin.types import InputError
+from pixelkin.video.writer import VideoWriter
 
 FEW = ["--short-side", "32", "--threads", "1", "--weights", "lab"]
 
@@ -208,3 +212,24 @@ def test_a_ray_cluster_that_loses_a_node_finishes_with_equal_results(
         cluster.shutdown()
     assert killed and results(videos / "cluster") == results(videos / "whole")
     assert not json.loads((videos / "cluster/group/v0/run.json").read_text()).get("failed")
+
+
+@pytest.mark.slow
+def test_the_workflow_of_the_documentation_runs(
+    videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snakemake = shutil.which("snakemake")
+    if snakemake is None:
+        pytest.skip("snakemake is not installed")
+    page = (Path(__file__).parents[2] / "docs/use/many_videos.md").read_text()
+    (block,) = (b for b in page.split("```text\n") if b.startswith("VIDEOS"))
+    (videos / "Snakefile").write_text(block.split("```")[0])
+    (videos / "clips").mkdir()
+    for k in range(2):
+        with VideoWriter(videos / f"clips/v{k}.mp4", 8, (32, 48)) as writer:
+            for t in range(3):
+                writer.write(np.asarray(Image.open(videos / f"in/v{k}/{t}.png")))
+        shutil.copy(videos / f"in/v{k}.png", videos / "clips")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    subprocess.run([snakemake, "--cores", "1"], cwd=videos, check=True, capture_output=True)
+    assert len(results(videos / "results")) == 6

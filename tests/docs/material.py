@@ -99,6 +99,8 @@ def build(folder: Path) -> None:
     content = {"kind": "keypoints", "size": [HEIGHT, WIDTH], "points": points}
     save_text(folder / "keypoints.json", json.dumps(content))
     clip.write_joints(folder / "joint_positions.mat")
+    jobs = "video.mp4,first_frame.png,dog\nframes,0=first_frame.png 12=frame12.png,two_keyframes\n"
+    save_text(folder / "jobs.csv", f"video,labels,out\n{jobs}")
     for write in BENCHMARKS:
         write(folder, clip)
 
