@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,15 @@ def test_objectives_side_by_side_have_equal_shares_and_views_of_their_own() -> N
     known, mined = recipe.stages[0].objectives
     assert (known.name, mined.name) == ("known_geometry", "mined_contrast")
     assert (known.share, mined.share) == (0.5, 0.5)
-    assert known.augmentation is None and recipe.augmentation.crop_jitter is None
-    assert mined.augmentation is not None and mined.augmentation.crop_jitter == 0.15
-    assert recipe.augmentation.hue == mined.augmentation.hue == 0
+    assert known.augmentation is None and recipe.augmentation.hue == 0
+    scale = load_scale("cpu-long")
+    mild = {"scale": [0.7, 1.0]}
+    settings = {**scale.objectives["mined_contrast"], "augmentation": mild}
+    scale = replace(scale, objectives={**scale.objectives, "mined_contrast": settings})
+    recipe = build(Recipe, scale.recipe_of(own, phase=1, seed=0, init=None))
+    known, mined = recipe.stages[0].objectives
+    assert known.augmentation is None and mined.augmentation is not None
+    assert mined.augmentation.scale == (0.7, 1.0) and recipe.augmentation.scale == (0.35, 1.0)
 
 
 @pytest.mark.parametrize(
