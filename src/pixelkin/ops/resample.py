@@ -2,6 +2,7 @@
 
 Pure functions. Interpolations follow the published code: `bilinear` is OpenCV's (half-pixel
 centres, no antialiasing), `nearest` is Pillow's, `subsample` takes each cell's top-left pixel.
+`area` is ours: the mean over each cell's pixels.
 """
 
 from __future__ import annotations
@@ -30,14 +31,20 @@ def mask_to_grid(
         ids: H x W integers.
         classes: The id of each channel.
         grid: (h, w) of the feature grid.
-        how: "bilinear" | "nearest" | "subsample".
-        stride: Pixels per cell, for "subsample".
+        how: "bilinear" | "nearest" | "subsample" | "area".
+        stride: Pixels per cell, for "subsample" and "area".
 
     Returns:
         len(classes) x h x w float32.
     """
-    if how == "subsample":
-        small = one_hot(ids[::stride, ::stride], classes)
+    if how in ("subsample", "area"):
+        if how == "subsample":
+            small = one_hot(ids[::stride, ::stride], classes)
+        else:
+            # Cells at the lower and right border are the mean of the pixels that they have.
+            small = F.avg_pool2d(
+                one_hot(ids, classes), stride, ceil_mode=True, count_include_pad=False
+            )
         if small.shape[1:] != grid:
             raise ValueError(f"{tuple(ids.shape)} pixels at stride {stride} do not give {grid}")
         return small
@@ -45,14 +52,25 @@ def mask_to_grid(
         return one_hot(resize_nearest(ids, grid), classes)
     if how == "bilinear":
         return resize_bilinear(one_hot(ids, classes), grid)
-    raise ValueError(f"{how = }: must be bilinear, nearest or subsample")
+    raise ValueError(f"{how = }: must be bilinear, nearest, subsample or area")
 
 
-def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """L x h x w -> L x size, bilinear with half-pixel centres and no antialiasing."""
-    if tuple(maps.shape[1:]) == tuple(size):
-        return maps
-    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+def resize_bilinear(
+    maps: Tensor, size: tuple[int, int], *, stride: int | None = None
+) -> Tensor:
+    """L x h x w -> L x size, bilinear with half-pixel centres and no antialiasing.
+
+    Args:
+        maps: L x h x w.
+        size: (height, width) of the result.
+        stride: Pixels per cell: cells are where "area" found them, and what the last ones have
+            beyond `size` is cut off. None: the grid is stretched to `size`.
+    """
+    h, w = maps.shape[1:]
+    whole = tuple(size) if stride is None else (h * stride, w * stride)
+    if (h, w) != whole:
+        maps = F.interpolate(maps[None], size=whole, mode="bilinear", align_corners=False)[0]
+    return maps if stride is None else maps[:, : size[0], : size[1]]
 
 
 def resize_nearest(ids: Tensor, size: tuple[int, int]) -> Tensor:
@@ -88,7 +106,7 @@ def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
 
 
 def decode_map(
-    soft: Tensor, size: tuple[int, int], *, stretched: bool = False
+    soft: Tensor, size: tuple[int, int], *, stretched: bool = False, stride: int | None = None
 ) -> tuple[Tensor, Tensor]:
     """Arg-max of upsampled soft labels, and what share of the votes the winners have.
 
@@ -98,6 +116,7 @@ def decode_map(
         soft: L x h x w, non-negative.
         size: (height, width) of the map.
         stretched: Whether classes compete after `stretch`.
+        stride: As in `resize_bilinear`.
 
     Returns:
         Index of the winning class, int32 of `size`; and, for each class, the mean share of its
@@ -108,7 +127,7 @@ def decode_map(
     total = torch.zeros(size)
     winner = torch.zeros(size, dtype=torch.int32)
     for i, small in enumerate(soft):
-        share = resize_bilinear(small[None], size)
+        share = resize_bilinear(small[None], size, stride=stride)
         score = stretch(share)[0] if stretched else share[0]
         better = score > best
         winner.masked_fill_(better, i)

@@ -133,8 +133,10 @@ class MapCodec(Codec):
 
     def decode(self, soft: Tensor) -> tuple[Labels, Confidence]:
         """See `Codec.decode`; the confidence is the mean share of the votes over an object."""
-        stretched = self.protocol.stretch_output
-        winner, shares = resample.decode_map(soft, self.sizes.encoded, stretched=stretched)
+        p = self.protocol
+        winner, shares = resample.decode_map(
+            soft, self.sizes.encoded, stretched=p.stretch_output, stride=p.cell_size
+        )
         channels = torch.tensor((0, *self.objects.ids))
         ids = resample.resize_nearest(channels[winner], self.sizes.frame).int().numpy()
         confidence = shares[1:].clamp(0, 1).float().numpy()

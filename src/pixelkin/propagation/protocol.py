@@ -13,7 +13,7 @@ from pixelkin.checks import SettingError
 from pixelkin.types import InputError
 
 Rule = Literal["crw", "mast", "uvc"]
-LabelResize = Literal["bilinear", "nearest", "subsample"]
+LabelResize = Literal["bilinear", "nearest", "subsample", "area"]
 KEEP_ALL = ("mast",)  # rules without top-k
 
 
@@ -50,7 +50,8 @@ class Protocol:
             matrix products (AMX) also: features are computed in bfloat16, and crw compares them
             so, unchecked.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
-            antialiasing; "nearest"; "subsample": top-left pixel of each cell.
+            antialiasing; "nearest"; "subsample": top-left pixel of each cell; "area": mean over
+            each cell, and predictions are upsampled from there, cell for cell.
         stretch_output: Whether each class of the upsampled prediction is stretched to [0, 1] over
             the frame before the arg-max (uvc).
         sigma: Standard deviation in cells of the heat maps of keypoints.
@@ -125,6 +126,11 @@ class Protocol:
         if self.top_k is None:
             raise ValueError(f"protocol {self.name!r} keeps all sources")
         return self.top_k
+
+    @property
+    def cell_size(self) -> int | None:
+        """Pixels per cell in the upsampling of predictions; None: the grid fills the frame."""
+        return self.stride if self.label_resize == "area" else None
 
     @property
     def window(self) -> int:
