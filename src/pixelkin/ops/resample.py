@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ def one_hot(ids: Tensor, classes: Sequence[int]) -> Tensor:
 def mask_to_grid(
     ids: Tensor, classes: Sequence[int], grid: tuple[int, int], how: str, stride: int
 ) -> Tensor:
-    """A map of ids at frame size to soft labels on the feature grid.
+    """A map of ids at the encoded size to soft labels on the feature grid.
 
     Args:
         ids: H x W integers.
@@ -41,10 +41,7 @@ def mask_to_grid(
         if how == "subsample":
             small = one_hot(ids[::stride, ::stride], classes)
         else:
-            # Cells at the lower and right border are the mean of the pixels that they have.
-            small = F.avg_pool2d(
-                one_hot(ids, classes), stride, ceil_mode=True, count_include_pad=False
-            )
+            small = cell_means(one_hot(ids, classes), stride)
         if small.shape[1:] != grid:
             raise ValueError(f"{tuple(ids.shape)} pixels at stride {stride} do not give {grid}")
         return small
@@ -55,22 +52,35 @@ def mask_to_grid(
     raise ValueError(f"{how = }: must be bilinear, nearest, subsample or area")
 
 
-def resize_bilinear(
-    maps: Tensor, size: tuple[int, int], *, stride: int | None = None
-) -> Tensor:
-    """L x h x w -> L x size, bilinear with half-pixel centres and no antialiasing.
+def cell_means(maps: Tensor, stride: int) -> Tensor:
+    """L x H x W -> L x ceil(H / stride) x ceil(W / stride), the mean over each cell's pixels.
 
-    Args:
-        maps: L x h x w.
-        size: (height, width) of the result.
-        stride: Pixels per cell: cells are where "area" found them, and what the last ones have
-            beyond `size` is cut off. None: the grid is stretched to `size`.
+    Cells at the lower and right border may have fewer pixels.
+    """
+    return F.avg_pool2d(maps, stride, ceil_mode=True, count_include_pad=False)
+
+
+def resize_area(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """L x h x w -> L x size, each pixel the mean of those that it covers."""
+    if tuple(maps.shape[1:]) == tuple(size):
+        return maps
+    return F.interpolate(maps[None], size=size, mode="area")[0]
+
+
+def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """L x h x w -> L x size, bilinear with half-pixel centres and no antialiasing."""
+    if tuple(maps.shape[1:]) == tuple(size):
+        return maps
+    return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def upsample_cells(maps: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+    """L x h x w -> L x size, bilinear, each cell over the pixels that `cell_means` took it from.
+
+    What the last cells have beyond `size` is cut off; `resize_bilinear` would squeeze it in.
     """
     h, w = maps.shape[1:]
-    whole = tuple(size) if stride is None else (h * stride, w * stride)
-    if (h, w) != whole:
-        maps = F.interpolate(maps[None], size=whole, mode="bilinear", align_corners=False)[0]
-    return maps if stride is None else maps[:, : size[0], : size[1]]
+    return resize_bilinear(maps, (h * stride, w * stride))[:, : size[0], : size[1]]
 
 
 def resize_nearest(ids: Tensor, size: tuple[int, int]) -> Tensor:
@@ -106,7 +116,11 @@ def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
 
 
 def decode_map(
-    soft: Tensor, size: tuple[int, int], *, stretched: bool = False, stride: int | None = None
+    soft: Tensor,
+    size: tuple[int, int],
+    *,
+    stretched: bool = False,
+    upsample: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Arg-max of upsampled soft labels, and what share of the votes the winners have.
 
@@ -116,7 +130,7 @@ def decode_map(
         soft: L x h x w, non-negative.
         size: (height, width) of the map.
         stretched: Whether classes compete after `stretch`.
-        stride: As in `resize_bilinear`.
+        upsample: 1 x h x w -> 1 x size; None: `resize_bilinear`.
 
     Returns:
         Index of the winning class, int32 of `size`; and, for each class, the mean share of its
@@ -127,7 +141,7 @@ def decode_map(
     total = torch.zeros(size)
     winner = torch.zeros(size, dtype=torch.int32)
     for i, small in enumerate(soft):
-        share = resize_bilinear(small[None], size, stride=stride)
+        share = upsample(small[None]) if upsample else resize_bilinear(small[None], size)
         score = stretch(share)[0] if stretched else share[0]
         better = score > best
         winner.masked_fill_(better, i)

@@ -111,7 +111,10 @@ class FeaturePropagator:
         if p.hard_memory:
             grid = (labels.shape[1], labels.shape[2])
             size = self.size or (grid[0] * p.stride, grid[1] * p.stride)
-            hard = resample.resize_bilinear(labels, size, stride=p.cell_size).argmax(0)
+            if p.label_resize == "area":
+                hard = resample.upsample_cells(labels, size, p.stride).argmax(0)
+            else:
+                hard = resample.resize_bilinear(labels, size).argmax(0)
             classes = range(len(labels))
             return resample.mask_to_grid(hard, classes, grid, p.label_resize, p.stride)
         return labels

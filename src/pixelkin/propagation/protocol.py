@@ -51,7 +51,8 @@ class Protocol:
             so, unchecked.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
             antialiasing; "nearest"; "subsample": top-left pixel of each cell; "area": mean over
-            each cell, and predictions are upsampled from there, cell for cell.
+            each cell of the frame at its full size, and predictions are upsampled to that size,
+            each cell over its own pixels.
         stretch_output: Whether each class of the upsampled prediction is stretched to [0, 1] over
             the frame before the arg-max (uvc).
         sigma: Standard deviation in cells of the heat maps of keypoints.
@@ -128,11 +129,6 @@ class Protocol:
         return self.top_k
 
     @property
-    def cell_size(self) -> int | None:
-        """Pixels per cell in the upsampling of predictions; None: the grid fills the frame."""
-        return self.stride if self.label_resize == "area" else None
-
-    @property
     def window(self) -> int:
         """Radius of the square window in whole cells, where the rule has one."""
         if self.radius is None:
@@ -166,6 +162,10 @@ _NAMED = {
             name="youtube_vos", rule="mast", context=3, top_k=None, radius=12, temperature=1.0,
             long_term=(0, 5), normalize_features=False, hard_memory=True, stride=4,
             label_resize="subsample",
+        ),
+        Protocol(
+            name="youtube_vos_centred", rule="mast", context=3, top_k=None, radius=12,
+            temperature=0.004, long_term=(0, 5), stride=4, short_side=240, label_resize="area",
         ),
         Protocol(
             name="jhmdb", rule="uvc", context=7, top_k=5, radius=None, temperature=1.0,
