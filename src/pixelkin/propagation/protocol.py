@@ -59,6 +59,8 @@ class Protocol:
         decode_top: How many cells a keypoint's position is averaged over.
         own_offsets: mast only: labels of each distant reference are read at its own offsets
             (the paper) instead of the last one's (the published code, and so the numbers).
+        localize: mast only: whether the windows in references more than 15 frames away are moved
+            to where their content matches.
 
     Raises:
         InputError: If values are out of range or contradict each other.
@@ -84,6 +86,7 @@ class Protocol:
     sigma: float = 0.5
     decode_top: int = 5
     own_offsets: bool = False
+    localize: bool = True
 
     def __post_init__(self) -> None:
         def require(fine: bool, field: str, wanted: str) -> None:
@@ -166,6 +169,7 @@ _NAMED = {
         Protocol(
             name="youtube_vos_centred", rule="mast", context=3, top_k=None, radius=12,
             temperature=0.004, long_term=(0, 5), stride=4, short_side=240, label_resize="area",
+            localize=False,
         ),
         Protocol(
             name="jhmdb", rule="uvc", context=7, top_k=5, radius=None, temperature=1.0,
