@@ -142,6 +142,9 @@ class Protocol:
     def named(name: str | Protocol) -> Protocol:
         """A published protocol: davis (CRW), youtube_vos (MAST), jhmdb or vip (TimeCycle/UVC).
 
+        Or youtube_vos_centred, ours: MAST's rule with labels averaged over cells, a soft memory,
+        and windows that are not moved in distant references.
+
         A protocol is returned as it is.
 
         Raises:
@@ -168,7 +171,7 @@ _NAMED = {
         ),
         Protocol(
             name="youtube_vos_centred", rule="mast", context=3, top_k=None, radius=12,
-            temperature=0.004, long_term=(0, 5), stride=4, short_side=240, label_resize="area",
+            temperature=0.004, long_term=(0, 5), stride=4, short_side=320, label_resize="area",
             localize=False,
         ),
         Protocol(
