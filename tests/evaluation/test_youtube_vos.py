@@ -116,14 +116,15 @@ def test_end_to_end(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     command += ["--frames", "all", "--sequences", "aa", "--out", str(out), "--videos"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    for words in ("all frames (30 a second)", "stride 4", "submission.zip, of 1 videos only"):
+    said = ("all frames (30 a second)", "submission.zip, of 1 videos only")
+    for words in (*said, "protocol youtube_vos_centred, stride 4"):
         assert words in shown
     figures = json.loads((out / "result.json").read_text())
     assert figures["frames"] == "all" and figures["protocol"]["stride"] == 4
     assert "overall" not in figures
     assert sorted(p.stem for p in (out / "predictions/aa").iterdir()) == list(STEMS)
     (aa,) = load_split(root, rate="all", sequences=["aa"])
-    propagator = Propagator(load_encoder("lab"), Protocol.named("youtube_vos"))
+    propagator = Propagator(load_encoder("lab"), Protocol.named("youtube_vos_centred"))
     for index, path in enumerate(aa.frames):
         expected = propagator.step(read_image(path), aa.given(index), merge=True).labels.ids
         if index in aa.kept:
@@ -202,6 +203,17 @@ def test_hold_out_end_to_end(
     assert figures["overall"] == score.overall > 0.1
     assert figures["seen"]["J"] == score.groups["seen"][0]
     assert not (out / "submission.zip").exists()
+
+
+def test_the_released_protocol_can_be_asked_for(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", "youtube_vos", "--root", str(root), "--weights", "lab"]
+    command += ["--protocol", "youtube_vos", "--sequences", "aa", "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    assert "protocol youtube_vos, stride 4" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "out/result.json").read_text())
+    assert figures["protocol"]["label_resize"] == "subsample"
 
 
 @pytest.mark.parametrize(

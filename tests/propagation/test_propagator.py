@@ -229,7 +229,7 @@ def test_bad_input_is_named() -> None:
     for name in PROTOCOL_NAMES:  # those that resize frames must not make bytes of them first
         with pytest.raises(InputError, match="uint8 RGB"):
             Propagator("lab", name).step(frame, Labels.from_mask(np.ones((HEIGHT, WIDTH), int)))
-    with pytest.raises(InputError, match="davis, youtube_vos, jhmdb, vip"):
+    with pytest.raises(InputError, match="davis, youtube_vos, youtube_vos_centred, jhmdb, vip"):
         Propagator(PatchEncoder(), "nonsense")
     with pytest.raises(InputError, match="top_k"):
         replace(Protocol.named("davis"), top_k=0)

@@ -113,6 +113,15 @@ def test_mast_equals_sampling_features(h: int, w: int, radius: int, seed: int) -
     torch.testing.assert_close(ours, expected, atol=1e-8, rtol=0)
 
 
+def test_mast_without_localisation_takes_all_references_for_near_ones() -> None:
+    query, keys, labels = sample(3, 9, 14, 0)
+    ours = rules.mast(query, keys, labels, radius=2, gaps=[50, 17, 3], localize=False)
+    near = mast_by_sampling(query, keys, labels, 2, [5, 3, 1])
+    torch.testing.assert_close(ours, near, atol=1e-8, rtol=0)
+    moved = rules.mast(query, keys, labels, radius=2, gaps=[50, 17, 3])
+    assert not torch.allclose(ours, moved, atol=1e-2)
+
+
 @pytest.mark.parametrize(
     ("t", "expected"),
     [(9, {0: 1, 4: 1, 6: 1, 8: 1}), (3, {0: 1 + 2, 2: 1}), (4, {0: 1 + 1, 1: 1, 3: 1})],

@@ -35,7 +35,7 @@ class Common:
     weights: str = "default"
     """default, random, lab, or a folder with weights.safetensors."""
     protocol: str | None = None
-    """davis, youtube_vos, jhmdb or vip; by default davis, or what the benchmark prescribes."""
+    """davis, youtube_vos, youtube_vos_centred, jhmdb, vip; by default davis or the benchmark's."""
     threads: int | None = None
     """CPU threads; all by default."""
     overwrite: bool = False

@@ -181,8 +181,9 @@ class YoutubeVos(Benchmark[YoutubeVosVideo]):
     """YouTube-VOS 2018."""
 
     ABOUT: ClassVar[str] = """
-YouTube-VOS 2018 by the MAST protocol at stride 4: carry every object from the frame in which it is
-annotated first to the end of its video.
+YouTube-VOS 2018 at stride 4: carry every object from the frame in which it is annotated first to
+the end of its video. By default by our centred form of MAST's protocol, youtube_vos_centred; with
+--protocol youtube_vos as MAST released it.
 
 Of the splits valid and test only the first masks are public: OUT/submission.zip is what the
 evaluation server takes. The split train is scored here: name the videos that training has not seen
@@ -200,7 +201,7 @@ Example:
   pixelkin evaluate youtube_vos --root YouTube-VOS --split train --hold-out 20 --unseen parrot,snail
 """
     NAME: ClassVar[str] = "youtube_vos"
-    PROTOCOL: ClassVar[str] = "youtube_vos"
+    PROTOCOL: ClassVar[str] = "youtube_vos_centred"
     DECIDES: ClassVar[tuple[str, ...]] = ("split", "frames")
 
     split: Split = "valid"

@@ -2,13 +2,14 @@
 
 Pure functions. Interpolations follow the published code: `bilinear` is OpenCV's (half-pixel
 centres, no antialiasing), `nearest` is Pillow's, `subsample` takes each cell's top-left pixel.
+`area` is ours: the mean over each cell's pixels.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,20 +25,23 @@ def one_hot(ids: Tensor, classes: Sequence[int]) -> Tensor:
 def mask_to_grid(
     ids: Tensor, classes: Sequence[int], grid: tuple[int, int], how: str, stride: int
 ) -> Tensor:
-    """A map of ids at frame size to soft labels on the feature grid.
+    """A map of ids at the encoded size to soft labels on the feature grid.
 
     Args:
         ids: H x W integers.
         classes: The id of each channel.
         grid: (h, w) of the feature grid.
-        how: "bilinear" | "nearest" | "subsample".
-        stride: Pixels per cell, for "subsample".
+        how: "bilinear" | "nearest" | "subsample" | "area".
+        stride: Pixels per cell, for "subsample" and "area".
 
     Returns:
         len(classes) x h x w float32.
     """
-    if how == "subsample":
-        small = one_hot(ids[::stride, ::stride], classes)
+    if how in ("subsample", "area"):
+        if how == "subsample":
+            small = one_hot(ids[::stride, ::stride], classes)
+        else:
+            small = cell_means(one_hot(ids, classes), stride)
         if small.shape[1:] != grid:
             raise ValueError(f"{tuple(ids.shape)} pixels at stride {stride} do not give {grid}")
         return small
@@ -45,7 +49,22 @@ def mask_to_grid(
         return one_hot(resize_nearest(ids, grid), classes)
     if how == "bilinear":
         return resize_bilinear(one_hot(ids, classes), grid)
-    raise ValueError(f"{how = }: must be bilinear, nearest or subsample")
+    raise ValueError(f"{how = }: must be bilinear, nearest, subsample or area")
+
+
+def cell_means(maps: Tensor, stride: int) -> Tensor:
+    """L x H x W -> L x ceil(H / stride) x ceil(W / stride), the mean over each cell's pixels.
+
+    Cells at the lower and right border may have fewer pixels.
+    """
+    return F.avg_pool2d(maps, stride, ceil_mode=True, count_include_pad=False)
+
+
+def resize_area(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """L x h x w -> L x size, each pixel the mean of those that it covers."""
+    if tuple(maps.shape[1:]) == tuple(size):
+        return maps
+    return F.interpolate(maps[None], size=size, mode="area")[0]
 
 
 def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -53,6 +72,15 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(maps.shape[1:]) == tuple(size):
         return maps
     return F.interpolate(maps[None], size=size, mode="bilinear", align_corners=False)[0]
+
+
+def upsample_cells(maps: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+    """L x h x w -> L x size, bilinear, each cell over the pixels that `cell_means` took it from.
+
+    What the last cells have beyond `size` is cut off; `resize_bilinear` would squeeze it in.
+    """
+    h, w = maps.shape[1:]
+    return resize_bilinear(maps, (h * stride, w * stride))[:, : size[0], : size[1]]
 
 
 def resize_nearest(ids: Tensor, size: tuple[int, int]) -> Tensor:
@@ -88,7 +116,11 @@ def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
 
 
 def decode_map(
-    soft: Tensor, size: tuple[int, int], *, stretched: bool = False
+    soft: Tensor,
+    size: tuple[int, int],
+    *,
+    stretched: bool = False,
+    upsample: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Arg-max of upsampled soft labels, and what share of the votes the winners have.
 
@@ -98,6 +130,7 @@ def decode_map(
         soft: L x h x w, non-negative.
         size: (height, width) of the map.
         stretched: Whether classes compete after `stretch`.
+        upsample: 1 x h x w -> 1 x size; None: `resize_bilinear`.
 
     Returns:
         Index of the winning class, int32 of `size`; and, for each class, the mean share of its
@@ -108,7 +141,7 @@ def decode_map(
     total = torch.zeros(size)
     winner = torch.zeros(size, dtype=torch.int32)
     for i, small in enumerate(soft):
-        share = resize_bilinear(small[None], size)
+        share = upsample(small[None]) if upsample else resize_bilinear(small[None], size)
         score = stretch(share)[0] if stretched else share[0]
         better = score > best
         winner.masked_fill_(better, i)

@@ -126,17 +126,25 @@ class MapCodec(Codec):
     def encode(self, labels: Labels) -> Tensor:
         """See `Codec.encode`."""
         p, ids = self.protocol, torch.from_numpy(labels.as_map().ids)
+        channels = (0, *self.objects.ids)
+        if p.label_resize == "area":  # from the pixels that were given, however frames are encoded
+            maps = resample.one_hot(ids, channels)
+            return resample.cell_means(resample.resize_area(maps, self.sizes.encoded), p.stride)
         if p.label_resize != "nearest":
             ids = resample.resize_nearest(ids, self.sizes.encoded)
-        channels = (0, *self.objects.ids)
         return resample.mask_to_grid(ids, channels, self.sizes.grid, p.label_resize, p.stride)
 
     def decode(self, soft: Tensor) -> tuple[Labels, Confidence]:
         """See `Codec.decode`; the confidence is the mean share of the votes over an object."""
-        stretched = self.protocol.stretch_output
-        winner, shares = resample.decode_map(soft, self.sizes.encoded, stretched=stretched)
+        stretched, frame = self.protocol.stretch_output, self.sizes.frame
+        if self.protocol.label_resize == "area":
+            winner, shares = resample.decode_map(
+                soft, frame, stretched=stretched, upsample=self._upsample
+            )
+        else:
+            winner, shares = resample.decode_map(soft, self.sizes.encoded, stretched=stretched)
         channels = torch.tensor((0, *self.objects.ids))
-        ids = resample.resize_nearest(channels[winner], self.sizes.frame).int().numpy()
+        ids = resample.resize_nearest(channels[winner], frame).int().numpy()
         confidence = shares[1:].clamp(0, 1).float().numpy()
         lacking = len(self.objects) - len(confidence)
         return self._labels(ids), np.pad(confidence, (0, lacking))
@@ -158,6 +166,10 @@ class MapCodec(Codec):
     def with_objects(self, objects: Objects, where: str) -> Codec:  # noqa: ARG002
         """See `Codec.with_objects`."""
         return replace(self, objects=self.objects.joined(objects))
+
+    def _upsample(self, maps: Tensor) -> Tensor:
+        encoded = resample.upsample_cells(maps, self.sizes.encoded, self.protocol.stride)
+        return resample.resize_bilinear(encoded, self.sizes.frame)
 
     def _labels(self, ids: NDArray[np.int32]) -> MaskLabels:
         return MaskLabels(self.first.kind, self.objects, ids)

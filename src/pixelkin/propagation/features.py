@@ -111,8 +111,12 @@ class FeaturePropagator:
         if p.hard_memory:
             grid = (labels.shape[1], labels.shape[2])
             size = self.size or (grid[0] * p.stride, grid[1] * p.stride)
-            hard = resample.resize_bilinear(labels, size).argmax(0)
-            return resample.one_hot(hard[:: p.stride, :: p.stride], range(len(labels)))
+            if p.label_resize == "area":
+                hard = resample.upsample_cells(labels, size, p.stride).argmax(0)
+            else:
+                hard = resample.resize_bilinear(labels, size).argmax(0)
+            classes = range(len(labels))
+            return resample.mask_to_grid(hard, classes, grid, p.label_resize, p.stride)
         return labels
 
 

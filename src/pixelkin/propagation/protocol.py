@@ -13,7 +13,7 @@ from pixelkin.checks import SettingError
 from pixelkin.types import InputError
 
 Rule = Literal["crw", "mast", "uvc"]
-LabelResize = Literal["bilinear", "nearest", "subsample"]
+LabelResize = Literal["bilinear", "nearest", "subsample", "area"]
 KEEP_ALL = ("mast",)  # rules without top-k
 
 
@@ -50,13 +50,17 @@ class Protocol:
             matrix products (AMX) also: features are computed in bfloat16, and crw compares them
             so, unchecked.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
-            antialiasing; "nearest"; "subsample": top-left pixel of each cell.
+            antialiasing; "nearest"; "subsample": top-left pixel of each cell; "area": mean over
+            each cell of the frame at its full size, and predictions are upsampled to that size,
+            each cell over its own pixels.
         stretch_output: Whether each class of the upsampled prediction is stretched to [0, 1] over
             the frame before the arg-max (uvc).
         sigma: Standard deviation in cells of the heat maps of keypoints.
         decode_top: How many cells a keypoint's position is averaged over.
         own_offsets: mast only: labels of each distant reference are read at its own offsets
             (the paper) instead of the last one's (the published code, and so the numbers).
+        localize: mast only: whether the windows in references more than 15 frames away are moved
+            to where their content matches.
 
     Raises:
         InputError: If values are out of range or contradict each other.
@@ -82,6 +86,7 @@ class Protocol:
     sigma: float = 0.5
     decode_top: int = 5
     own_offsets: bool = False
+    localize: bool = True
 
     def __post_init__(self) -> None:
         def require(fine: bool, field: str, wanted: str) -> None:
@@ -137,6 +142,9 @@ class Protocol:
     def named(name: str | Protocol) -> Protocol:
         """A published protocol: davis (CRW), youtube_vos (MAST), jhmdb or vip (TimeCycle/UVC).
 
+        Or youtube_vos_centred, ours: MAST's rule with labels averaged over cells, a soft memory,
+        and windows that are not moved in distant references.
+
         A protocol is returned as it is.
 
         Raises:
@@ -160,6 +168,11 @@ _NAMED = {
             name="youtube_vos", rule="mast", context=3, top_k=None, radius=12, temperature=1.0,
             long_term=(0, 5), normalize_features=False, hard_memory=True, stride=4,
             label_resize="subsample",
+        ),
+        Protocol(
+            name="youtube_vos_centred", rule="mast", context=3, top_k=None, radius=12,
+            temperature=0.004, long_term=(0, 5), stride=4, short_side=320, label_resize="area",
+            localize=False,
         ),
         Protocol(
             name="jhmdb", rule="uvc", context=7, top_k=5, radius=None, temperature=1.0,

@@ -27,6 +27,7 @@ def mast(
     gaps: Sequence[int],
     temperature: float = 1.0,
     own_offsets: bool = False,
+    localize: bool = True,
 ) -> Tensor:
     """One soft-max over the local windows of all references; distant ones are localised first.
 
@@ -45,6 +46,8 @@ def mast(
         own_offsets: Whether labels of each distant reference are read at its own offsets, as the
             paper says. The published code reads all of them at the last one's, and the published
             numbers come from that.
+        localize: Whether windows in distant references are moved; if not, they are where those in
+            near ones are.
 
     Returns:
         L x h x w; classes sum to less than 1 near borders.
@@ -53,7 +56,7 @@ def mast(
     query = query / temperature
     _, h, w = query.shape
     offsets = [
-        _localise(query, key, _dilation(gap)) if gap > MAST_LONG_GAP else None
+        _localise(query, key, _dilation(gap)) if localize and gap > MAST_LONG_GAP else None
         for key, gap in zip(keys, gaps, strict=True)
     ]
     last = next((o for o in reversed(offsets) if o is not None), None)
@@ -106,6 +109,7 @@ class MastRule(Rule):
             gaps=[t - r.frame for r in context.references],
             temperature=protocol.temperature,
             own_offsets=protocol.own_offsets,
+            localize=protocol.localize,
         )
 
 
