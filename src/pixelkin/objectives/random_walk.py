@@ -5,8 +5,8 @@ baseline beside the paper. No correspondence is chosen; the supervision is the c
 
 A network that marks its nodes by where they lie in the view sends every walk home, whatever the
 frames show. Two cures: nodes that cannot know where they lie (`nodes: patches`, as published), and
-an end where the place does not help (`end: warped`, ours). `unrelated_return_rate` tells how far a
-network has taken that way.
+an end where the place does not help (`end: warped`, ours). The share of walks that return through
+`unrelated` frames tells how far a network has taken that way.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class RandomWalk(Objective):
 
     Figures: "accuracy", the share of nodes of frame 0 whose longest walk ends most probably where
     it should; "returned", the mean probability that it does; "pairs", the share of nodes that
-    count; "unrelated", see `unrelated_return_rate`, where the batch has two clips at least. The
-    edges that are cut are drawn, and the crops of patches.
+    count; "unrelated", the `return_rate` through `unrelated` frames, if the batch has two clips at
+    least. The edges that are cut are drawn, and the crops of patches.
 
     Attributes:
         frames: Number of frames V that a walk visits, at least 2.
@@ -139,8 +139,8 @@ class RandomWalk(Objective):
             "pairs": figure(counted.float().mean()),
         }
         if len(nodes) > 1:
-            rate = unrelated_return_rate(nodes[:, : self.frames].detach(), self.temperature)
-            figures["unrelated"] = figure(rate)
+            others = unrelated(nodes[:, : self.frames].detach())
+            figures["unrelated"] = figure(return_rate(others, self.temperature))
         return loss, figures
 
     def _nodes(self, features: Tensor, batch: ClipBatch) -> Tensor:
@@ -204,24 +204,33 @@ def palindromes(forwards: list[Tensor], backwards: list[Tensor]) -> list[Tensor]
     return walks
 
 
-def unrelated_return_rate(nodes: Tensor, temperature: float) -> Tensor:
-    """How many walks return through frames of other videos, where nothing corresponds.
-
-    View t of a clip is replaced by view t of the t-th clip after it, and no edge is cut. What still
-    returns has been told by the nodes' places. Chance is 1/N; a little more than that returns to
-    where it came from because the nodes that resemble each other do so both ways.
+def return_rate(nodes: Tensor, temperature: float) -> Tensor:
+    """How many walks to the last frame and back, with no edge cut, end where they began.
 
     Args:
-        nodes: B x V x N x C unit vectors of B >= 2 clips, of different videos.
+        nodes: B x V x N x C unit vectors of V frames.
         temperature: tau of the transition probabilities.
 
     Returns:
-        Scalar: the mean probability of the longest walk to end in the node where it began.
+        Scalar: the mean probability to return. Where nodes tell nothing, it is 1/N.
     """
-    clips = len(nodes)
-    if clips < 2:
-        raise ValueError(f"unrelated frames need clips of two videos at least, got {clips}")
-    views = [view.roll(-t, 0) for t, view in enumerate(nodes.unbind(1))]
-    logits = [a @ b.mT / temperature for a, b in itertools.pairwise(views)]
+    logits = [a @ b.mT / temperature for a, b in itertools.pairwise(nodes.unbind(1))]
     walks = palindromes([x.softmax(2) for x in logits], [x.mT.softmax(2) for x in logits])
     return walks[-1].diagonal(dim1=1, dim2=2).mean()
+
+
+def unrelated(nodes: Tensor) -> Tensor:
+    """Walks through frames of other videos, where nothing corresponds: a test of the shortcut.
+
+    What of them still returns (`return_rate`) has been led by the nodes' places. It is a little
+    more than 1/N even where nodes do not tell these, as nodes that look alike lead back and forth.
+
+    Args:
+        nodes: B x V x N x C of B >= 2 clips, of different videos.
+
+    Returns:
+        B x V x N x C: frame t of each clip is that of the t-th clip after it.
+    """
+    if len(nodes) < 2:
+        raise ValueError(f"other videos' frames need two clips at least, got {len(nodes)}")
+    return torch.stack([frame.roll(-t, 0) for t, frame in enumerate(nodes.unbind(1))], 1)
