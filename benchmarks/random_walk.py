@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from pixelkin.data.frames import sample_frames
 from pixelkin.data.index import cache_folder, index_videos
 from pixelkin.evaluation.davis import load_split
 from pixelkin.evaluation.quick import quick_score
+from pixelkin.experiments.catalogue import KNOWN, PALINDROME, PATCHES, WALK, WARPED_PATCHES, Part
 from pixelkin.experiments.scale import load_scale, merge
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.contrast import unit_cells
@@ -41,22 +41,22 @@ from pixelkin.training.trainer import initial_encoder
 from pixelkin.training.validation import synthetic_score
 from pixelkin.training.weights import measure_batch_norm
 
-WARPED = {"end": "warped", "frames": 3}  # and one view more: as many as the others
-ROWS: dict[str, tuple[str, Mapping[str, Any]] | None] = {
+ROWS: dict[str, Part | None] = {
     "random weights": None,
-    "palindrome": ("random_walk", {"end": "same"}),
-    "warped end": ("random_walk", WARPED),
-    "patches": ("random_walk", {"end": "same", "nodes": "patches"}),
-    "patches, warped end": ("random_walk", {**WARPED, "nodes": "patches"}),
-    "known geometry": ("known_geometry", {}),
+    "palindrome": PALINDROME,
+    "patches": PATCHES,
+    "warped end": WALK,
+    "patches, warped end": WARPED_PATCHES,
+    "known geometry": KNOWN,
 }
-VIDEOS = 32
+VIDEOS, FRAMES = 32, 4
 
 
 def recipe(row: str, seed: int, steps: int, size: int) -> Recipe:
     """The scale's, in one phase from random weights."""
-    objective, settings = ROWS[row] or ("known_geometry", {})
-    raw = load_scale("cpu").recipe_of(objective, settings, phase=1, seed=0, init=None)
+    part = ROWS[row] or KNOWN
+    scale = load_scale("cpu")
+    raw = scale.recipe_of(part.objective, part.settings, phase=1, seed=0, init=None)
     own = {"seed": seed, "steps": steps, "size": size, "run": {"report": False}}
     built: Recipe = build(Recipe, merge(raw, own))
     return built
@@ -66,7 +66,7 @@ def clips(recipe: Recipe, data: list[Path]) -> ClipBatch:
     """A clip of each of the first videos that a training would see."""
     sources = index_videos(data, cache_folder() / "clips" / "index.json")
     dataset = ClipDataset(sources, recipe.data, recipe.augmentation, size=recipe.size, seed=1)
-    spec = ClipSpec(RandomWalk.frames, RandomWalk.gaps)
+    spec = ClipSpec(FRAMES, RandomWalk.gaps)
     found: dict[int, Any] = {}
     for visit in range(4 * VIDEOS):
         clip = dataset[ClipKey(spec, 0, visit, visit)]

@@ -1,4 +1,4 @@
-"""The walk against explicit products, loops over cells and patches; its shortcut and its cures."""
+"""The walk against explicit products and loops over nodes; its shortcut and its cures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from pixelkin.data.batch import ClipBatch
 from pixelkin.models.encoder import Encoder, EncoderConfig
-from pixelkin.objectives.patches import cut_patches, pooled
 from pixelkin.objectives.random_walk import (
     RandomWalk,
     palindromes,
@@ -91,7 +90,7 @@ def explicit_walks(f: Tensor, tau: float) -> list[Tensor]:
 
 def test_loss_is_that_of_explicit_products() -> None:
     f = features()
-    objective = RandomWalk(edge_dropout=0.0, temperature=0.1)
+    objective = RandomWalk(4, edge_dropout=0.0, temperature=0.1, end="same")
     loss, figures = objective(f, clips(), 0.0)
     walks = explicit_walks(f, 0.1)
     losses = [
@@ -128,35 +127,6 @@ def test_a_view_that_shows_nothing_of_the_first_teaches_nothing() -> None:
     (gradient,) = torch.autograd.grad(loss, f)
     assert loss.item() == figures["pairs"] == 0.0
     assert bool((gradient == 0).all())
-
-
-def test_whole_patches_are_slices_of_the_view() -> None:
-    views = clips(2, 3, size=64).views
-    cut = cut_patches(views, 7).view(2, 3, 7, 7, 3, 16, 16)
-    for row in range(7):
-        for column in range(7):
-            y, x = 8 * row, 8 * column
-            expected = views[..., y : y + 16, x : x + 16]
-            torch.testing.assert_close(cut[:, :, row, column], expected, atol=1e-5, rtol=0)
-
-
-def test_crops_of_patches_stay_inside_and_have_the_area_that_is_asked_for() -> None:
-    """On a view whose colours tell the place of every pixel."""
-    place = torch.arange(64.0)
-    view = torch.stack([place.expand(64, 64), place[:, None].expand(64, 64), torch.zeros(64, 64)])
-    generator = torch.Generator().manual_seed(0)
-    cut = cut_patches(view.expand(4, 2, 3, 64, 64), 3, (0.7, 0.9), generator)
-    cut = cut.view(8, 3, 3, 3, 32, 32)
-    scale = (cut[:, :, :, :2, 20, 20] - cut[:, :, :, :2, 10, 10]) / 10
-    area, aspect = scale.prod(3), scale[..., 0] / scale[..., 1]
-    assert 0.69 < float(area.min()) < 0.73 and 0.87 < float(area.max()) < 0.91
-    assert 0.74 < float(aspect.min()) < 0.85 and 1.2 < float(aspect.max()) < 1.34
-    for row in range(3):
-        for column in range(3):
-            for axis, begin in ((0, 16 * column), (1, 16 * row)):
-                seen = cut[:, row, column, axis]
-                assert begin - 0.5 <= float(seen.min()) and float(seen.max()) <= begin + 31.5
-                assert float(seen.mean((1, 2)).std()) > 0.5
 
 
 @pytest.mark.parametrize("end", ["same", "warped"])
@@ -198,7 +168,8 @@ def test_marking_the_place_pays_where_the_walk_ends_in_the_same_view_alone() -> 
     """Frames have nothing in common: only a network that marks places is led home."""
     batch, shift = clips(4, 4), torch.tensor([[8.0, 0.0], [0.0, 16.0], [-8.0, 8.0], [0.0, -8.0]])
     batch.to_frame[:, -1, :, 2] = shift
-    same, warped = RandomWalk(edge_dropout=0.0), RandomWalk(3, edge_dropout=0.0, end="warped")
+    same = RandomWalk(4, edge_dropout=0.0, end="same")
+    warped = RandomWalk(3, edge_dropout=0.0, end="warped")
     losses = {
         walk.end: [float(walk(marked(s), batch, 0.0)[0]) for s in (0.0, 0.5, 1.0, 3.0)]
         for walk in (same, warped)
@@ -221,7 +192,7 @@ def test_return_rate_through_other_videos_tells_marks_from_contents() -> None:
     assert home > 0.9 and away > 0.9
     home, away = rate(torch.ones(4, 4, 8, 4, 4))
     assert home == pytest.approx(1 / 16) and away == pytest.approx(1 / 16)
-    figures = RandomWalk()(marked(3.0), clips(4, 4), 0.0)[1]
+    figures = RandomWalk(4, end="same")(marked(3.0), clips(4, 4), 0.0)[1]
     assert figures["unrelated"] == pytest.approx(rate(marked(3.0))[1])
     assert "unrelated" not in RandomWalk()(features(1), clips(1), 0.0)[1]
     with pytest.raises(ValueError, match="two clips"):
@@ -235,19 +206,6 @@ def test_unrelated_frames_are_of_one_video_each() -> None:
     ]  # fmt: skip
 
 
-def test_patches_of_an_even_view_are_alike_where_cells_of_its_map_are_not() -> None:
-    """Padding tells the cells of a map where they lie; a patch is padded like every other."""
-    torch.manual_seed(0)
-    encoder = Encoder(EncoderConfig(widths=(8, 8, 8), padding="zeros", temperature=None)).eval()
-    view = torch.full((1, 1, 3, 64, 64), 0.7)
-    with torch.no_grad():
-        cells = torch.nn.functional.normalize(encoder(view[0]).flatten(2)[0], dim=0)
-        f = encoder(cut_patches(view, 3, (0.7, 0.9))[0])
-        nodes = pooled(f[None], 1)[0, 0]
-    assert float((cells.mT @ cells).min()) < 0.95
-    torch.testing.assert_close(nodes, nodes[:1].expand_as(nodes))
-
-
 def test_walks_stay_stochastic() -> None:
     there = [torch.rand(2, 6, 6).softmax(2) for _ in range(3)]
     back = [torch.rand(2, 6, 6).softmax(2) for _ in range(3)]
@@ -257,7 +215,7 @@ def test_walks_stay_stochastic() -> None:
 
 def test_distinct_nodes_that_stay_come_home() -> None:
     f = torch.randn(1, 1, 64, 3, 3).expand(1, 4, 64, 3, 3)
-    loss, figures = RandomWalk(edge_dropout=0.0)(f, clips(1), 0.0)
+    loss, figures = RandomWalk(4, edge_dropout=0.0, end="same")(f, clips(1), 0.0)
     assert figures["accuracy"] == 1.0 and float(loss) < 0.01
 
 

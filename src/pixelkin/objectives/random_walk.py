@@ -63,11 +63,11 @@ class RandomWalk(Objective):
         features and nodes; walks k = 1; a node never loses all its edges. "warped" is [D].
     """
 
-    frames: int = 4
+    frames: int = 3
     gaps: tuple[int, ...] = (2, 4, 8)
     temperature: float = 0.07
     edge_dropout: float = 0.1
-    end: End = "same"
+    end: End = "warped"
     nodes: Nodes = "map"
     patches: int = 7
     patch_area: tuple[float, float] = (0.7, 0.9)
