@@ -7,7 +7,7 @@ pixelkin/experiments/scales/cpu.yaml) but for steps, size and a single phase, an
 number of views a step, pixels of patches aside. J&F is the quick score of DAVIS-2016: short side
 240, every fourth frame. Of 32 videos of CLIPS, frames drawn as in the training: "unrelated", the
 mean probability that a walk through four of the videos returns to the cell where it began, and
-"related", the same through four frames of one video (temperature 0.07, feature maps, chance 1/N).
+"related", the same through four frames of one video (temperature 0.03, feature maps, chance 1/N).
 A row that has been trained is taken from --out.
 """
 

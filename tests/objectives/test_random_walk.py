@@ -109,7 +109,7 @@ def test_warped_end_is_where_a_loop_over_cells_finds_it() -> None:
     ends = partners(batch, [(8 * i, 8 * j) for j in range(4) for i in range(4)], 8)
     assert 8 < len(ends) < 32 and any(key % 16 != end for key, end in ends.items())
     unit = torch.nn.functional.normalize(f.double(), dim=2).flatten(3)
-    logits = [[(unit[:, a].mT @ unit[:, b] / 0.07).softmax(2) for b in range(4)] for a in range(4)]
+    logits = [[(unit[:, a].mT @ unit[:, b] / 0.03).softmax(2) for b in range(4)] for a in range(4)]
     walks = [
         logits[0][1] @ logits[1][3],
         logits[0][1] @ logits[1][2] @ logits[2][1] @ logits[1][3],
@@ -147,7 +147,7 @@ def test_patch_nodes_are_those_of_a_loop_over_patches(end: Literal["same", "warp
             vector = encoder(patch[None])[0].mean((1, 2)).double()
             nodes[index] = vector / vector.norm()
     steps = [
-        [(nodes[:, a] @ nodes[:, b].mT / 0.07).softmax(2) for b in range(nodes.shape[1])]
+        [(nodes[:, a] @ nodes[:, b].mT / 0.03).softmax(2) for b in range(nodes.shape[1])]
         for a in range(nodes.shape[1])
     ]
     last = -1 if end == "warped" else 0
@@ -168,8 +168,8 @@ def test_marking_the_place_pays_where_the_walk_ends_in_the_same_view_alone() -> 
     """Frames have nothing in common: only a network that marks places is led home."""
     batch, shift = clips(4, 4), torch.tensor([[8.0, 0.0], [0.0, 16.0], [-8.0, 8.0], [0.0, -8.0]])
     batch.to_frame[:, -1, :, 2] = shift
-    same = RandomWalk(4, edge_dropout=0.0, end="same")
-    warped = RandomWalk(3, edge_dropout=0.0, end="warped")
+    same = RandomWalk(4, temperature=0.07, edge_dropout=0.0, end="same")
+    warped = RandomWalk(3, temperature=0.07, edge_dropout=0.0, end="warped")
     losses = {
         walk.end: [float(walk(marked(s), batch, 0.0)[0]) for s in (0.0, 0.5, 1.0, 3.0)]
         for walk in (same, warped)
@@ -182,7 +182,7 @@ def test_marking_the_place_pays_where_the_walk_ends_in_the_same_view_alone() -> 
 def test_return_rate_through_other_videos_tells_marks_from_contents() -> None:
     def rate(f: Tensor) -> tuple[float, float]:
         nodes = torch.nn.functional.normalize(f.flatten(3).mT, dim=3)
-        return float(return_rate(nodes, 0.07)), float(return_rate(unrelated(nodes), 0.07))
+        return float(return_rate(nodes, 0.03)), float(return_rate(unrelated(nodes), 0.03))
 
     # All frames of a video alike, no two videos: every walk in one returns, few through others do.
     content = marked(0.0, 1).expand(-1, 4, -1, -1, -1)
