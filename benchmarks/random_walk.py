@@ -1,4 +1,4 @@
-"""The random walk's shortcut and its cures: scores, and walks that return through other videos.
+"""The random walk's shortcuts and their cures: scores, and walks that return through other videos.
 
     python benchmarks/random_walk.py CLIPS --davis DAVIS2016 --out out/random_walk [--json FILE]
 
@@ -6,8 +6,10 @@ One training of each row and seed, all of them with the recipe of the scale `cpu
 pixelkin/experiments/scales/cpu.yaml) but for steps, size and a single phase, and with the same
 number of views a step, pixels of patches aside. J&F is the quick score of DAVIS-2016: short side
 240, every fourth frame. Of 32 videos of CLIPS, frames drawn as in the training: "unrelated", the
-mean probability that a walk through four of the videos returns to the cell where it began, and
-"related", the same through four frames of one video (temperature 0.03, feature maps, chance 1/N).
+mean probability that a walk through four of the videos and back ends in the cell where it began,
+"related", the same through four frames of one video, and "stays", that one through four of the
+videos, one way, ends in the place where it began (temperature 0.03, feature maps, chance 1/N; of what was
+trained on patches, for these as well).
 A row that has been trained is taken from --out.
 """
 
@@ -33,7 +35,8 @@ from pixelkin.experiments.catalogue import KNOWN, PALINDROME, PATCHES, WALK, WAR
 from pixelkin.experiments.scale import load_scale, merge
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.contrast import unit_cells
-from pixelkin.objectives.random_walk import RandomWalk, return_rate, unrelated
+from pixelkin.objectives.patches import cut_patches, pooled
+from pixelkin.objectives.random_walk import RandomWalk, return_rate, stay_rate, unrelated
 from pixelkin.training.config import Recipe
 from pixelkin.training.loop import train
 from pixelkin.training.schema import build
@@ -82,6 +85,25 @@ def nodes(encoder: Encoder, batch: ClipBatch) -> Tensor:
     return torch.stack([unit_cells(encoder(views)) for views in batch.views])
 
 
+@torch.inference_mode()
+def patches(encoder: Encoder, batch: ClipBatch) -> Tensor:
+    """The patches of all views: B x V x N x C."""
+    generator = torch.Generator().manual_seed(0)
+    cut = cut_patches(batch.views, RandomWalk.patches, RandomWalk.patch_area, generator)
+    return pooled(torch.stack([encoder(images) for images in cut]), batch.views.shape[1])
+
+
+def rates(nodes: Tensor) -> dict[str, float]:
+    """Walks that come back and that stay, in per cent."""
+    tau = RandomWalk.temperature
+    others = unrelated(nodes)
+    return {
+        "unrelated": 100 * float(return_rate(others, tau)),
+        "related": 100 * float(return_rate(nodes, tau)),
+        "stays": 100 * float(stay_rate(others, tau)),
+    }
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("data", type=Path, nargs="+")
@@ -117,21 +139,24 @@ def main() -> None:
             figures = {
                 "jf": 100 * quick_score(encoder, videos, short_side=240, step=4)["jf"],
                 "synthetic_j": 100 * synthetic_score(encoder),
-                "unrelated": 100 * float(return_rate(unrelated(cells), RandomWalk.temperature)),
-                "related": 100 * float(return_rate(cells, RandomWalk.temperature)),
+                **rates(cells),
                 "seconds": seconds,
             }
             print(row, seed, figures, flush=True)
             results.setdefault(row, []).append(figures)
+            part = ROWS[row]
+            if part is not None and part.settings.get("nodes") == "patches":
+                print(f"{row} {seed}, {RandomWalk.patches**2} patches in place of cells:")
+                print(rates(patches(encoder, batch)), flush=True)
     chance = 100 / cells.shape[2]
     rows = [
-        [row, *(" ".join(f"{x[name]:.1f}" for x in each) for name in each[0])]
+        [row, *(" ".join(f"{x[name]:.2f}" for x in each) for name in each[0])]
         for row, each in results.items()
     ]
     show(
         f"{options.steps} steps, views of {options.size} pixels, seeds {options.seeds}; chance "
         f"{chance:.2f} %",
-        ["", "J&F", "J synthetic", "unrelated %", "related %", "CPU s"],
+        ["", "J&F", "J synthetic", "unrelated %", "related %", "stays %", "CPU s"],
         rows,
     )
     means = {

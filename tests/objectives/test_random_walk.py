@@ -1,4 +1,4 @@
-"""The walk against explicit products and loops over nodes; its shortcut and its cures."""
+"""The walk against explicit products and loops over nodes; its shortcuts and their cures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pixelkin.objectives.random_walk import (
     RandomWalk,
     palindromes,
     return_rate,
+    stay_rate,
     transition,
     unrelated,
 )
@@ -197,6 +198,23 @@ def test_return_rate_through_other_videos_tells_marks_from_contents() -> None:
     assert "unrelated" not in RandomWalk()(features(1), clips(1), 0.0)[1]
     with pytest.raises(ValueError, match="two clips"):
         unrelated(torch.ones(1, 2, 3, 4))
+
+
+def test_stay_rate_tells_places_from_codes_that_videos_share() -> None:
+    """Sixteen codes, in another order in every video: walks come back, and end anywhere."""
+    codes = torch.nn.functional.normalize(
+        torch.randn(16, 64, generator=torch.Generator().manual_seed(4)), dim=1
+    )
+    generator = torch.Generator().manual_seed(0)
+    orders = [torch.randperm(16, generator=generator) for _ in range(32)]
+    shared = torch.stack([codes[order].expand(3, 16, 64) for order in orders])
+    assert float(return_rate(unrelated(shared), 0.03)) > 0.99
+    assert float(stay_rate(unrelated(shared), 0.03)) == pytest.approx(1 / 16, abs=0.03)
+    assert float(stay_rate(shared, 0.03)) > 0.99
+    places = torch.nn.functional.normalize(marked(3.0).flatten(3).mT, dim=3)
+    assert float(stay_rate(unrelated(places), 0.03)) > 0.9
+    with pytest.raises(ValueError, match="two frames"):
+        stay_rate(shared[:, :1], 0.03)
 
 
 def test_unrelated_frames_are_of_one_video_each() -> None:

@@ -247,8 +247,10 @@ EXPERIMENTS = {
                 Claim("dustbin", "mined", "a dust-bin helps (our question)"),
                 Claim("mined", "cosine", "hardness by rank over the cosine [D]"),
                 Claim("random_walk", "walk_all_edges", "cutting edges helps (the walk's authors)"),
-                Claim("random_walk", "walk_same", "a warped end bars the shortcut by place (ours)"),
-                Claim("walk_patches", "walk_same", "so do patches (the walk's authors)"),
+                Claim("random_walk", "walk_same", "a warped end bars shortcuts (ours)"),
+                Claim(
+                    "walk_patches", "walk_same", "patches bar that by place (the walk's authors)"
+                ),
                 Claim("random_walk", "walk_patches", "maps over patches (our question)"),
             ),
         ),

@@ -3,10 +3,12 @@
 Jabri, Owens and Efros, *Space-Time Correspondence as a Contrastive Random Walk* (NeurIPS 2020): a
 baseline beside the paper. No correspondence is chosen; the supervision is the cycle itself.
 
-A network that marks its nodes by where they lie in the view sends every walk home, whatever the
-frames show. Two cures: nodes that cannot know where they lie (`nodes: patches`, as published), and
-an end where the place does not help (`end: warped`, ours). The share of walks that return through
-`unrelated` frames tells how far a network has taken that way.
+A walk that must end in the node where it began gets there without following anything, in two ways:
+by nodes that tell where in the view they lie, and by any code that the nodes of all videos share,
+which leads from like to like and back. Two changes: nodes that cannot know where they lie (`nodes:
+patches`, as published; bars the first), and an end in another crop, where neither is enough (`end:
+warped`, ours). `stay_rate` and `return_rate` through `unrelated` frames tell how far a network has
+gone these ways.
 """
 
 from __future__ import annotations
@@ -220,11 +222,33 @@ def return_rate(nodes: Tensor, temperature: float) -> Tensor:
     return walks[-1].diagonal(dim1=1, dim2=2).mean()
 
 
-def unrelated(nodes: Tensor) -> Tensor:
-    """Walks through frames of other videos, where nothing corresponds: a test of the shortcut.
+def stay_rate(nodes: Tensor, temperature: float) -> Tensor:
+    """How many walks to the last frame, one way, end in the place where they began.
 
-    What of them still returns (`return_rate`) has been led by the nodes' places. It is a little
-    more than 1/N even where nodes do not tell these, as nodes that look alike lead back and forth.
+    Through `unrelated` frames only nodes that tell their places do so more often than 1/N.
+
+    Args:
+        nodes: B x V x N x C unit vectors of V frames.
+        temperature: tau of the transition probabilities.
+
+    Returns:
+        Scalar: the mean probability of a node to end in that of its number.
+    """
+    walk: Tensor | None = None
+    for a, b in itertools.pairwise(nodes.unbind(1)):
+        step = (a @ b.mT / temperature).softmax(2)
+        walk = step if walk is None else walk @ step
+    if walk is None:
+        raise ValueError("a walk needs two frames at least")
+    return walk.diagonal(dim1=1, dim2=2).mean()
+
+
+def unrelated(nodes: Tensor) -> Tensor:
+    """Walks through frames of other videos, where nothing corresponds: a test of shortcuts.
+
+    Those that end in the place where they began (`stay_rate`, chance 1/N) are led by places; those
+    that come back (`return_rate`) by places, or from like to like and back, which follows nothing
+    either.
 
     Args:
         nodes: B x V x N x C of B >= 2 clips, of different videos.
