@@ -8,9 +8,8 @@ number of views a step, pixels of patches aside. J&F is the quick score of DAVIS
 240, every fourth frame. Of 32 videos of CLIPS, frames drawn as in the training: "unrelated", the
 mean probability that a walk through four of the videos and back ends in the cell where it began,
 "related", the same through four frames of one video, and "stays", that one through four of the
-videos, one way, ends in the place where it began (temperature 0.03, feature maps, chance 1/N; of what was
-trained on patches, for these as well).
-A row that has been trained is taken from --out.
+videos, one way, ends in the place where it began (temperature 0.03, feature maps, chance 1/N; of
+what was trained on patches, for these as well). A row that has been trained is taken from --out.
 """
 
 from __future__ import annotations
