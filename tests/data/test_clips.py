@@ -131,6 +131,14 @@ def test_times_are_equally_spaced_and_inside(
         assert 0 not in differences
 
 
+def test_clips_that_return_end_with_their_first_frame() -> None:
+    segment = Segment(0, 3, 30)
+    for seed in range(20):
+        there = draw_times(ClipSpec(3, (2, 9)), segment, np.random.default_rng(seed))
+        spec = ClipSpec(4, (2, 9), returns=True)
+        assert draw_times(spec, segment, np.random.default_rng(seed)) == [*there, there[0]]
+
+
 def test_short_videos_keep_the_range_of_gaps() -> None:
     spec, segment = ClipSpec(2, (8, 16, 24, 32)), Segment(0, 0, 17)
     rng = np.random.default_rng(0)
@@ -167,6 +175,7 @@ def test_videos_too_short_for_a_clip(sources: list[Source]) -> None:
     data = dataset(sources)
     assert len(data.eligible(ClipSpec(2, (0,)))) == len(data.segments)
     assert len(data.eligible(ClipSpec(15, (1,)))) == 3
+    assert len(data.eligible(ClipSpec(16, (1,), returns=True))) == 3
     with pytest.raises(InputError, match="no video has the 60 frames"):
         data.eligible(ClipSpec(60, (1,)))
 

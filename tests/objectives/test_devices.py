@@ -156,6 +156,7 @@ def test_mining_waits_for_the_number_of_positives_alone(level: str, signal: str)
 OBJECTIVES: list[tuple[Objective, int, int]] = [
     (KnownGeometry(exclude=1, cross_video=50), 0, 4),
     (RandomWalk(frames=3), 0, 0),
+    (RandomWalk(frames=3, end="warped"), 0, 0),
     (Distillation(teachers=("random",)), 0, 0),
     (MinedContrast(mining=mining("qtc", "fixed")), 0, 3),
     (MinedContrast(mining=mining("qtc", "var_t")), 1, 3),  # m2 follows v

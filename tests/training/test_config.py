@@ -105,6 +105,10 @@ def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
             {"stages.1.objectives.1.augmentation": {"crop_jitter": 2}},
             r": stages.1.objectives.1.augmentation.crop_jitter: 2.0 must be at least 0 and at most",
         ),
+        (
+            {"stages.0.objectives.0": {"name": "random_walk", "settings": {"nodes": "patches"}}},
+            r": stages.0.objectives.0.settings.patches: 7 along a side of 32 pixels are patches",
+        ),
     ],
 )
 def test_wrong_settings_are_named(

@@ -35,7 +35,11 @@ def test_a_command_has_a_valid_recipe_for_a_piece(command: str) -> None:
     run = recipe.run
     assert run.device == "cuda" and run.half
     assert run.limit_minutes is not None and run.limit_minutes < 9
-    assert (recipe.batch, recipe.size, recipe.data.rendering) == (64, 256, "batched")
+    assert (recipe.size, recipe.data.rendering) == (256, "batched")
+    views = sum(o.objective.clip.views * o.share for o in recipe.stages[0].objectives)
+    total = 4000 if recipe.name != "walk" else 8000
+    assert (recipe.steps, recipe.batch) == (total, 64 if recipe.name != "walk" else 16)
+    assert views == (2 if recipe.name != "walk" else 4)
 
 
 def test_what_a_run_begins_with_is_left_by_one_before() -> None:

@@ -19,7 +19,7 @@ from pixelkin.training.feed import Feed
 from pixelkin.training.loop import train
 from pixelkin.training.plan import Plan
 from pixelkin.training.resources import trains_in_bfloat16
-from pixelkin.training.trainer import Trainer
+from pixelkin.training.trainer import Trainer, initial_encoder
 from pixelkin.training.weights import update_average
 
 # Each waits for a GPU, to copy from or to there.
@@ -96,3 +96,31 @@ def test_precision_is_decided_where_a_training_begins(
     save_checkpoint(out / "checkpoint.pt", saved | {"precision": other})
     assert train(recipe_file, [frames], out, overrides=auto).complete
     assert load_checkpoint(out / "checkpoint.pt")["precision"] == other
+
+
+def test_an_objective_may_have_patches_encoded_in_place_of_views(
+    frames: Path, recipe_file: Path
+) -> None:
+    """The first step's loss is that of the network's features of every patch."""
+    still = {"edge_dropout": 0.0, "patch_area": [1.0, 1.0]}  # nothing is drawn
+    settings = {"frames": 2, "gaps": [2], "end": "warped", "nodes": "patches", "patches": 3}
+    objective = {"name": "random_walk", "settings": {**settings, **still}}
+    recipe = load_recipe(recipe_file, {"stages": [{"objectives": [objective]}]})
+    trainer = Trainer(recipe, Processes(CPU))
+    plan = Plan(recipe, trainer.specs)
+    batch = next(Feed(recipe, [frames], Processes(CPU)).batches(plan, 0))
+    assert batch.views.shape == (4, 3, 3, 32, 32)
+    assert torch.equal(batch.times[:, 0], batch.times[:, 2])
+    patches = [
+        view[:, y : y + 16, x : x + 16]
+        for view in batch.views.flatten(0, 1)
+        for y in (0, 8, 16)
+        for x in (0, 8, 16)
+    ]
+    with torch.no_grad():
+        f = initial_encoder(recipe).train().net(trainer.encoder.preprocess(torch.stack(patches)))
+        walk = recipe.stages[0].objectives[0].objective
+        loss, expected = walk(f.view(4, 27, *f.shape[1:]), batch, 0.0)
+    figures = trainer.train_step(plan, iter([batch]))
+    assert figures["loss"] == pytest.approx(float(loss), rel=1e-4)
+    assert 0 < figures["random_walk/pairs"] == expected["pairs"] < 1

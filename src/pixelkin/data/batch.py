@@ -25,17 +25,24 @@ class ClipSpec:
         views: Number of views V of one clip, at least 1.
         gaps: Frame distances between consecutive views, one of which is drawn for each clip;
             (0,) sees a single frame V times.
+        returns: Whether the last view shows the frame of the first once more.
 
     Raises:
-        SettingError: If there is no view, no gap, or a negative gap.
+        SettingError: If there is no view, no gap, or a negative gap, or nothing to return from.
     """
 
     views: int
     gaps: tuple[int, ...]
+    returns: bool = False
 
     def __post_init__(self) -> None:
-        check_number("views", self.views, least=1)
+        check_number("views", self.views, least=3 if self.returns else 1)
         check_gaps(self.gaps, least=0)
+
+    @property
+    def frames(self) -> int:
+        """Number of views in order of time: all but one that returns."""
+        return self.views - self.returns
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,7 +141,7 @@ class ClipDataset(Dataset[DrawnClip]):
             InputError: If there is none.
         """
         if spec not in self._eligible:
-            least = spec.views if max(spec.gaps) > 0 else 1
+            least = spec.frames if max(spec.gaps) > 0 else 1
             self._eligible[spec] = [s for s in self.segments if len(s) >= least]
             if not self._eligible[spec]:
                 raise InputError(f"no video has the {least} frames that a clip of {spec} needs")
@@ -214,18 +214,21 @@ class ClipDataset(Dataset[DrawnClip]):
 def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> list[int]:
     """Frame numbers of the views of one clip: equal gaps, forwards or backwards in time.
 
-    If the greatest gap does not fit into the segment, all gaps shrink in proportion, to 1 at
-    least, so that short videos keep the range of distances [D].
+    A spec that returns ends with the first of them once more. If the greatest gap does not fit into
+    the segment, all gaps shrink in proportion, to 1 at least, so that short videos keep the range
+    of distances [D].
     """
     room = len(segment) - 1
-    steps = spec.views - 1
+    steps = spec.frames - 1
     longest = max(spec.gaps)
     gap = int(rng.choice(spec.gaps))
     if steps * longest > room and gap > 0:
         gap = min(max(1, gap * room // (steps * longest)), room // steps)
     first = segment.start + int(rng.integers(room - steps * gap + 1))
-    times = [first + i * gap for i in range(spec.views)]
-    return times[::-1] if rng.random() < 0.5 else times
+    times = [first + i * gap for i in range(spec.frames)]
+    if rng.random() < 0.5:
+        times.reverse()
+    return [*times, times[0]] if spec.returns else times
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:

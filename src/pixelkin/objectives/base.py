@@ -49,6 +49,27 @@ class Objective(ABC):
         del stride, device
         return self
 
+    def check_views(self, size: int, stride: int) -> None:
+        """Whether it can do with square views of `size` pixels and cells of `stride`.
+
+        Raises:
+            SettingError: If not; the message names the setting that does not fit.
+        """
+        del size, stride
+
+    def images(self, views: Tensor, generator: torch.Generator | None) -> Tensor:
+        """What the network is to encode of the views; here the views as they are.
+
+        Args:
+            views: B x V x 3 x S x S.
+            generator: Of all random draws, before those of the loss.
+
+        Returns:
+            B x I x 3 x s x s.
+        """
+        del generator
+        return views
+
     def __call__(
         self,
         features: Tensor,
@@ -62,7 +83,8 @@ class Objective(ABC):
         features.
 
         Args:
-            features: B x V x C x h x w, of the V views of each clip.
+            features: B x I x C x h x w, of the `images` of each clip: of its V views, unless the
+                class says otherwise.
             batch: The clips they were made of.
             progress: Of the training, in [0, 1].
             generator: Of all random draws.

@@ -204,6 +204,7 @@ def positions(
     target_to_frame: Tensor,
     grid: tuple[int, int],
     stride: float,
+    first: float = 0.0,
 ) -> Tensor:
     """Where the cells of one view lie on the grid of another view of the same frame.
 
@@ -212,13 +213,31 @@ def positions(
         target_to_frame: B x 2 x 3, of the other view.
         grid: (h, w) of both views.
         stride: Pixels per cell.
+        first: x and y of the centre of the first cell, in pixels of its view.
 
     Returns:
         B x (h * w) x 2 (x, y) in cells: (0, 0) is the centre of the other view's first cell.
     """
-    centres = cell_centres(*grid, stride, source_to_frame.device)
+    centres = cell_centres(*grid, stride, source_to_frame.device) + first
     pixels = transform(transform(centres, source_to_frame), invert(target_to_frame))
-    return pixels / stride
+    return (pixels - first) / stride
+
+
+def nearest_cells(position: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The cell of the other view's grid that each position falls into.
+
+    Args:
+        position: B x N x 2 (x, y) in cells of that grid.
+        grid: (h, w) of it.
+
+    Returns:
+        (B x N int64 number of the cell, B x N bool whether it lies on the grid); the number of one
+        that does not is some cell's.
+    """
+    column, row = position.round().unbind(-1)
+    h, w = grid
+    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    return torch.where(inside, row * w + column, 0.0).long(), inside
 
 
 def pairs_of_positions(position: Tensor, grid: tuple[int, int]) -> Pairs:
@@ -228,8 +247,6 @@ def pairs_of_positions(position: Tensor, grid: tuple[int, int]) -> Pairs:
         position: B x N x 2 (x, y) in cells of the other view's grid.
         grid: (h, w) of that grid.
     """
-    column, row = position.round().unbind(-1)
-    h, w = grid
-    inside = (row >= 0) & (row < h) & (column >= 0) & (column < w)
+    cells, inside = nearest_cells(position, grid)
     clips, sources = inside.nonzero().unbind(1)
-    return Pairs(clips, sources, (row * w + column)[clips, sources].long())
+    return Pairs(clips, sources, cells[clips, sources])

@@ -222,6 +222,12 @@ class Recipe:
                 f"{self.size} must be a multiple of network.stride {self.network.stride}, and at "
                 "least four times as large",
             )
+        for i, stage in enumerate(self.stages):
+            for k, share in enumerate(stage.objectives):
+                try:
+                    share.objective.check_views(self.size, self.network.stride)
+                except SettingError as error:
+                    raise error.below(f"stages.{i}.objectives.{k}.settings") from error
         self.check_processes(1)
 
     def check_processes(self, processes: int) -> None:

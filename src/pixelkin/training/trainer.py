@@ -112,11 +112,13 @@ class Trainer:
 
     def _loss(self, batch: ClipBatch, part: MicroBatch, progress: float) -> tuple[Tensor, Figures]:
         """Loss and figures of a micro-batch, by the objective that asked for its clips."""
-        with self.autocast():
-            features: Tensor = self.network(batch.views.flatten(0, 1))
-        features = features.view(*batch.views.shape[:2], *features.shape[1:])
         objective = self.objectives[part.stage][part.objective]
-        loss, figures = objective.loss(features, batch, progress, self._generator(part))
+        generator = self._generator(part)
+        images = objective.images(batch.views, generator)
+        with self.autocast():
+            features: Tensor = self.network(images.flatten(0, 1))
+        features = features.view(*images.shape[:2], *features.shape[1:])
+        loss, figures = objective.loss(features, batch, progress, generator)
         if not loss.requires_grad:  # nothing to learn from: other processes still wait for us
             loss = loss + 0.0 * features.sum()
         return loss, figures

@@ -32,7 +32,7 @@ report.md, results.csv, plot.png.
   criteria           positives by Q, Q+T, Q+T+C
   upper-threshold    fixed upper hardness m2, and the dynamic curriculum, over the training
   curriculum-signal  m2 by var(Q), var(T), var(C)
-  options            a soft Q, no T, a dust-bin, hardness as cosine, a walk with all edges
+  options            a soft Q, no T, a dust-bin, hardness as cosine, forms of the walk
   positives          precision and coverage of mined positives of given weights; trains nothing
   runtime            time of Sinkhorn and of the variances for one pair
 
