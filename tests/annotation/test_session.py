@@ -135,6 +135,21 @@ def test_a_run_that_was_stopped_goes_on_to_the_bit(new: New, video, tmp_path: Pa
     halted.close()
 
 
+def test_frames_that_are_wanted_alone(new: New, video) -> None:
+    part, whole = new("part"), new("whole")
+    for session in (part, whole):
+        session.label(2, video.ids[2])
+        session.label(11, 1, video.ids[11] == 1)
+    finish(whole)
+    for progress in part.propagate(frames=range(4, 6)):
+        assert progress.frame >= 2
+    stale = {f for _, frames in part.stale() for f in frames}
+    assert {4, 5}.isdisjoint(stale) and {0, 12} <= stale
+    np.testing.assert_array_equal(ids(part, 5), ids(whole, 5))
+    finish(part)
+    assert content(part)["shown"] == content(whole)["shown"]
+
+
 def test_absent_and_hidden_objects(new: New, video) -> None:
     session = new()
     session.label(0, video.ids[0])

@@ -124,15 +124,25 @@ def _one(frame: int) -> range:
     return range(frame, frame + 1)
 
 
-def reaches(found: Sequence[Piece]) -> dict[Source, int]:
-    """How many frames beyond its keyframe each pass must go."""
+def reaches(found: Sequence[Piece], frames: range | None = None) -> dict[Source, int]:
+    """How many frames beyond its keyframe each pass must go.
+
+    Args:
+        found: See `pieces`.
+        frames: Only these consecutive ones are wanted; all if None.
+    """
     wanted: dict[Source, int] = {}
     for piece in found:
-        for source in piece.sources:
-            far = piece.frames[-1] if source.direction > 0 else piece.frames[0]
+        own = piece.frames if frames is None else _common(piece.frames, frames)
+        for source in piece.sources if own else ():
+            far = own[-1] if source.direction > 0 else own[0]
             count = abs(far - source.keyframe)
             wanted[source] = max(wanted.get(source, 0), count)
     return wanted
+
+
+def _common(a: range, b: range) -> range:
+    return range(max(a.start, b.start), min(a.stop, b.stop))
 
 
 def piece_at(found: Sequence[Piece], frame: int) -> Piece:

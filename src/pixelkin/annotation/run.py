@@ -62,19 +62,20 @@ class Run:
         self._passes, self._display = passes, display
         self._done = 0
 
-    def steps(self, near: int = 0) -> Iterator[Progress]:
+    def steps(self, near: int = 0, frames: range | None = None) -> Iterator[Progress]:
         """Do what is missing; frames near one are done first.
 
         Args:
             near: Frame number.
+            frames: Consecutive ones that are wanted; all if None.
         """
         number = self._begin()
         status = "stopped"
         try:
             while True:
                 snapshot = self._snapshot()
-                yield from self._compute(snapshot, near)
-                if revision(self._store) == snapshot.revision and not self.jobs(snapshot):
+                yield from self._compute(snapshot, near, frames)
+                if revision(self._store) == snapshot.revision and not self.jobs(snapshot, frames):
                     break
             status = "done"
         finally:
@@ -90,13 +91,13 @@ class Run:
                 now(), "running", __version__, encoder, platform.platform(),
             )  # fmt: skip
 
-    def _compute(self, snapshot: Snapshot, near: int) -> Iterator[Progress]:
+    def _compute(self, snapshot: Snapshot, near: int, wanted: range | None) -> Iterator[Progress]:
         """Everything that one state of the labels asks for, or until they change."""
 
         def unchanged() -> bool:
             return revision(self._store) == snapshot.revision
 
-        jobs = sorted(self.jobs(snapshot), key=lambda job: abs(job.source.keyframe - near))
+        jobs = sorted(self.jobs(snapshot, wanted), key=lambda job: abs(job.source.keyframe - near))
         stale = {s: set(stale_frames(self._store, s)) for s in snapshot.segments}
         total = self._done + sum(job.units for job in jobs)
         for job in jobs:
@@ -122,17 +123,17 @@ class Run:
         self._display.show(snapshot, segment, frame)
         return True
 
-    def jobs(self, snapshot: Snapshot) -> list[Job]:
-        """What is missing, in groups that are computed together."""
+    def jobs(self, snapshot: Snapshot, frames: range | None = None) -> list[Job]:
+        """What is missing (for some frames), in groups that are computed together."""
         groups: dict[tuple[bool, Source, int], list[tuple[Layer, Pass, int]]] = {}
-        for i, source, inputs, frames in snapshot.wanted():
+        for i, source, inputs, count in snapshot.wanted(frames):
             found = self._passes.find(i, source, inputs)
-            if found.done < frames:
+            if found.done < count:
                 layer = snapshot.layer(i)
                 key = layer.is_map, source, found.done
-                groups.setdefault(key, []).append((layer, found, frames))
+                groups.setdefault(key, []).append((layer, found, count))
         # To the nearest end of all in a group; what goes farther is found next time.
         return [
-            Job(group[0][0], tuple(p for _, p, _ in group), min(frames for *_, frames in group))
+            Job(group[0][0], tuple(p for _, p, _ in group), min(count for *_, count in group))
             for group in groups.values()
         ]

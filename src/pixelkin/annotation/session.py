@@ -132,7 +132,7 @@ class Session(Labeller):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def propagate(self, *, near: int = 0) -> Iterator[Progress]:
+    def propagate(self, *, near: int = 0, frames: range | None = None) -> Iterator[Progress]:
         """Compute what is missing or stale, and nothing else.
 
         Close the iterator to stop; call again to go on, with the results of a run that was never
@@ -140,13 +140,15 @@ class Session(Labeller):
 
         Args:
             near: Frames near this one are done first.
+            frames: Consecutive ones that are wanted, and what leads to them; all if None.
 
         Raises:
             InputError: If another process computes, or the video or the encoder is not the one
                 that the session was made with.
         """
         with Lock(self.folder / RUNNING):
-            yield from Run(self._store, self.snapshot, self._passes, self._display).steps(near)
+            run = Run(self._store, self.snapshot, self._passes, self._display)
+            yield from run.steps(near, frames)
             upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
     def snapshot(self) -> Snapshot:

@@ -108,18 +108,22 @@ class Snapshot:
             self._inputs[i, source] = known
         return known
 
-    def wanted(self) -> Iterator[tuple[int, Source, str, int]]:
-        """The passes: object, source, inputs, and how many frames each must have."""
+    def wanted(self, frames: range | None = None) -> Iterator[tuple[int, Source, str, int]]:
+        """The passes: object, source, inputs, and how many frames each must have.
+
+        Args:
+            frames: Only for these consecutive ones; for all if None.
+        """
         for i, found in self.pieces.items():
-            for source, reach in reaches(found).items():
+            for source, reach in reaches(found, frames).items():
                 yield i, source, self.inputs(i, source), reach + 1
-        ground: dict[Source, int] = {}
-        for segment in self.segments:
-            if segment.ground is not None:
-                start, way = segment.ground
-                far = max(way * (f - start) for f in (segment.frames[0], segment.frames[-1]))
-                ground[segment.ground] = max(ground.get(segment.ground, 0), far)
-        for source, reach in ground.items():
+        ground = [
+            Piece(s.frames, *((k, None) if way > 0 else (None, k)))
+            for s in self.segments
+            if s.ground is not None
+            for k, way in (s.ground,)
+        ]
+        for source, reach in reaches(ground, frames).items():
             yield GROUND, source, self.inputs(GROUND, source), reach + 1
 
     def kept(self, i: int, source: Source) -> Pass | None:
