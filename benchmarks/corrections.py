@@ -56,7 +56,7 @@ def corrected(
 def _score(session: Session, frame: int, truth: np.ndarray) -> float:
     shown = session[frame].labels
     mask = shown[0].as_map().ids == 1 if shown else np.zeros_like(truth)
-    return (region_similarity(truth, mask) + boundary_f(truth, mask)) / 2
+    return float(region_similarity(truth, mask) + boundary_f(truth, mask)) / 2
 
 
 def main() -> None:
@@ -75,10 +75,8 @@ def main() -> None:
             )
             found[video.name] = {"J&F": scores, "labels": known, "hits": hits, "chance": chance}
             rows.append([video.name, *scores, ", ".join(map(str, known))])
-            show(
-                f"{video.name}", ["", *map(str, range(1, options.labels + 1)), "labels"], rows[-1:]
-            )
-    means = [float(np.mean(column)) for column in zip(*(f["J&F"] for f in found.values()), strict=False)]
+            print(video.name, *(f"{score:.1f}" for score in scores), known, flush=True)
+    means = np.mean([f["J&F"] for f in found.values()], axis=0).tolist()
     shares = [float(np.nanmean([f[key] for f in found.values()])) for key in ("hits", "chance")]
     rows += [["mean", *means, ""]]
     heads = ["J&F with so many labels", *map(str, range(1, options.labels + 1)), "frames labelled"]
