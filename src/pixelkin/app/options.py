@@ -14,11 +14,9 @@ MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
-class Common:
-    """Options of every command that carries labels."""
+class Rules:
+    """Options of every command that carries labels, whatever its weights are."""
 
-    weights: str = "default"
-    """default, random, lab, or a folder with weights.safetensors."""
     protocol: str | None = None
     """davis, youtube_vos, jhmdb or vip; by default davis, or what the benchmark prescribes."""
     threads: int | None = None
@@ -49,6 +47,14 @@ class Common:
         import torch
 
         torch.set_num_threads(self.threads)
+
+
+@dataclass(frozen=True)
+class Common(Rules):
+    """The same, and the weights."""
+
+    weights: str = "default"
+    """default, random, lab, or a folder with weights.safetensors."""
 
 
 @dataclass(frozen=True)
