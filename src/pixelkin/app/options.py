@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 
 
+def check_threads(threads: int | None) -> None:
+    """Raise InputError if a number of threads is out of range; None is all."""
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
+
+
 @dataclass(frozen=True)
 class Rules:
     """Options of every command that carries labels, whatever its weights are."""
@@ -40,10 +46,9 @@ class Rules:
         Raises:
             InputError: If the number is out of range.
         """
+        check_threads(self.threads)
         if self.threads is None:
             return
-        if not 1 <= self.threads <= MAX_THREADS:
-            raise InputError(f"--threads {self.threads}: must be from 1 to {MAX_THREADS}")
         import torch
 
         torch.set_num_threads(self.threads)

@@ -233,8 +233,8 @@ def similarity(given: Labels, found: Labels) -> float:
         found: Labels of the same kind and size.
     """
     if isinstance(given, PointLabels):
-        truth, guess = given.points, found.as_points().points
-        right = pck([np.stack([truth] * 2)], [np.stack([truth, guess])], (ALPHA,), strict=True)
+        truth, carried = given.points, found.as_points().points
+        right = pck([np.stack([truth] * 2)], [np.stack([truth, carried])], (ALPHA,), strict=True)
         return float(right.mean[0]) / 100
     ids, guess = given.as_map().ids, found.as_map().ids
     if not given.present:  # of a frame that shows none of them

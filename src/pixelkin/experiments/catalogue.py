@@ -240,4 +240,4 @@ EXPERIMENTS = {
         ),
     )
 }
-NAMES = (*EXPERIMENTS, "positives", "runtime")
+NAMES = (*EXPERIMENTS, "positives", "tuning", "runtime")
