@@ -31,7 +31,7 @@ from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.training.config import load_recipe
 from pixelkin.training.schema import plain
-from pixelkin.training.tuning import RECIPE, tune
+from pixelkin.training.tuning import RECIPE, choose, tune
 from pixelkin.types import InputError
 
 START = "default"  # the row of the weights as they are, and their name
@@ -178,7 +178,8 @@ class _Work:
                     raw = self.content["scores"].get(f"{row.name} {seed} {video.name}")
                     if raw is not None:
                         points = {int(n): Point(**p) for n, p in raw["points"].items()}
-                        known = Tuning(raw["step"], points, raw["seconds"])
+                        step = choose({n: p.told for n, p in points.items()})
+                        known = Tuning(step, points, raw["seconds"])
                         found[row.name, seed, video.name] = known
         return found
 
@@ -240,7 +241,7 @@ class _Work:
 
     def _keep(self, row: str, seed: int, video: DavisVideo, found: Tuning) -> None:
         points = {str(n): vars(p) for n, p in found.points.items()}
-        raw = {"step": found.step, "seconds": found.seconds, "points": points}
+        raw = {"seconds": found.seconds, "points": points}
         self.content["scores"][f"{row} {seed} {video.name}"] = raw
         write_json(self.file, self.content)
 

@@ -5,13 +5,14 @@
     ENC/training/                          its recipe and figures, as every training has them
 
 The training is `loop.train` by the recipe tune.yaml. It starts from an encoder and is anchored to
-it. Every few steps the averaged weights are scored without labels (`evaluation.mutual`); the best
-are taken, and where none are better than those it started from, these.
+it. Every few steps the averaged weights are scored without labels (`evaluation.mutual`): a brake.
+The last are taken whose score has not fallen, and where all have, those it started from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ RECIPE = Path(__file__).parent / "tune.yaml"
 TRAINING = "training"
 POINTS = "training/points"
 SCORED = 4  # videos that are looked at for the score
+FALL = 0.01  # of the score, that is no fall: gains of labels go with shares that stay as they are
 
 
 @dataclass(frozen=True)
@@ -187,12 +189,12 @@ class _Tuning:
         if result.encoder is None or not result.complete:
             raise KeyboardInterrupt
         scores = self._scores()
-        step = best(scores)
+        step = choose(scores)
         encoder = load_encoder(out / "points" / str(step)) if step else self.start
         self._write(encoder, step, scores)
         folder.note({"step": step, "scores": {str(n): x for n, x in scores.items()}})
-        for name in () if keep_points else sorted(self._spent()):
-            folder.remove(name)
+        if not keep_points:
+            self._clear()
         folder.finish()
         return _known(folder)
 
@@ -218,17 +220,27 @@ class _Tuning:
             self.folder.file(name)
         save_encoder(encoder, self.folder.folder)
 
-    def _spent(self) -> set[str]:
-        """What only an unfinished tuning needs."""
-        points = (self.folder.folder / POINTS).glob("*/*")
-        kept = {f"{POINTS}/{p.parent.name}/{p.name}" for p in points}
-        heavy = {f"{TRAINING}/{n}" for n in FILES if n.startswith(("checkpoint", "encoder"))}
-        return kept | heavy
+    def _clear(self) -> None:
+        """Remove what only an unfinished tuning needs."""
+        root = self.folder.folder
+        spent = {p.relative_to(root).as_posix() for p in (root / POINTS).glob("*/*")}
+        spent |= {f"{TRAINING}/{n}" for n in FILES if n.startswith(("checkpoint", "encoder"))}
+        for name in spent:
+            self.folder.remove(name)
+        for place in sorted({(root / n).parent for n in spent} - {root / TRAINING}, reverse=True):
+            with suppress(OSError):  # not empty: files of others are in it
+                place.rmdir()
+        with suppress(OSError):
+            (root / POINTS).rmdir()
 
 
-def best(scores: Mapping[int, float]) -> int:
-    """The step of the highest score; of equal ones the first."""
-    return max(sorted(scores), key=lambda step: scores[step])
+def choose(scores: Mapping[int, float]) -> int:
+    """The last step whose score has not fallen below the start's by more than `FALL` of it.
+
+    Args:
+        scores: By step, 0 for the start.
+    """
+    return max(step for step, score in scores.items() if score >= (1 - FALL) * scores[0])
 
 
 def _known(folder: RunFolder, *, reused: bool = False) -> Tuned:

@@ -19,10 +19,9 @@ DESCRIPTION = """
 Tune an encoder to the very video, without labels: about a minute of training on its frames.
 
 VIDEO is what propagate takes: a file, a folder of frames, or a quoted pattern. Nothing else is
-looked at. OUT is an encoder for every --weights. Stages of the training are compared without
-labels, by the share of cells that are each other's best match in two frames; the best is taken, and
-where none is better than the weights that it began with, these. A tuning that was interrupted goes
-on when the command is given again.
+looked at. OUT is an encoder for every --weights. Where the share of cells that are each other's
+best match in two frames falls, the weights that it began with are taken. A tuning that was
+interrupted goes on when the command is given again.
 
 Example:
   pixelkin tune video.mp4 --out tuned
@@ -46,7 +45,7 @@ def tune(
         videos: Video files, folders of frames, or quoted glob patterns, each one video.
         out: Folder for the encoder.
         weights: Where to start: default, random, or a folder with weights.safetensors.
-        steps: Of the training; 48 by default.
+        steps: Of the training; 24 by default; every 24 are a stage.
         seed: Of all random choices.
         threads: CPU threads; all by default.
         overwrite: Replace an encoder that was tuned to something else.
