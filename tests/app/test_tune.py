@@ -54,7 +54,7 @@ def test_results_of_other_weights_are_not_mixed(
 ) -> None:
     assert cli.main(PROPAGATE) == 0
     assert cli.main([*PROPAGATE, "--tune"]) == 2
-    assert "not tuned: --overwrite" in capsys.readouterr().err
+    assert "no weights that it was made with: --overwrite" in capsys.readouterr().err
     assert not Path("out/video-tuned").exists()  # refused before the work
     assert cli.main([*PROPAGATE, "--tune", "--overwrite"]) == 0
     assert cli.main(PROPAGATE) == 2

@@ -15,7 +15,8 @@ from pixelkin.evaluation.davis import load_split
 from pixelkin.evaluation.quick import score_encoder
 from pixelkin.experiments import tuning
 from pixelkin.experiments.scale import SCALES
-from pixelkin.experiments.tuning import ROWS, stages_of
+from pixelkin.experiments.tuned import ROWS
+from pixelkin.experiments.tuning import stages_of
 from pixelkin.models.encoder import load_encoder
 
 

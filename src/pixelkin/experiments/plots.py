@@ -64,7 +64,7 @@ def plot_differences(
         title: Over the picture.
         score: What the axis shows.
     """
-    figure = new_figure(9, 2.2 + 0.42 * len(names))
+    figure = new_figure(9, 2.8 + 0.42 * len(names))
     axes = figure.add_subplot()
     for i, (label, values) in enumerate(rows.items()):
         colour, shift = COLOURS[i % len(COLOURS)], 0.12 * (i - (len(rows) - 1) / 2)
@@ -80,7 +80,7 @@ def plot_differences(
     axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.3)
     if rows:
-        axes.legend(fontsize=8)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
     _save(figure, path)
 
 

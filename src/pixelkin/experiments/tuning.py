@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pixelkin import __version__
 from pixelkin.checks import check_same
@@ -25,6 +25,8 @@ from pixelkin.evaluation.quick import score_encoder
 from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale, load_scale
 from pixelkin.experiments.synthetic import make_davis
+from pixelkin.experiments.tuned import ROWS, START, Key, Point, Row, Tuning
+from pixelkin.experiments.tuning_report import write_report
 from pixelkin.files import write_json
 from pixelkin.locks import LOCK, Lock
 from pixelkin.models.encoder import Encoder, load_encoder
@@ -33,78 +35,6 @@ from pixelkin.training.config import load_recipe
 from pixelkin.training.schema import plain
 from pixelkin.training.tuning import RECIPE, choose, tune
 from pixelkin.types import InputError
-
-START = "default"  # the row of the weights as they are, and their name
-
-
-class Row(NamedTuple):
-    """A way of tuning: the share of each objective in the batch; the anchor has the rest."""
-
-    name: str
-    label: str
-    known: float = 0.0
-    mined: float = 0.0
-    level: str = "qtc"
-
-
-ROWS = (
-    Row(START, "weights in the package"),
-    Row("both", "known geometry and mined (Q+T+C)", 0.375, 0.375),
-    Row("known", "known geometry", 0.75),
-    Row("mined", "mined (Q+T+C)", 0.0, 0.75),
-    Row("argmax", "known geometry and mined (argmax)", 0.375, 0.375, "argmax"),
-    Row("unanchored", "known geometry and mined (Q+T+C), no anchor", 0.5, 0.5),
-)
-
-
-@dataclass(frozen=True)
-class Point:
-    """Weights of one step, scored with labels and without; fractions.
-
-    Attributes:
-        j: Mean J over the scored frames.
-        f: Mean F.
-        last: Mean J over the last quarter of them.
-        told: The score without labels, by which weights are chosen.
-    """
-
-    j: float
-    f: float
-    last: float
-    told: float
-
-    @property
-    def jf(self) -> float:
-        """J&F in percent."""
-        return 50 * (self.j + self.f)
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """One row, seed and sequence.
-
-    Attributes:
-        step: The step that was chosen without labels.
-        points: By step; 0 is the start.
-        seconds: Processor seconds of the tuning, its own scores included.
-    """
-
-    step: int
-    points: Mapping[int, Point]
-    seconds: float
-
-    @property
-    def chosen(self) -> Point:
-        """What a user would have got."""
-        return self.points[self.step]
-
-    @property
-    def last(self) -> Point:
-        """What there would be without the choice."""
-        return self.points[max(self.points)]
-
-
-Key = tuple[str, int, str]  # row, seed, sequence
 
 
 def run_tuning(
@@ -138,8 +68,6 @@ def run_tuning(
     Raises:
         InputError: If there is no such scale or data set, or OUT/tuning has other settings.
     """
-    from pixelkin.experiments.tuning_report import write_report
-
     size, folder = load_scale(scale, tuple(seeds)), Path(out).absolute() / "tuning"
     if davis is None:
         if not size.synthetic:

@@ -17,7 +17,7 @@ from pixelkin.experiments.runs import Tell
 from pixelkin.experiments.scale import Scale
 from pixelkin.experiments.statistics import Difference, difference, spread
 from pixelkin.experiments.table import percent
-from pixelkin.experiments.tuning import ROWS, START, Key, Point, Row, Tuning
+from pixelkin.experiments.tuned import ROWS, START, Key, Point, Row, Tuning
 from pixelkin.files import write_text
 from pixelkin.types import InputError
 

@@ -104,8 +104,8 @@ def tuned(video: str, out: Path, common: Faster) -> str:
     folder = out.with_name(f"{out.name}-tuned")
     if (out / "run.json").exists() and not folder.exists() and not common.overwrite:
         raise InputError(
-            f"{out} holds a run whose weights were not tuned: --overwrite replaces it, or choose "
-            "another folder"
+            f"{out} holds a run, but {folder} no weights that it was made with: --overwrite "
+            "replaces it, or choose another folder"
         )
     done = tune(
         [video],
