@@ -13,7 +13,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
-    "tune": ("tune", "tune an encoder to the very video, without labels, in a minute or two"),
+    "tune": ("tune", "tune an encoder to the very video, without labels, in a minute"),
     "compare": ("compare", "which weights are better on this video, from one labelled frame"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "data": ("data", "pack videos' frames into one small file to train from"),
