@@ -68,8 +68,8 @@ def test_a_frozen_network_returns_perfectly_and_is_found_out(
 
 
 def test_a_label_that_is_lost_does_not_come_back(video: VideoReader) -> None:
-    """After 13 frames the square has left the picture: blank frames follow."""
-    blank = Labels.from_mask(ids_of(0))
+    """Features of every frame point elsewhere, so that nothing finds back."""
+    labels = Labels.from_mask(ids_of(0))
 
     class Blind(Frozen):
         seen = 0
@@ -77,9 +77,9 @@ def test_a_label_that_is_lost_does_not_come_back(video: VideoReader) -> None:
         def forward(self, rgb: Tensor) -> Tensor:
             features = super().forward(rgb)
             self.seen += 1
-            return features.roll(self.seen, dims=3)  # every frame points elsewhere
+            return features.roll(self.seen, dims=3)
 
-    found = compare(video, {0: blank}, {"blind": Blind(EncoderConfig(network="lab"))})
+    found = compare(video, {0: labels}, {"blind": Blind(EncoderConfig(network="lab"))})
     assert min(found.scores["blind"].cycle.values()) < 0.5
 
 
