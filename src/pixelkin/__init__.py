@@ -45,6 +45,7 @@ _PUBLIC = {
     "read_mask": "pixelkin.formats.mask_png",
     "save_annotations": "pixelkin.formats.registry",
     "save_encoder": "pixelkin.models.encoder",
+    "tune": "pixelkin.training.tuning",
     "write_mask": "pixelkin.formats.mask_png",
 }
 
@@ -62,6 +63,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC
     from pixelkin.propagation.propagator import Propagator as Propagator
     from pixelkin.propagation.protocol import Protocol as Protocol
     from pixelkin.propagation.run import propagate_to_folder as propagate_to_folder
+    from pixelkin.training.tuning import tune as tune
     from pixelkin.types import Annotations as Annotations
     from pixelkin.types import InputError as InputError
     from pixelkin.types import Labels as Labels

@@ -40,6 +40,15 @@ def test_run_and_name_do_not_change_the_weights(recipe_file: Path) -> None:
     assert load_recipe(recipe_file, {"seed": 1}).fingerprint() != first
 
 
+def test_kept_statistics_are_those_of_some_weights(recipe_file: Path) -> None:
+    plain = load_recipe(recipe_file).fingerprint()
+    assert "batch_norm" not in plain  # as recipes were known before there was a choice
+    with pytest.raises(InputError, match="batch_norm: kept needs an init"):
+        load_recipe(recipe_file, {"batch_norm": "kept"})
+    kept = load_recipe(recipe_file, {"batch_norm": "kept", "init": "default"}).fingerprint()
+    assert kept["batch_norm"] == "kept"
+
+
 def test_overrides_go_by_dotted_path(recipe_file: Path) -> None:
     changes = {
         "optimiser.learning_rate": "3e-4",

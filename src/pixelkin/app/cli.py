@@ -14,6 +14,8 @@ COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "session": ("session", "label, carry on, correct and export, step by step"),
+    "tune": ("tune", "tune an encoder to the very video, without labels, in a minute"),
+    "compare": ("compare", "which weights are better on this video, from one labelled frame"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "data": ("data", "pack videos' frames into one small file to train from"),
     "evaluate": (
@@ -24,7 +26,7 @@ COMMANDS = {
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
 
-RESUMABLE = ("propagate", "session", "train", "experiment")
+RESUMABLE = ("propagate", "session", "tune", "train", "experiment")
 
 USAGE = """usage: pixelkin COMMAND [options]
 

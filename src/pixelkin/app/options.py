@@ -13,27 +13,29 @@ if TYPE_CHECKING:
 MAX_THREADS = 1024
 
 
+def check_threads(threads: int | None) -> None:
+    """Raise InputError if a number of threads is out of range; None is all."""
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
+
+
 def use_threads(threads: int | None) -> None:
     """Have torch compute on so many threads; on all if None.
 
     Raises:
         InputError: If the number is out of range.
     """
-    if threads is None:
-        return
-    if not 1 <= threads <= MAX_THREADS:
-        raise InputError(f"--threads {threads}: must be from 1 to {MAX_THREADS}")
-    import torch
+    check_threads(threads)
+    if threads is not None:
+        import torch
 
-    torch.set_num_threads(threads)
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
-class Common:
-    """Options of every command that carries labels."""
+class Rules:
+    """Options of every command that carries labels, whatever its weights are."""
 
-    weights: str = "default"
-    """default, random, lab, or a folder with weights.safetensors."""
     protocol: str | None = None
     """davis, youtube_vos, youtube_vos_centred, jhmdb, vip; by default davis or the benchmark's."""
     threads: int | None = None
@@ -58,6 +60,14 @@ class Common:
             InputError: If the number is out of range.
         """
         use_threads(self.threads)
+
+
+@dataclass(frozen=True)
+class Common(Rules):
+    """The same, and the weights."""
+
+    weights: str = "default"
+    """default, random, lab, or a folder with weights.safetensors."""
 
 
 @dataclass(frozen=True)

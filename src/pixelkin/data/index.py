@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixelkin.data.packed import is_pack, open_pack
-from pixelkin.files import write_text
+from pixelkin.files import stamp, write_text
 from pixelkin.types import InputError
 from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
 from pixelkin.video.reader import open_video
@@ -101,6 +101,20 @@ def index_videos(
             "or with folders of images, or packs of frames"
         )
     return found
+
+
+def source_of(video: str | Path) -> Source:
+    """One video as `open_video` takes it, a pattern among them; nothing is searched.
+
+    Raises:
+        InputError: If it cannot be opened.
+    """
+    reader = open_video(video)
+    path = Path(video).expanduser().absolute()
+    content = stamp(reader.paths)
+    size = sum(file.stat().st_size for file in reader.paths)
+    facts = len(reader), reader.info.height, reader.info.width
+    return Source(str(path), path.name, f"{size}-{content}", *facts)
 
 
 def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:

@@ -271,4 +271,4 @@ EXPERIMENTS = {
         ),
     )
 }
-NAMES = (*EXPERIMENTS, "positives", "runtime")
+NAMES = (*EXPERIMENTS, "positives", "tuning", "runtime")

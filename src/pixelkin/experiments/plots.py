@@ -47,6 +47,43 @@ def plot_rows(path: Path, lines: Sequence[Line], control: str, *, title: str, sc
     _save(figure, path)
 
 
+def plot_differences(
+    path: Path,
+    names: Sequence[str],
+    rows: Mapping[str, Sequence[float]],
+    *,
+    title: str,
+    score: str,
+) -> None:
+    """A sequence a line, and of each row of a table a dot there; their means below.
+
+    Args:
+        path: PNG file.
+        names: Of the sequences.
+        rows: Differences by label, one for each sequence.
+        title: Over the picture.
+        score: What the axis shows.
+    """
+    figure = new_figure(9, 2.8 + 0.42 * len(names))
+    axes = figure.add_subplot()
+    for i, (label, values) in enumerate(rows.items()):
+        colour, shift = COLOURS[i % len(COLOURS)], 0.12 * (i - (len(rows) - 1) / 2)
+        places = [y + shift for y in range(len(names))]
+        axes.plot(values, places, "o", color=colour, ms=5, label=label)
+        mean = sum(values) / len(values)
+        axes.plot(mean, len(names) + 0.3 + shift, "s", color=colour, ms=6)
+    axes.axvline(0, color="black", lw=1)
+    axes.axhline(len(names) - 0.5, color="black", lw=0.5)
+    axes.set_yticks([*range(len(names)), len(names) + 0.3], [*names, "mean"])
+    axes.set_ylim(len(names) + 0.9, -0.6)
+    axes.set_xlabel(score)
+    axes.set_title(title, fontsize=11)
+    axes.grid(alpha=0.3)
+    if rows:
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    _save(figure, path)
+
+
 def plot_curves(
     path: Path, curves: Mapping[str, Sequence[tuple[int, Spread]]], *, title: str, score: str
 ) -> None:

@@ -190,5 +190,5 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
                 raise InputError(f"{path} is damaged: choose another folder") from error
             check_same(out, known, {k: v for k, v in head.items() if k in known} | settings)
         else:
-            check_empty(out, (path.name, "synthetic", "runtime", "positives"))
+            check_empty(out, (path.name, "synthetic", "runtime", "positives", "tuning"))
             write_json(path, head | settings)

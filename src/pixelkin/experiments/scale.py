@@ -80,6 +80,8 @@ class Scale:
         cells: Sides of the grids of cells whose mining is timed.
         repeats: Measurements of each time.
         pairs: Pairs of views of each kind whose positives are counted.
+        tuning: Settings of the recipe of `pixelkin tune`, by dotted path, where the experiment
+            `tuning` has others.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Scale:
     cells: tuple[int, ...] = (16, 24, 32, 64)
     repeats: int = 7
     pairs: int = 32
+    tuning: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("phases", "seeds", "cells"):
@@ -122,7 +125,7 @@ class Scale:
 
     def identity(self) -> dict[str, Any]:
         """What may not change while an experiment goes on."""
-        free = ("about", "seeds", "native", "cells", "repeats", "pairs")
+        free = ("about", "seeds", "native", "cells", "repeats", "pairs", "tuning")
         kept: dict[str, Any] = {k: v for k, v in plain(self).items() if k not in free}
         kept["recipe"].pop("run", None)
         return kept

@@ -177,6 +177,9 @@ class Recipe:
             training begins on a device that is faster with it: processors with AMX or AVX512_BF16,
             GPUs from Ampere on.
         init: Encoder to start from (a name or folder for `load_encoder`), or null.
+        batch_norm: "measured": every batch is normalised by its own statistics, and those of whole
+            frames are measured in the end; "kept": by those of the weights that the training starts
+            from, which stay as they are.
         ema: Decay of the averaged weights, which are the ones that are shipped.
         network: The encoder's configuration.
         data: Which frames are seen.
@@ -194,6 +197,7 @@ class Recipe:
     size: int = 128
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
     init: str | None = None
+    batch_norm: Literal["measured", "kept"] = "measured"
     ema: float = 0.999
     network: EncoderConfig = field(default_factory=EncoderConfig)
     data: ClipSettings = field(default_factory=ClipSettings)
@@ -207,6 +211,8 @@ class Recipe:
         _check("seed", self.seed, least=0)
         _check("ema", self.ema, least=0, below=1)
         _check_sum("stages", [s.share for s in self.stages])
+        if self.batch_norm == "kept" and self.init is None:
+            raise SettingError("batch_norm", "kept needs an init, whose statistics are kept")
         if self.network.network != "resnet18":
             raise SettingError(
                 "network.network", f"{self.network.network!r} has no weights to train"
@@ -256,6 +262,8 @@ class Recipe:
         """
         settings: dict[str, Any] = plain(self)
         del settings["run"], settings["name"]
+        if self.batch_norm == "measured":
+            del settings["batch_norm"]
         if settings["data"]["rendering"] == "single":
             del settings["data"]["rendering"]
         return settings

@@ -31,23 +31,26 @@ class Feed:
 
     Args:
         recipe: The recipe.
-        data: Folders of videos, packs.
+        data: Folders of videos, packs; and single videos, see `source_of`.
         processes: This process among those of the training.
 
     Raises:
         InputError: If there are no videos, or frames cannot be held where the recipe wants them.
     """
 
-    def __init__(self, recipe: Recipe, data: Sequence[str | Path], processes: Processes) -> None:
+    def __init__(
+        self, recipe: Recipe, data: Sequence[str | Path | Source], processes: Processes
+    ) -> None:
         self.recipe, self.processes = recipe, processes
         run = recipe.run
         store = cache_folder() / "clips" if run.store is None else Path(run.store)
         index = (store if run.store != "" else cache_folder()) / "index.json"
         with processes.main_first():
             progress = Count("looking at the videos") if processes.is_main else None
-            self.sources: list[Source] = index_videos(
-                data, index, exclude=recipe.data.exclude, progress=progress
-            )
+            self.sources = [one for one in data if isinstance(one, Source)]
+            if roots := [one for one in data if not isinstance(one, Source)]:
+                exclude = recipe.data.exclude
+                self.sources += index_videos(roots, index, exclude=exclude, progress=progress)
         self.dataset = ClipDataset(
             self.sources,
             recipe.data,

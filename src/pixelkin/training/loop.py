@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import digest, digest_of_files
+from pixelkin.data.index import Source, digest, digest_of_files
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
 from pixelkin.run_folder import RunFolder
@@ -81,7 +81,7 @@ class TrainingResult:
 
 def train(
     recipe: str | Path | Recipe,
-    data: Sequence[str | Path],
+    data: Sequence[str | Path | Source],
     out: str | Path,
     *,
     resume: bool = True,
@@ -94,7 +94,8 @@ def train(
 
     Args:
         recipe: YAML file, or a recipe.
-        data: Folders of videos and folders of frames, searched recursively, and packs.
+        data: Folders of videos and folders of frames, searched recursively, and packs; and single
+            videos, see `source_of`.
         out: Folder for everything that is written; made if missing.
         resume: Go on from the checkpoint in `out`, if there is one; otherwise that is an error.
         overrides: Settings that replace the file's, by dotted path.
@@ -125,7 +126,7 @@ class _Training:
     def __init__(
         self,
         recipe: Recipe,
-        data: Sequence[str | Path],
+        data: Sequence[str | Path | Source],
         folder: RunFolder,
         resume: bool,
         processes: Processes,
@@ -244,13 +245,14 @@ class _Training:
         return limit is not None and time.monotonic() - begun > 60 * limit
 
     def _measured(self, *, average: bool, most: int | None = None) -> Encoder:
-        """A copy of the encoder with batch-norm statistics of whole frames, as it is exported."""
-        if self._frames is None:
-            count = self.recipe.run.batch_norm_frames
-            self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
+        """A copy of the encoder as it is exported: its batch-norm measured, or kept."""
         encoder = self.trainer.copy(average=average)
-        with self.trainer.autocast():
-            measure_batch_norm(encoder, self._frames[:most])
+        if self.recipe.batch_norm == "measured":
+            if self._frames is None:
+                count = self.recipe.run.batch_norm_frames
+                self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
+            with self.trainer.autocast():
+                measure_batch_norm(encoder, self._frames[:most])
         encoder.cpu()  # where whatever uses it has its labels
         meta = {**self.recipe.network.meta, "training": self._facts()}
         encoder.config = replace(encoder.config, meta=meta)

@@ -24,7 +24,7 @@ from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
 from pixelkin.training.plan import MicroBatch, Plan
 from pixelkin.training.resources import trains_in_bfloat16
-from pixelkin.training.weights import parameter_groups, update_average
+from pixelkin.training.weights import keep_batch_norm, parameter_groups, update_average
 from pixelkin.types import InputError
 
 
@@ -45,6 +45,8 @@ class Trainer:
             self.precision = "bfloat16" if trains_in_bfloat16(processes.device) else "float32"
         self.average = _on_device(initial_encoder(recipe), processes.device).requires_grad_(False)
         self.encoder = _on_device(initial_encoder(recipe), processes.device).train()
+        if recipe.batch_norm == "kept":
+            keep_batch_norm(self.encoder)
         # Objectives normalise features themselves, and take them in the network's precision.
         self.encoder.config = replace(recipe.network, temperature=None)
         self.network = processes.wrap(self.encoder)

@@ -33,6 +33,13 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
     ]
 
 
+def keep_batch_norm(network: nn.Module) -> None:
+    """Have batch-norm use the statistics that it has, and change them no more."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eval()
+
+
 @torch.no_grad()
 def measure_batch_norm(
     encoder: Encoder, frames: Sequence[NDArray[np.uint8]], *, batch: int = 8

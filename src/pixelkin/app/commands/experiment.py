@@ -20,6 +20,7 @@ Name = Literal[
     "curriculum-signal",
     "options",
     "positives",
+    "tuning",
     "runtime",
 ]
 NAMES = get_args(Name)
@@ -34,6 +35,7 @@ report.md, results.csv, plot.png.
   curriculum-signal  m2 by var(Q), var(T), var(C)
   options            a soft Q, no T, a dust-bin, hardness as cosine, forms of the walk
   positives          precision and coverage of mined positives of given weights; trains nothing
+  tuning             weights tuned to each video of --davis, and scored on it
   runtime            time of Sinkhorn and of the variances for one pair
 
 The report is renewed after every run. The same command goes on after an interruption, whatever the
@@ -79,10 +81,28 @@ def experiment(
     command = _command(name, scale, data, davis, out, sequences, rows, seeds, weights, judges)
     if (weights or judges) and name != "positives":
         raise InputError(f"--weights and --judges are for positives: {name} trains its own")
+    if minutes is not None and minutes <= 0:
+        raise InputError(f"--minutes {minutes:g}: must be more than 0")
     if name == "runtime":
         from pixelkin.experiments.runtime import run_runtime
 
         report = run_runtime(out, scale=scale, command=command, tell=say)
+    elif name == "tuning":
+        from pixelkin.experiments.tuning import run_tuning
+
+        if data:
+            raise InputError("--data: tuning trains on the sequences of --davis alone")
+        report = run_tuning(
+            out,
+            scale=scale,
+            davis=davis,
+            sequences=tuple(sequences),
+            seeds=seeds,
+            minutes=minutes,
+            report_only=report_only,
+            command=command,
+            tell=say,
+        )
     elif name == "positives":
         from pixelkin.experiments.positives import run_positives
 
@@ -98,8 +118,6 @@ def experiment(
     else:
         from pixelkin.experiments.runner import run_experiment
 
-        if minutes is not None and minutes <= 0:
-            raise InputError(f"--minutes {minutes:g}: must be more than 0")
         report = run_experiment(
             name,
             out,

@@ -27,6 +27,7 @@ overlay.mp4 with --overlay. A run that was interrupted goes on when the command 
 
 Example:
   pixelkin propagate video.mp4 --labels first_frame.png --out out/video --overlay
+  pixelkin propagate video.mp4 --labels first_frame.png --out out/tuned --tune
   pixelkin propagate frames/ --labels 0=a.png 40=b.png --out out/two_keyframes
   pixelkin propagate --list jobs.csv --out results      # many videos: see --list x --help
 """
@@ -39,6 +40,7 @@ def propagate(
     out: Path,
     common: Faster,
     overlay: bool = False,
+    tune: bool = False,
 ) -> None:
     """Carry labels through a video.
 
@@ -48,6 +50,8 @@ def propagate(
         out: Folder for the results.
         common: How to carry them.
         overlay: Also write overlay.mp4.
+        tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
+            take what is there from before.
     """
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.run import propagate_to_folder
@@ -58,7 +62,8 @@ def propagate(
     reader = open_video(video)
     annotations = read_labels(labels, reader.info)
     say(f"labels: {_frames_of(annotations)}")
-    encoder = load_encoder(common.weights)
+    weights = tuned(video, out, common) if tune else common.weights
+    encoder = load_encoder(weights)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
         run = propagate_to_folder(
@@ -86,6 +91,32 @@ def propagate(
         name = reader.info.name(index)
         named = "" if name is None else f" ({name})"
         say(f"lowest confidence {confidence:.2f} in frame {index}{named}: look there first")
+
+
+def tuned(video: str, out: Path, common: Faster) -> str:
+    """Weights tuned to the video, beside the results.
+
+    Raises:
+        InputError: As `pixelkin.tune`, or if `out` holds a run of other weights, before any work.
+    """
+    from pixelkin.app.commands.tune import tell
+    from pixelkin.training.tuning import tune
+
+    folder = out.with_name(f"{out.name}-tuned")
+    if (out / "run.json").exists() and not folder.exists() and not common.overwrite:
+        raise InputError(
+            f"{out} holds a run, but {folder} no weights that it was made with: --overwrite "
+            "replaces it, or choose another folder"
+        )
+    done = tune(
+        [video],
+        folder,
+        weights=common.weights,
+        threads=common.threads,
+        overwrite=common.overwrite,
+    )
+    tell(done)
+    return str(done.folder)
 
 
 def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:

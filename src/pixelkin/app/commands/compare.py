@@ -1,0 +1,74 @@
+"""pixelkin compare: which weights are better on a video of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.commands.propagate import read_labels
+from pixelkin.app.console import progress_bar, say, show_table
+from pixelkin.app.options import Rules
+from pixelkin.files import check_writable, write_json
+
+DESCRIPTION = """
+Say which weights are better on a video, from one labelled frame.
+
+Its labels are carried 5, 10, 20 and 40 frames on and back again: "cycle" is J (of keypoints: PCK)
+of what comes back. Where more frames are labelled, the labels carried to each are compared with its
+own: that is a truth, a cycle is none. "moved" guards it: labels carried to a moved copy of the same
+frame; weights that leave labels where they are return perfectly, but fail there.
+
+Example:
+  pixelkin compare video.mp4 --labels first_frame.png --weights default tuned
+"""
+
+
+def compare(
+    video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")],
+    /,
+    labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")],
+    weights: tuple[str, ...],
+    common: Rules,
+    distances: tuple[int, ...] = (5, 10, 20, 40),
+    short_side: int | None = None,
+    json: Path | None = None,
+) -> None:
+    """Compare weights.
+
+    Args:
+        video: Video file, folder of frames, or quoted glob pattern; comes before the options.
+        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        weights: Two or more of default, random, lab, and folders with weights.safetensors.
+        common: How to carry labels.
+        distances: Frames from the first labelled one to where its labels turn back.
+        short_side: Work at this short side in pixels: faster, coarser.
+        json: Write the figures to this file.
+    """
+    from pixelkin.evaluation.compare import compare
+    from pixelkin.video.reader import open_video
+
+    check_writable(json, overwrite=common.overwrite)
+    common.use_threads()
+    rules = common.rules()
+    if short_side is not None:
+        rules = dataclasses.replace(rules, short_side=short_side)
+    reader = open_video(video)
+    annotations = read_labels(labels, reader.info)
+    with progress_bar("carrying") as progress:
+        found = compare(
+            reader, annotations, weights, distances=distances, protocol=rules, progress=progress
+        )
+    say(f"{found.measure} in percent, labels of frame {found.frame}, protocol {rules.name}")
+    show_table(found.rows(), columns=found.columns)
+    if json is not None:
+        write_json(json, {"protocol": dataclasses.asdict(rules), **found.to_json()})
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    call(compare, "compare", arguments, DESCRIPTION)
