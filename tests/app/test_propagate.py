@@ -70,11 +70,49 @@ def test_labels_find_their_frame(work: Path) -> None:
         assert np.array_equal(read_ids(work / out / "masks/00002.png"), ids)
 
 
+def test_a_number_is_a_frames_own_and_a_position_is_said_to_be_one(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for t in range(FRAMES):
+        Path(f"frames/{t:05d}.png").rename(f"frames/shot_{10 * t + 10}.png")
+    shutil.copy("mask.png", "shot_30_mask.png")
+    for label, frame in (("10=mask.png", 0), ("#3=mask.png", 3), ("shot_30_mask.png", 2)):
+        out = f"out{frame}"
+        assert propagate("frames", "--labels", label, "--out", out) == 0
+        name = f"shot_{10 * frame + 10}"
+        assert f"for {name} (position {frame}, counted from 0)" in capsys.readouterr().out
+        passes = json.loads(Path(out, "run.json").read_text())["progress"]["passes"]
+        assert {p["keyframe"] for p in passes} == {frame}
+        assert json.loads(Path(out, f"frames/{name}.json").read_text())["origin"] == "given"
+
+
+def test_smoothed_edges_are_snapped_where_asked(work: Path) -> None:
+    arguments = ("frames", "--labels", "smooth.png", "--out", "out")
+    assert propagate(*arguments) == 2
+    assert propagate(*arguments, "--snap") == 0
+    snapped = read_ids(work / "out/masks/00000.png")
+    assert np.array_equal(snapped == 1, np.asarray(Image.open("smooth.png")) > 127)
+
+
+def test_masks_of_one_object_each_are_given_together(work: Path) -> None:
+    Path("objects").mkdir()
+    mask = np.asarray(Image.open("mask.png"))
+    for name, half in (("left", np.s_[:, 16:]), ("right", np.s_[:, :16])):
+        cut = mask.copy()
+        cut[half] = 0
+        Image.fromarray(cut).save(f"objects/{name}.png")
+    assert propagate("frames", "--labels", "objects", "--out", "out") == 0
+    ids = read_ids(work / "out/masks/00000.png")
+    assert set(np.unique(ids[mask > 0])) == {1, 2} and not ids[mask == 0].any()
+    objects = json.loads((work / "out/frames/00005.json").read_text())["objects"]
+    assert [(o["id"], o["name"]) for o in objects] == [(1, "left"), (2, "right")]
+
+
 BAD = [
     (("missing.mp4", "--labels", "mask.png"), "no such file or folder: missing.mp4"),
     (("", "--labels", "mask.png"), "an argument is empty"),
     (("frames", "--labels", "mask.png", "--labels", "3=mask.png"), "--labels is given twice"),
-    (("frames", "--labels", "1.5=mask.png"), "1.5=mask.png; labels of a frame are NUMBER=FILE"),
+    (("frames", "--labels", "1.5=mask.png"), "no frame is named 1.5 (00000 to 00005)"),
     (("nothing", "--labels", "mask.png"), "nothing"),
     (("broken.mp4", "--labels", "mask.png"), "broken.mp4"),
     (("mask.jpg/*.png", "--labels", "mask.png"), "mask.jpg"),
@@ -87,7 +125,13 @@ BAD = [
     (("video.mp4", "--labels", "photo.png"), "photo.png"),
     (("video.mp4", "--labels", "text.json"), "text.json"),
     (("video.mp4", "--labels", "99=mask.png"), "frame 99, but the video has frames 0 to 5"),
-    (("video.mp4", "--labels", "mask.png", "0=mask.png"), "frame 0 has labels already"),
+    (("video.mp4", "--labels", "mask.png", "0=mask.png"), "a mask of its object already"),
+    (("frames", "--labels", "0=missing.png"), "0=missing.png; labels of a frame are FRAME=FILE"),
+    (("frames", "--labels", "99=mask.png"), "no frame is named 99 (00000 to 00005)"),
+    (("frames", "--labels", "#99=mask.png"), "frame 99, but the video has frames 0 to 5"),
+    (("frames", "--labels", "frame_9.png"), "frame_9.png fits no frame of the video"),
+    (("frames", "--labels", "2_or_3.png"), "2_or_3.png fits 2 frames"),
+    (("video.mp4", "--labels", "frame_9.png"), "frame_9.png fits no frame of the video"),
     (("video.mp4", "--labels", "mask.png", "2=points.json"), "give one kind"),
     (("video.mp4", "--labels", "mask.png", "--protocol", "best"), "no protocol 'best'"),
     (("video.mp4", "--labels", "mask.png", "--threads", "0"), "--threads 0"),
@@ -206,7 +250,9 @@ def test_a_folder_with_what_desktops_leave_counts_as_empty(work: Path) -> None:
 def test_what_labels_which_frame_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert propagate("frames", "--labels", "mask.png", "3=mask.png", "--out", "out") == 0
     shown = capsys.readouterr().out
-    assert "labels: mask.png for 2 frames" in shown and "(00004): look there first" in shown
+    assert "labels: mask.png for frame 0 (00000), the first: no number in the name" in shown
+    assert "labels: mask.png for frame 3 (00003)\n" in shown
+    assert "frame 4 (00004): look there first" in shown
     assert propagate("frames", "--labels", "out/masks/00003.png", "--out", "own") == 0
     assert "labels: out/masks/00003.png for frame 3" in capsys.readouterr().out
 

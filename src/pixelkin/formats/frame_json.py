@@ -85,10 +85,18 @@ def sniff(path: Path) -> bool:
     return isinstance(content, dict) and {"frame", "objects", "origin"} <= content.keys()
 
 
-def load(path: Path, video: VideoInfo) -> Annotations:  # noqa: ARG001
-    """A run's own result, of the frame that it names, as labels."""
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """A run's own result as labels: of the frame of its name, else of its number.
+
+    Raises:
+        InputError: If it is missing or not of this form, or the video has no such frame.
+    """
     prediction = _load(path)
-    return Annotations.of({prediction.index: prediction.labels}, str(path))
+    known = None if prediction.name is None else video.number(prediction.name)
+    if known is None and prediction.name is not None and video.names is not None:
+        raise InputError(f"{path} is of frame {prediction.name}, which the video does not have")
+    number = prediction.index if known is None else known
+    return Annotations.of({number: prediction.labels}, str(path))
 
 
 def _content(prediction: Prediction) -> dict[str, Any]:

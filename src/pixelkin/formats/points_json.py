@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import write_json
+from pixelkin.formats.frame_names import frame_of
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -123,8 +124,11 @@ def sniff(path: Path) -> bool:
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
-    """The points of the frame that has the file's name, else of frame 0; see `load_points`."""
-    return Annotations.of({video.number(path.stem) or 0: load_points(path)}, str(path))
+    """The points of the frame that the file's name means, of frame 0 if it has no number.
+
+    See `frame_names.frame_of` and `load_points`.
+    """
+    return Annotations.of({frame_of(path, video) or 0: load_points(path)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:
