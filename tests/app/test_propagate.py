@@ -108,6 +108,56 @@ def test_masks_of_one_object_each_are_given_together(work: Path) -> None:
     assert [(o["id"], o["name"]) for o in objects] == [(1, "left"), (2, "right")]
 
 
+def test_a_correction_of_one_object_keeps_the_others_unless_told(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, fix = np.zeros((2, HEIGHT, WIDTH), np.uint8)
+    first[12:36, 4:16], first[12:36, 16:28], first[40:46, 50:70] = 1, 2, 3
+    fix[12:36, 28:40] = 2
+    Image.fromarray(first).save("first.png")
+    Image.fromarray(fix).save("fix.png")
+    command = ("frames", "--labels", "0=first.png", "3=fix.png")
+    assert propagate(*command, "--out", "kept") == 0
+    said = "objects 1, 3 go on over frame 3 (00003) from earlier labels; --replace ends"
+    assert said in capsys.readouterr().out
+    assert propagate(*command, "--out", "ended", "--replace") == 0
+    assert "go on" not in capsys.readouterr().out
+    for t in (3, 5):
+        assert set(np.unique(read_ids(Path(f"kept/masks/{t:05d}.png")))) == {0, 1, 2, 3}
+        assert set(np.unique(read_ids(Path(f"ended/masks/{t:05d}.png")))) == {0, 2}
+    again = ("--labels", "0=kept/masks/00000.png", "kept/masks/00003.png")
+    assert propagate("frames", *again, "--out", "own") == 0
+    assert np.array_equal(*(read_ids(Path(f"{o}/masks/00003.png")) for o in ("kept", "own")))
+
+
+def test_a_correction_of_one_keypoint_keeps_the_others(work: Path) -> None:
+    points = [{"name": n, "x": x, "y": 20} for n, x in (("nose", 10), ("tail", 20))]
+    content = {"kind": "keypoints", "size": [HEIGHT, WIDTH]}
+    Path("both.json").write_text(json.dumps({**content, "points": points}))
+    assert propagate("frames", "--labels", "both.json", "--out", "first") == 0
+    corrected = json.loads(Path("first/frames/00003.json").read_text())
+    for entry in corrected["objects"]:
+        if entry["name"] == "tail":
+            entry.update(x=33, y=21)
+        else:
+            entry.update(x=None, y=None)
+    Path("first/frames/00003.json").write_text(json.dumps(corrected))
+    labels = ("0=both.json", "first/frames/00003.json")
+    assert propagate("frames", "--labels", *labels, "--out", "second") == 0
+    _, tail = json.loads(Path("second/frames/00003.json").read_text())["objects"]
+    assert (tail["x"], tail["y"]) == (33, 21)
+    Path("tail.json").write_text(
+        json.dumps({**content, "points": [{"name": "tail", "x": 33, "y": 21}]})
+    )
+    assert propagate("frames", "--labels", "0=both.json", "3=tail.json", "--out", "third") == 0
+    for name in ("00003", "00005"):
+        second, third = (
+            json.loads(Path(f"{out}/frames/{name}.json").read_text())["objects"]
+            for out in ("second", "third")
+        )
+        assert second == third and second[0]["x"] is not None
+
+
 BAD = [
     (("missing.mp4", "--labels", "mask.png"), "no such file or folder: missing.mp4"),
     (("", "--labels", "mask.png"), "an argument is empty"),

@@ -180,3 +180,15 @@ def test_a_folder_holds_masks_of_many_frames_in_natural_order(tmp_path: Path) ->
     (tmp_path / ".hidden.png").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("no labels")
     assert list(read(LabelFile(tmp_path))) == [0, 2, 8]
+
+
+def test_which_object_a_mask_of_two_levels_corrects_is_not_guessed(tmp_path: Path) -> None:
+    first = save(tmp_path / "first.png", areas(1, 2, None))
+    fix = save(tmp_path / "fix.png", areas(None, None, 255))
+    with pytest.raises(InputError, match=r"says not which one of 1, 2: give it that name, or the"):
+        read(LabelFile(first, 0), LabelFile(fix, 3))
+    found = read(LabelFile(first, 0), LabelFile(fix.rename(tmp_path / "2.png"), 3))
+    assert ids_at(found[3]) == [0, 0, 2]
+    alone = save(tmp_path / "alone.png", areas(1, None, None))
+    found = read(LabelFile(alone, 0), LabelFile(tmp_path / "2.png", 3))
+    assert ids_at(found[3]) == [0, 0, 1]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
-from pixelkin.propagation.passes import Pass
+from pixelkin.propagation.plan import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, State
 from pixelkin.propagation.run import propagate_to_folder

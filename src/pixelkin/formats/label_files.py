@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pixelkin.formats import mask_png, points_json
 from pixelkin.formats.frame_names import frame_of, object_name, spoken
 from pixelkin.formats.mask_pixels import MaskPixels
+from pixelkin.formats.point_names import one_id_a_name
 from pixelkin.formats.registry import format_of
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
 from pixelkin.video.images import SUFFIXES, natural_key
@@ -70,7 +71,8 @@ def load_label_files(
     A folder stands for the files in it. Masks of one frame with one object each become one map:
     objects have the ids that tell them apart in the files, else the numbers that are the names of
     the files, else numbers from 1 on; where they overlap, the smaller one is in front. Colours are
-    numbered from the first frame on, unless a palette of another file has them.
+    numbered from the first frame on, unless a palette of another file has them. Points are told by
+    their names, where they have some.
 
     Args:
         files: What to read.
@@ -81,7 +83,8 @@ def load_label_files(
         InputError: If a file is missing or wrong, its frame is not clear, or two belong to one
             frame and do not go together.
     """
-    annotations, said = Annotations(Objects(), {}), list[str]()
+    said: list[str] = []
+    others: list[tuple[Path, Annotations]] = []
     masks: list[_Mask] = []
     for path, frame in _files(files):
         form = format_of(path)
@@ -95,10 +98,14 @@ def load_label_files(
                     f"{path} labels {len(found.frames)} frames: give it without {frame}="
                 )
             found = Annotations.of({frame: found.only()}, str(path))
-        annotations = _joined(annotations, found, path)
+        others.append((path, found))
         by_name = frame is None and form.load is points_json.load
         unnamed = by_name and frame_of(path, video) is None
         said.append(_said(str(path), sorted(found.frames), video, unnamed))
+    annotations = Annotations(Objects(), {})
+    named = one_id_a_name([found for _, found in others])
+    for (path, _), found in zip(others, named, strict=True):
+        annotations = _joined(annotations, found, path)
     known = _Known.of(annotations, masks)
     for group in _by_frame(masks):
         labels, told = known.map(group)
@@ -170,6 +177,8 @@ class _Known:
                 if seen is not None:
                     known.by_colour.setdefault(seen, i)
         known.taken.update(stated)
+        if len(stated) > 1:
+            known.by_name.update({str(i): i for i in stated if str(i) not in known.by_name})
         for mask in (m for group in groups for m in group):
             known._number_colours(mask)
         known._number_names(split)
@@ -199,17 +208,18 @@ class _Known:
                 raise InputError(
                     f"{mask.path}: frame {mask.frame} has a mask of its object already"
                 )
-            names[i] = mask.name
+            names[i] = None if mask.name == str(i) else mask.name
             (own,) = mask.present
             if mask.pixels.coding != "binary" and own in mask.pixels.colours:
                 colours[i] = mask.pixels.colours[own]
             ids[mask.pixels.ids > 0] = i
-        if hidden := [str(names[i]) for i in sorted(names) if not (ids == i).any()]:
+        if hidden := [names[i] or f"object {i}" for i in sorted(names) if not (ids == i).any()]:
             raise InputError(f"{hidden[0]} is hidden by the masks of other objects of its frame")
         labels = mask_png.labels_of(MaskPixels(ids, "ids", colours))
         table = tuple(replace(o, name=names[o.id]) for o in labels.objects)
         twice = sum(areas) - np.count_nonzero(ids)
-        told = f" ({', '.join(f'{o.id} is {o.name}' for o in table)}"
+        who = (f"{o.id} is {o.name}" if o.name else f"object {o.id}" for o in table)
+        told = f" ({', '.join(who)}"
         over = f"; {twice} pixels are in several: the smaller object has them" if twice else ""
         return replace(labels, objects=Objects(table)), f"{told}{over})"
 
@@ -219,17 +229,18 @@ class _Known:
             return int(np.max(self._renumbered(mask).ids))
         if mask.name in self.by_name:
             return self.by_name[mask.name]
+        known = [*self.by_name, *map(str, sorted(self.taken - {*self.by_name.values()}))]
         raise InputError(
-            f"{mask.path} is of one object, but its name says not which one of "
-            f"{', '.join(self.by_name)}"
+            f"{mask.path} is of one object, but its name says not which one of {', '.join(known)}: "
+            "give it that name, or the object's id as value"
         )
 
     def _is_named(self, mask: _Mask) -> bool:
         """Whether the name of a mask says which object it is of, or must say so."""
-        if not self.by_name or mask.name is None:
-            return False
         coding = mask.pixels.coding
-        return coding == "binary" or (coding == "ids" and mask.name in self.by_name)
+        if mask.name in self.by_name:
+            return coding != "colours"
+        return coding == "binary" and not self.levels and bool(self.by_name or self.taken - {1})
 
     def _number_colours(self, mask: _Mask) -> None:
         coding = mask.pixels.coding

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pixelkin.files import atomic_write, stamp
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
-from pixelkin.propagation.passes import Pass
+from pixelkin.propagation.plan import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.types import InputError, Prediction, VideoInfo

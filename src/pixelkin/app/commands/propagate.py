@@ -12,12 +12,12 @@ import tyro
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say
 from pixelkin.app.options import Faster
-from pixelkin.types import InputError, VideoInfo
+from pixelkin.types import Annotations, InputError, VideoInfo
 
 if TYPE_CHECKING:
     from pixelkin.formats.label_files import LabelFile, Labelled
 
-MOST_LINES = 20  # that say which file labels which frame
+MOST_LINES = 20  # of what is said of the labels
 DESCRIPTION = """
 Carry labels of one frame through a whole video.
 
@@ -42,6 +42,7 @@ def propagate(
     out: Path,
     common: Faster,
     snap: bool = False,
+    replace: bool = False,
     overlay: bool = False,
 ) -> None:
     """Carry labels through a video.
@@ -52,6 +53,7 @@ def propagate(
         out: Folder for the results.
         common: How to carry them.
         snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
+        replace: Labels of a later frame are all that there is: objects that they lack end there.
         overlay: Also write overlay.mp4.
     """
     from pixelkin.formats.frame_names import spoken
@@ -65,6 +67,9 @@ def propagate(
     labelled = read_labels(labels, reader.info, snap=snap)
     for line in _shortened(labelled.said):
         say(f"labels: {line}")
+    if not replace:
+        for line in _shortened(going_on(labelled.annotations, reader.info)):
+            say(line)
     encoder = load_encoder(common.weights)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
@@ -75,6 +80,7 @@ def propagate(
             encoder=encoder,
             protocol=rules,
             overwrite=common.overwrite,
+            replace=replace,
             reuse=overlay and not (out / "overlay.mp4").exists(),
             progress=progress,
         )
@@ -127,11 +133,29 @@ def _parse(item: str, video: VideoInfo) -> LabelFile:
     return LabelFile(Path(file), frame_called(word, video))
 
 
+def going_on(annotations: Annotations, video: VideoInfo) -> list[str]:
+    """Which objects go on over which keyframes, as these do not show them."""
+    from pixelkin.formats.frame_names import spoken
+
+    seen: dict[int, str] = {}
+    lines = []
+    for number, labels in annotations:
+        names = {o.id: o.name or str(o.id) for o in labels.objects if o.id in labels.present}
+        if lacking := [name for i, name in seen.items() if i not in names]:
+            what = f"object {lacking[0]} goes" if len(lacking) == 1 else "objects {} go"
+            lines.append(
+                f"{what.format(', '.join(lacking))} on over {spoken(number, video)} from earlier "
+                "labels; --replace ends what a frame lacks"
+            )
+        seen |= names
+    return lines
+
+
 def _shortened(lines: Sequence[str]) -> Sequence[str]:
     """The first lines, and how many more there are."""
     if len(lines) <= MOST_LINES:
         return lines
-    return [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} more files"]
+    return [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} more"]
 
 
 def run(arguments: Sequence[str]) -> None:
