@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -250,6 +252,23 @@ def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
     assert propagate(*command, "--overlay") == 2
     assert propagate(*command, "--overwrite") == 0
     assert not (work / "out/overlay.mp4").exists()
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(1000, 24), (2000, 24), (60, 60), (0.1, 24)])
+def test_an_overlay_has_a_rate_that_players_show(
+    work: Path, rate: float, shown: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of recordings of fast events too; and it is said."""
+    with av.open("fast.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(100))
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for frame in open_video("video.mp4"):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    assert open_video("fast.mp4").info.fps == pytest.approx(rate)
+    assert propagate("fast.mp4", "--labels", "mask.png", "--out", "out", "--overlay") == 0
+    assert open_video(work / "out/overlay.mp4").info.fps == shown
+    assert ("has 24 frames a second" in capsys.readouterr().out) == (rate != shown)
 
 
 @pytest.mark.parametrize(

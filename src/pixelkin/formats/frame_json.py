@@ -19,7 +19,7 @@ import numpy as np
 
 from pixelkin.files import write_json
 from pixelkin.formats.mask_png import read_mask, write_mask
-from pixelkin.formats.points_json import json_of, point_of, read_json, shortest
+from pixelkin.formats.points_json import json_of, point_of, read_json, shortest, size_of
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -73,7 +73,7 @@ def load_confidence(folder: str | Path, stem: str) -> tuple[Origin, dict[int, fl
         return content["origin"], {
             e["id"]: float(np.float32(e["confidence"])) for e in content["objects"]
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 
@@ -120,18 +120,18 @@ def _load(path: Path) -> Prediction:
     content = read_json(path)
     try:
         kind, entries = content["kind"], content["objects"]
-        height, width = content["size"]
+        size = size_of(content)
         objects = Objects(tuple(Object(_id(e), kind, e.get("name")) for e in entries))
         return Prediction(
             index=int(content["frame"]),
-            labels=_labels(path, objects, kind, (height, width), entries),
+            labels=_labels(path, objects, kind, size, entries),
             confidence=np.array([e["confidence"] for e in entries], dtype=np.float32),
             origin=content["origin"],
             name=content["name"],
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from pixelkin.types import InputError, VideoInfo
 
 _DIGITS = re.compile(r"[0-9]{1,18}")
+# Numbers that are no frame's: a size (640x480, 480p), a version (v2).
+_OTHER = re.compile(r"(?<![^\W_])([0-9]+ ?[x×] ?[0-9]+|[0-9]+p|v[0-9]+)(?![^\W_])")
 _BESIDE = r"(?<![^\W_]){}(?![^\W_])"  # a word: what is beside it is neither a letter nor a digit
 
 
@@ -25,7 +27,7 @@ def frame_of(path: Path, video: VideoInfo) -> int | None:
     * the whole name: `frame_3.png`, `Frame_3.json`;
     * the name of a frame within it, as a word: `frame_3_mask.png`;
     * one of its numbers: `3.png`, `mask_0003.png`, for the frame `frame_3`, or for frame 3 where
-      frames have no names.
+      frames have no names. Sizes (640x480, 480p) and versions (v2) do not count.
 
     Example:
         >>> video = VideoInfo("frames", 64, 48, 2, names=("frame_1", "frame_2"))
@@ -45,7 +47,7 @@ def frame_of(path: Path, video: VideoInfo) -> int | None:
             return found[0]
         if found:
             raise InputError(_several(path, video, found))
-    stated = {int(n) for n in _DIGITS.findall(stem)}
+    stated = {int(n) for n in _DIGITS.findall(_OTHER.sub("", stem))}
     if not stated:
         return None
     found = [i for i, number in enumerate(_numbers(video) or ()) if number in stated]

@@ -86,10 +86,13 @@ def propagate(
         )
     seconds = time.monotonic() - began
     if overlay:
-        from pixelkin.app.overlay import write_overlay
+        from pixelkin.app.overlay import playable_rate, write_overlay
 
         with progress_bar("drawing") as progress:
-            write_overlay(reader, run.folder, progress=progress)
+            drawn = write_overlay(reader, run.folder, progress=progress)
+        stated, shown = reader.info.fps, playable_rate(reader)
+        if stated is not None and stated != shown:
+            say(f"{drawn} has {shown:g} frames a second, as players cannot show {stated:g}")
     done = run.frames - run.resumed
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
