@@ -254,6 +254,18 @@ def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
     assert not (work / "out/overlay.mp4").exists()
 
 
+def test_deep_grey_is_shown_by_its_range_and_that_is_said(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for t, frame in enumerate(open_video("frames")):
+        path = work / f"deep/{t}.tif"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(frame[..., 0].astype(np.uint16) * 16).save(path)
+    assert propagate("deep", "--labels", "mask.png", "--out", "out", "--overlay") == 0
+    assert "hold values below 4096" in capsys.readouterr().out
+    assert next(iter(open_video(work / "out/overlay.mp4"))).max() > 150
+
+
 @pytest.mark.parametrize(("rate", "shown"), [(1000, 24), (2000, 24), (60, 60), (0.1, 24)])
 def test_an_overlay_has_a_rate_that_players_show(
     work: Path, rate: float, shown: int, capsys: pytest.CaptureFixture[str]

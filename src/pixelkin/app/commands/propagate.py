@@ -64,6 +64,8 @@ def propagate(
     common.use_threads()
     rules = common.rules()
     reader = open_video(video)
+    if reader.note is not None:
+        say(f"{video}: {reader.note}")
     labelled = read_labels(labels, reader.info, snap=snap)
     for line in _shortened(labelled.said):
         say(f"labels: {line}")
