@@ -73,6 +73,11 @@ class Pass:
         first = 0 if self.direction > 0 else 1
         return range(self.index(first), self.index(max(done, first)), self.direction)
 
+    def followed(self, done: int) -> range:
+        """Frame numbers that decide the first `done` results: from the first source's keyframe."""
+        earlier = [source.keyframe for source in self.others]
+        return range(min([self.keyframe, *earlier]), self.index(done), self.direction)
+
     def read(self, reader: VideoReader, done: int = 0) -> Iterator[NDArray[np.uint8]]:
         """Its frames of a video, from the `done`-th on."""
         if done >= self.frames:

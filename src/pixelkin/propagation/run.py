@@ -11,7 +11,8 @@ from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.passes import Keyframes, Relay, checked
 from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import ResultsFolder, fingerprint
+from pixelkin.propagation.results import ResultsFolder, fingerprint, frame_stamps
+from pixelkin.types import InputError
 from pixelkin.video.reader import VideoReader, open_video
 
 STATE_EVERY = 10
@@ -76,7 +77,15 @@ def propagate_to_folder(
     settings = fingerprint(reader, encoder, protocol)
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)
-        if not folder.open(reader.info, settings, passes, overwrite=overwrite, reuse=reuse):
+        there = folder.open(
+            reader.info,
+            settings,
+            passes,
+            stamps=frame_stamps(reader),
+            overwrite=overwrite,
+            reuse=reuse,
+        )
+        if not there:
             starts = [folder.done(part) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
             relay = Relay(reader, keyframes, encoder, protocol)
@@ -90,13 +99,20 @@ def propagate_to_folder(
                 for part, (done, state) in zip(passes, starts, strict=True):
                     if done == part.frames and not state:
                         continue  # finished before
-                    for now, prediction in relay.run(part, done, state, tell):
-                        write(folder.write, prediction)
-                        if now % STATE_EVERY == 0:
-                            write.wait()  # a state must not know of frames that are not written
+                    now = done
+                    try:
+                        for now, prediction in relay.run(part, done, state, tell):
+                            write(folder.write, prediction)
+                            if now % STATE_EVERY == 0:
+                                write.wait()  # a state must not know of frames that are not written
+                                folder.save_state(part, now, relay.state())
+                            finished += 1
+                            tell()
+                    except InputError:  # a frame is broken: what was done before it is kept
+                        write.wait()
+                        if now > done:
                             folder.save_state(part, now, relay.state())
-                        finished += 1
-                        tell()
+                        raise
                     write.wait()
                     folder.finish_pass(part)
             folder.finish()
