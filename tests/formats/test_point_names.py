@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from pixelkin.formats.label_files import LabelFile, load_label_files
 from pixelkin.formats.points_json import save_points
-from pixelkin.types import Labels, VideoInfo
+from pixelkin.types import InputError, Labels, VideoInfo
 
 VIDEO = VideoInfo("v.mp4", 60, 40, 9)
 
@@ -47,6 +48,21 @@ def test_points_without_names_are_told_by_their_place(tmp_path: Path) -> None:
         save_points(tmp_path / f"{frame}.json", Labels.from_points(places, (40, 60)))
     found = load_label_files([LabelFile(tmp_path)], VIDEO).annotations
     assert found.objects.ids == (0, 1, 2) and list(found.frames) == [0, 3]
+
+
+def test_absent_points_give_way_to_names(tmp_path: Path) -> None:
+    """A file that holds one name and a null, in another order."""
+    first = save(tmp_path, 0, nose=1, tail=2)
+    later = {"kind": "keypoints", "size": [40, 60]}
+    points = [{"name": "tail", "x": 30, "y": 30}, None]
+    (tmp_path / "5.json").write_text(json.dumps({**later, "points": points}))
+    found = load_label_files([first, LabelFile(tmp_path / "5.json")], VIDEO).annotations
+    assert {o.id: o.name for o in found.objects} == {0: "nose", 1: "tail"}
+    assert dict(found)[5].objects.ids == (1,)
+    points[1] = {"x": 3, "y": 3}
+    (tmp_path / "5.json").write_text(json.dumps({**later, "points": points}))
+    with pytest.raises(InputError, match=r"5\.json: point 1 has no name, and its place is"):
+        load_label_files([first, LabelFile(tmp_path / "5.json")], VIDEO)
 
 
 def test_names_that_are_there_twice_tell_nothing(tmp_path: Path) -> None:
