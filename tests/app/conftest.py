@@ -32,6 +32,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[12:36, 4:28] = 255
     Image.fromarray(mask).save("mask.png")
+    Image.fromarray(mask).save("frame_9.png")
+    Image.fromarray(mask).save("2_or_3.png")
     Image.fromarray(mask[::2, ::2]).save("small.png")
     Image.fromarray(mask * 0).save("empty.png")
     Image.fromarray(mask).save("mask.jpg")

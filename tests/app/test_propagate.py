@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,11 +72,99 @@ def test_labels_find_their_frame(work: Path) -> None:
         assert np.array_equal(read_ids(work / out / "masks/00002.png"), ids)
 
 
+def test_a_number_is_a_frames_own_and_a_position_is_said_to_be_one(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for t in range(FRAMES):
+        Path(f"frames/{t:05d}.png").rename(f"frames/shot_{10 * t + 10}.png")
+    shutil.copy("mask.png", "shot_30_mask.png")
+    for label, frame in (("10=mask.png", 0), ("#3=mask.png", 3), ("shot_30_mask.png", 2)):
+        out = f"out{frame}"
+        assert propagate("frames", "--labels", label, "--out", out) == 0
+        name = f"shot_{10 * frame + 10}"
+        assert f"for {name} (position {frame}, counted from 0)" in capsys.readouterr().out
+        passes = json.loads(Path(out, "run.json").read_text())["progress"]["passes"]
+        assert {p["keyframe"] for p in passes} == {frame}
+        assert json.loads(Path(out, f"frames/{name}.json").read_text())["origin"] == "given"
+
+
+def test_smoothed_edges_are_snapped_where_asked(work: Path) -> None:
+    arguments = ("frames", "--labels", "smooth.png", "--out", "out")
+    assert propagate(*arguments) == 2
+    assert propagate(*arguments, "--snap") == 0
+    snapped = read_ids(work / "out/masks/00000.png")
+    assert np.array_equal(snapped == 1, np.asarray(Image.open("smooth.png")) > 127)
+
+
+def test_masks_of_one_object_each_are_given_together(work: Path) -> None:
+    Path("objects").mkdir()
+    mask = np.asarray(Image.open("mask.png"))
+    for name, half in (("left", np.s_[:, 16:]), ("right", np.s_[:, :16])):
+        cut = mask.copy()
+        cut[half] = 0
+        Image.fromarray(cut).save(f"objects/{name}.png")
+    assert propagate("frames", "--labels", "objects", "--out", "out") == 0
+    ids = read_ids(work / "out/masks/00000.png")
+    assert set(np.unique(ids[mask > 0])) == {1, 2} and not ids[mask == 0].any()
+    objects = json.loads((work / "out/frames/00005.json").read_text())["objects"]
+    assert [(o["id"], o["name"]) for o in objects] == [(1, "left"), (2, "right")]
+
+
+def test_a_correction_of_one_object_keeps_the_others_unless_told(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, fix = np.zeros((2, HEIGHT, WIDTH), np.uint8)
+    first[12:36, 4:16], first[12:36, 16:28], first[40:46, 50:70] = 1, 2, 3
+    fix[12:36, 28:40] = 2
+    Image.fromarray(first).save("first.png")
+    Image.fromarray(fix).save("fix.png")
+    command = ("frames", "--labels", "0=first.png", "3=fix.png")
+    assert propagate(*command, "--out", "kept") == 0
+    said = "objects 1, 3 go on over frame 3 (00003) from earlier labels; --replace ends"
+    assert said in capsys.readouterr().out
+    assert propagate(*command, "--out", "ended", "--replace") == 0
+    assert "go on" not in capsys.readouterr().out
+    for t in (3, 5):
+        assert set(np.unique(read_ids(Path(f"kept/masks/{t:05d}.png")))) == {0, 1, 2, 3}
+        assert set(np.unique(read_ids(Path(f"ended/masks/{t:05d}.png")))) == {0, 2}
+    again = ("--labels", "0=kept/masks/00000.png", "kept/masks/00003.png")
+    assert propagate("frames", *again, "--out", "own") == 0
+    assert np.array_equal(*(read_ids(Path(f"{o}/masks/00003.png")) for o in ("kept", "own")))
+
+
+def test_a_correction_of_one_keypoint_keeps_the_others(work: Path) -> None:
+    points = [{"name": n, "x": x, "y": 20} for n, x in (("nose", 10), ("tail", 20))]
+    content = {"kind": "keypoints", "size": [HEIGHT, WIDTH]}
+    Path("both.json").write_text(json.dumps({**content, "points": points}))
+    assert propagate("frames", "--labels", "both.json", "--out", "first") == 0
+    corrected = json.loads(Path("first/frames/00003.json").read_text())
+    for entry in corrected["objects"]:
+        if entry["name"] == "tail":
+            entry.update(x=33, y=21)
+        else:
+            entry.update(x=None, y=None)
+    Path("first/frames/00003.json").write_text(json.dumps(corrected))
+    labels = ("0=both.json", "first/frames/00003.json")
+    assert propagate("frames", "--labels", *labels, "--out", "second") == 0
+    _, tail = json.loads(Path("second/frames/00003.json").read_text())["objects"]
+    assert (tail["x"], tail["y"]) == (33, 21)
+    Path("tail.json").write_text(
+        json.dumps({**content, "points": [{"name": "tail", "x": 33, "y": 21}]})
+    )
+    assert propagate("frames", "--labels", "0=both.json", "3=tail.json", "--out", "third") == 0
+    for name in ("00003", "00005"):
+        second, third = (
+            json.loads(Path(f"{out}/frames/{name}.json").read_text())["objects"]
+            for out in ("second", "third")
+        )
+        assert second == third and second[0]["x"] is not None
+
+
 BAD = [
     (("missing.mp4", "--labels", "mask.png"), "no such file or folder: missing.mp4"),
     (("", "--labels", "mask.png"), "an argument is empty"),
     (("frames", "--labels", "mask.png", "--labels", "3=mask.png"), "--labels is given twice"),
-    (("frames", "--labels", "1.5=mask.png"), "1.5=mask.png; labels of a frame are NUMBER=FILE"),
+    (("frames", "--labels", "1.5=mask.png"), "no frame is named 1.5 (00000 to 00005)"),
     (("nothing", "--labels", "mask.png"), "nothing"),
     (("broken.mp4", "--labels", "mask.png"), "broken.mp4"),
     (("mask.jpg/*.png", "--labels", "mask.png"), "mask.jpg"),
@@ -87,7 +177,13 @@ BAD = [
     (("video.mp4", "--labels", "photo.png"), "photo.png"),
     (("video.mp4", "--labels", "text.json"), "text.json"),
     (("video.mp4", "--labels", "99=mask.png"), "frame 99, but the video has frames 0 to 5"),
-    (("video.mp4", "--labels", "mask.png", "0=mask.png"), "frame 0 has labels already"),
+    (("video.mp4", "--labels", "mask.png", "0=mask.png"), "a mask of its object already"),
+    (("frames", "--labels", "0=missing.png"), "0=missing.png; labels of a frame are FRAME=FILE"),
+    (("frames", "--labels", "99=mask.png"), "no frame is named 99 (00000 to 00005)"),
+    (("frames", "--labels", "#99=mask.png"), "frame 99, but the video has frames 0 to 5"),
+    (("frames", "--labels", "frame_9.png"), "frame_9.png fits no frame of the video"),
+    (("frames", "--labels", "2_or_3.png"), "2_or_3.png fits 2 frames"),
+    (("video.mp4", "--labels", "frame_9.png"), "frame_9.png fits no frame of the video"),
     (("video.mp4", "--labels", "mask.png", "2=points.json"), "give one kind"),
     (("video.mp4", "--labels", "mask.png", "--protocol", "best"), "no protocol 'best'"),
     (("video.mp4", "--labels", "mask.png", "--threads", "0"), "--threads 0"),
@@ -158,6 +254,35 @@ def test_an_overlay_can_be_asked_for_later(work: Path) -> None:
     assert not (work / "out/overlay.mp4").exists()
 
 
+def test_deep_grey_is_shown_by_its_range_and_that_is_said(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for t, frame in enumerate(open_video("frames")):
+        path = work / f"deep/{t}.tif"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(frame[..., 0].astype(np.uint16) * 16).save(path)
+    assert propagate("deep", "--labels", "mask.png", "--out", "out", "--overlay") == 0
+    assert "hold values below 4096" in capsys.readouterr().out
+    assert next(iter(open_video(work / "out/overlay.mp4"))).max() > 150
+
+
+@pytest.mark.parametrize(("rate", "shown"), [(1000, 24), (2000, 24), (60, 60), (0.1, 24)])
+def test_an_overlay_has_a_rate_that_players_show(
+    work: Path, rate: float, shown: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of recordings of fast events too; and it is said."""
+    with av.open("fast.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(100))
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for frame in open_video("video.mp4"):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    assert open_video("fast.mp4").info.fps == pytest.approx(rate)
+    assert propagate("fast.mp4", "--labels", "mask.png", "--out", "out", "--overlay") == 0
+    assert open_video(work / "out/overlay.mp4").info.fps == shown
+    assert ("has 24 frames a second" in capsys.readouterr().out) == (rate != shown)
+
+
 @pytest.mark.parametrize(
     "mark", ["", "{ 'not': json }", '{"kind": "propagation", "complete": true}']
 )
@@ -206,7 +331,9 @@ def test_a_folder_with_what_desktops_leave_counts_as_empty(work: Path) -> None:
 def test_what_labels_which_frame_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert propagate("frames", "--labels", "mask.png", "3=mask.png", "--out", "out") == 0
     shown = capsys.readouterr().out
-    assert "labels: mask.png for 2 frames" in shown and "(00004): look there first" in shown
+    assert "labels: mask.png for frame 0 (00000), the first: no number in the name" in shown
+    assert "labels: mask.png for frame 3 (00003)\n" in shown
+    assert "frame 4 (00004): look there first" in shown
     assert propagate("frames", "--labels", "out/masks/00003.png", "--out", "own") == 0
     assert "labels: out/masks/00003.png for frame 3" in capsys.readouterr().out
 

@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 import pixelkin.data.index as index
@@ -92,6 +94,54 @@ def test_roots_may_overlap_and_link_in_circles(videos: Path, tmp_path: Path) -> 
 def test_exclude_leaves_out_by_name(videos: Path, tmp_path: Path) -> None:
     found = index_videos([videos], tmp_path / "index.json", exclude=("deep/*", "a*"))
     assert [s.name for s in found] == ["JPEGImages/c"]
+
+
+def test_broken_links_are_named_and_left_out(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As git-annex, DataLad and disks that are not mounted leave them."""
+    root = tmp_path / "videos"
+    shutil.copytree(videos, root)
+    (root / "not_fetched.mp4").symlink_to("nowhere.mp4")
+    (root / "JPEGImages/c/99999.png").symlink_to(".git/annex/objects/1.png")
+    (root / "old").mkdir()
+    (root / "old/0.png").symlink_to("gone.png")
+    with caplog.at_level(logging.WARNING):
+        found = index_videos([root], tmp_path / "index.json")
+    names = ["a.mp4", "JPEGImages/c", "deep/b.mp4"]
+    assert [s.name for s in found] == names
+    said = [r.getMessage() for r in caplog.records]
+    for name, target in (("not_fetched.mp4", "nowhere.mp4"), ("99999.png", "annex/objects/1.png")):
+        (line,) = [x for x in said if name in x]
+        assert line.startswith("left out ") and line.endswith(f"{target}, which is not there")
+    assert any("old/0.png" in x for x in said)
+    assert [s.name for s in index_videos([root], tmp_path / "index.json")] == names
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("MTS", "mpeg2video"), ("wmv", "wmv2"), ("flv", "flv1"), ("gif", "gif")]
+)
+def test_every_video_that_the_reader_reads_is_found(
+    tmp_path: Path, suffix: str, codec: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    codec = {"flv1": "flv"}.get(codec, codec)
+    kind = {"MTS": "mpegts", "wmv": "asf"}.get(suffix, suffix)
+    with av.open(str(tmp_path / f"a.{suffix}"), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width = 48, 64
+        stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
+        for level in range(40, 240, 10):
+            picture = np.full((48, 64, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    (tmp_path / "clip.xyz").write_bytes((tmp_path / f"a.{suffix}").read_bytes())
+    (tmp_path / "notes.txt").write_text("not a video")
+    (tmp_path / "notes.xyz").write_text("not a video")
+    with caplog.at_level(logging.WARNING):
+        found = index_videos([tmp_path], tmp_path / "index.json")
+    assert [(s.name, s.frames) for s in found] == [(f"a.{suffix}", 20), ("clip.xyz", 20)]
+    (said,) = [r.getMessage() for r in caplog.records]
+    assert "left out" in said and "notes.xyz" in said
 
 
 def test_nothing_to_read_is_an_input_error(videos: Path, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def build(folder: Path) -> None:
     clip.write_frames(folder / "frames")
     save(folder / "first_frame.png", clip.ids[0])
     save(folder / "frame12.png", clip.ids[12])
+    write_masks(folder, clip)
     for seed in range(3):
         Clip(36, seed).write_video(folder / f"my_videos/clip{seed}.mp4")
     points: list[object] = [{"name": "a corner", "x": 12.0, "y": 9.5}, None]
@@ -103,6 +104,16 @@ def build(folder: Path) -> None:
     save_text(folder / "jobs.csv", f"video,labels,out\n{jobs}")
     for write in BENCHMARKS:
         write(folder, clip)
+
+
+def write_masks(folder: Path, clip: Clip) -> None:
+    """Masks as other tools write them: one object a file, smoothed edges."""
+    for k, name in enumerate(("cat", "dog"), start=1):
+        save(folder / f"objects/{name}.png", np.uint8(255) * (clip.ids[0] == k))
+    save(folder / "dog_12/dog.png", np.uint8(255) * (clip.ids[12] == 2))
+    large = Image.fromarray(np.uint8(100) * clip.ids[0]).resize((3 * WIDTH, 3 * HEIGHT), 0)
+    smoothed = large.rotate(3).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    smoothed.save(folder / "smoothed.png")
 
 
 def write_davis(folder: Path, clip: Clip) -> None:

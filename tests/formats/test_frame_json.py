@@ -121,3 +121,17 @@ def test_refusals(tmp_path: Path, change: str) -> None:
     assert str(where) in str(error.value) and "\n" not in str(error.value)
     with pytest.raises(InputError, match="No such file"):
         load_prediction(tmp_path, "b")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("size", "[1e999, 3]"), ("size", "[3, -1]"), ("frame", "1e999"), ("size", "[3, 4, 5]")],
+)
+def test_numbers_that_are_none(tmp_path: Path, key: str, value: str) -> None:
+    prediction = Prediction(0, Labels.from_mask(np.eye(3, dtype=int)), np.ones(1, np.float32))
+    save_prediction(tmp_path, "a", prediction)
+    path = tmp_path / "frames/a.json"
+    content = {**json.loads(path.read_text()), key: "HERE"}
+    path.write_text(json.dumps(content).replace('"HERE"', value))
+    with pytest.raises(InputError, match=r"a\.json is not the JSON of a prediction"):
+        load_prediction(tmp_path, "a")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from pixelkin.formats.id_png import read_ids
+from pixelkin.formats.mask_png import read_mask
 from pixelkin.types import InputError
 
 IDS = np.array([[0, 1, 2], [7, 200, 255]], dtype=np.uint8)
@@ -58,3 +60,15 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes((tmp_path / "whole.png").read_bytes()[:500])
     with pytest.raises(InputError, match=r"cut\.png: cannot be read as an image"):
         read_ids(tmp_path / "cut.png")
+
+
+def test_a_size_that_no_memory_holds_is_one_line(tmp_path: Path) -> None:
+    """The head of a PNG states 100,000 x 100,000 pixels."""
+    Image.fromarray(IDS).save(tmp_path / "m.png")
+    content = bytearray((tmp_path / "m.png").read_bytes())
+    content[16:24] = 2 * (100_000).to_bytes(4, "big")
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "m.png").write_bytes(content)
+    for read in (read_ids, read_mask):
+        with pytest.raises(InputError, match=r"m\.png.*10000000000 pixels"):
+            read(tmp_path / "m.png")

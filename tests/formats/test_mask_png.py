@@ -122,9 +122,6 @@ def test_what_cannot_be_written(folder: Path) -> None:
         ((1, 2, 3), (1, 2, 3)),
         ((5, 19), (5, 19)),
         ((1, 2, 255), (1, 2, 0)),  # void
-        ((38, 75, 113), (38, 75, 113)),  # DAVIS colours turned to grey
-        ((100, 200), (100, 200)),
-        ((128, 255), (128, 255)),
     ],
 )
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
@@ -136,6 +133,23 @@ def test_grey_masks(folder: Path, levels: tuple[int, ...], ids: tuple[int, ...],
     read = read_mask(save(folder / "a.png", Image.fromarray(image).convert(mode)))
     np.testing.assert_array_equal(read.ids, expected)
     assert set(colours(read).values()) == {None}
+
+
+@pytest.mark.parametrize("levels", [(38, 75, 113), (100, 200), (128, 255), (85, 170, 255)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
+def test_grey_levels_that_are_no_ids_count_as_colours(
+    folder: Path, levels: tuple[int, ...], mode: str
+) -> None:
+    """They are numbered, so that the palette PNG which is written of them shows them."""
+    image = blobs(*levels)
+    read = read_mask(save(folder / "a.png", Image.fromarray(image).convert(mode)))
+    for i, level in enumerate(levels, start=1):
+        np.testing.assert_array_equal(read.ids == i, image == level)
+        assert read.objects[i].colour == (level,) * 3
+    write_mask(folder / "b.png", read)
+    with Image.open(folder / "b.png") as written:
+        assert written.mode == "P"
+        np.testing.assert_array_equal(np.asarray(written.convert("L")), image)
 
 
 @pytest.mark.parametrize(("levels", "ids"), [((65535,), (1,)), ((300,), (300,)), ((1, 9), (1, 9))])
@@ -203,10 +217,43 @@ def test_transparent_is_background(folder: Path) -> None:
     np.testing.assert_array_equal(read.ids, read_mask(save(folder / "b.png", colours)).ids)
 
 
-def test_partial_transparency_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("entries", "clear", "ids"),
+    [
+        ([(210, 40, 30), (0, 0, 0)], 1, (1, 0)),  # the object comes first
+        ([(210, 40, 30), (255, 255, 255)], 1, (1, 0)),
+        ([(255, 0, 0), (0, 200, 0), (9, 9, 9)], 2, (2, 1, 0)),  # in the order of colours
+        ([(0, 0, 0), (200, 0, 0), (0, 200, 0)], 2, (0, 1, 0)),
+        ([(0, 0, 0), (200, 0, 0), (0, 200, 0)], 0, (0, 1, 2)),
+    ],
+)
+@pytest.mark.parametrize("form", ["one", "table"])
+def test_transparent_entries_of_a_palette_are_background(
+    folder: Path, entries: list[tuple[int, int, int]], clear: int, ids: tuple[int, ...], form: str
+) -> None:
+    index = np.repeat(np.arange(len(entries), dtype=np.uint8), 8)[:, None].repeat(20, axis=1)
+    image = Image.fromarray(index)
+    image.putpalette([c for entry in entries for c in entry])
+    table = bytes(0 if i == clear else 255 for i in range(len(entries)))
+    path = save(folder / "a.png", image, transparency=clear if form == "one" else table)
+    np.testing.assert_array_equal(read_mask(path).ids, np.array(ids)[index])
+
+
+def smooth_alpha() -> NDArray[np.uint8]:
+    """A red disc whose edge is soft in its alpha alone."""
+    y, x = np.mgrid[:64, :64]
+    alpha = (255 * (20.5 - np.hypot(y - 32, x - 32))).clip(0, 255).astype(np.uint8)
+    return np.dstack([np.full_like(alpha, 200), 0 * alpha, 0 * alpha, alpha])
+
+
+def test_partial_transparency_is_refused_or_snapped(folder: Path) -> None:
     pixels = np.full((8, 8, 4), 255, np.uint8)
     pixels[2, :3, 3] = (1, 254, 0)
     assert "2 partly transparent" in refusal(save(folder / "a.png", pixels))
+    path = save(folder / "b.png", smooth_alpha())
+    message = refusal(path)
+    assert "opaque are #c80000" in message and "--snap" in message
+    np.testing.assert_array_equal(read_mask(path, snap=True).ids, smooth_alpha()[..., 3] >= 128)
 
 
 def test_other_sizes_are_refused(folder: Path) -> None:
@@ -245,6 +292,67 @@ def test_smoothed_edges_are_refused(folder: Path, how: str, values: tuple[object
     message = refusal(path)
     assert "anti-aliased" in message and "nearest-neighbour" in message
     assert f"{colours} {'colours' if isinstance(values[0], tuple) else 'grey levels'}" in message
+
+
+MEANT = [(128, 0, 0), (0, 128, 0), (40, 60, 250)]
+
+
+def smoothed(kind: str) -> Image.Image:
+    """Three discs at a third of their size, with smoothed edges, as tools store them."""
+    image = Image.fromarray(blobs(*MEANT, size=192)).resize((64, 64), Image.Resampling.BOX)
+    match kind:
+        case "palette":
+            return image.quantize(64, dither=Image.Dither.NONE)
+        case "adaptive":
+            return image.convert("P", palette=Image.Palette.ADAPTIVE, colors=24)
+        case "white":  # cut out of a white page: its edges are mixed with what is transparent
+            pixels = blobs(*MEANT, size=192)
+            pixels[~pixels.any(axis=2)] = 255
+            shown = Image.fromarray(pixels).resize((64, 64), Image.Resampling.BOX)
+            shown.putalpha(Image.fromarray(255 * (np.asarray(shown) < 255).any(2).astype(np.uint8)))
+            return shown
+    return image.convert(kind)
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "palette", "adaptive", "white"])
+def test_smoothed_edges_are_told_with_the_colours_that_were_meant(folder: Path, kind: str) -> None:
+    path = save(folder / "a.png", smoothed(kind))
+    message = refusal(path)
+    assert "of which 3 fill areas: " in message and "--snap" in message
+    for colour in ("#800000", "#008000", "#283cfa"):
+        assert colour in message
+
+
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "palette"])
+def test_snapping_takes_the_nearest_colour_that_was_meant(folder: Path, kind: str) -> None:
+    image = smoothed(kind)
+    read = read_mask(save(folder / "a.png", image), snap=True)
+    assert {colours(read)[i] for i in read.present} == set(MEANT)
+    shown = np.asarray(image.convert("RGB")).astype(int)
+    flat = np.array([(0, 0, 0), *MEANT])
+    nearest = flat[((shown[..., None, :] - flat) ** 2).sum(-1).argmin(-1)]
+    np.testing.assert_array_equal(mask_colours(read.objects)[read.ids], nearest)
+
+
+def test_snapped_grey_is_one_object(folder: Path) -> None:
+    image = Image.fromarray(blobs(255, size=192)).resize((64, 64), Image.Resampling.BOX)
+    read = read_mask(save(folder / "a.png", image), snap=True)
+    np.testing.assert_array_equal(read.ids, np.asarray(image) > 127)
+
+
+@pytest.mark.parametrize("step", [3, 9, 17])
+def test_thin_objects_of_a_known_palette_are_no_smoothing(folder: Path, step: int) -> None:
+    """The colours of DAVIS lie between each other; objects may have hardly any pixel left."""
+    ids = blobs(1, 2, 4).astype(np.int32)
+    for n, i in enumerate(range(8, 8 + 4 * step, step)):
+        ids[3 + 2 * n, 5:40] = i
+    write_mask(folder / "a.png", Labels.from_mask(ids))
+    np.testing.assert_array_equal(read_mask(folder / "a.png").ids, ids)
+
+
+def test_noise_of_sixteen_bits_is_no_mask(folder: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 65535, (64, 96), np.uint16)
+    assert "looks like a photo" in refusal(save(folder / "a.png", noise))
 
 
 def test_smoothed_lines_without_any_flat_area_are_refused(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 import pixelkin
@@ -108,6 +109,28 @@ def test_a_runs_own_mask_belongs_to_its_frame(tmp_path: Path) -> None:
     )
     for path in (tmp_path / "masks/00012.png", tmp_path / "frames/00012.json"):
         assert list(load_annotations(path, video).frames) == [12]
-    elsewhere = tmp_path / "00012.png"
+    elsewhere = tmp_path / "copied.png"
     elsewhere.write_bytes((tmp_path / "masks/00012.png").read_bytes())
     assert list(load_annotations(elsewhere, video).frames) == [0]
+
+
+def test_a_runs_own_result_goes_by_its_name_where_frames_have_names(tmp_path: Path) -> None:
+    """Frames may have been removed from the folder since; a number would mean another one."""
+    labels = Labels.from_mask(IDS)
+    save_prediction(tmp_path, "f2", Prediction(2, labels, np.ones(1, np.float32), name="f2"))
+    cut = VideoInfo("frames", 9, 7, 2, names=("f1", "f2"))
+    for path in (tmp_path / "masks/f2.png", tmp_path / "frames/f2.json"):
+        assert list(load_annotations(path, cut).frames) == [1]
+    other = VideoInfo("frames", 9, 7, 2, names=("f0", "f1"))
+    for path in (tmp_path / "masks/f2.png", tmp_path / "frames/f2.json"):
+        with pytest.raises(InputError, match="f2"):
+            load_annotations(path, other)
+
+
+def test_smoothed_masks_are_snapped_where_asked(tmp_path: Path) -> None:
+    disc = np.zeros((70, 90), np.uint8)
+    disc[20:50, 30:60] = 255
+    Image.fromarray(disc).resize((60, 45), Image.Resampling.BILINEAR).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="--snap"):
+        load_annotations(tmp_path / "a.png", VIDEO)
+    assert load_annotations(tmp_path / "a.png", VIDEO, snap=True).only().present == (1,)

@@ -29,3 +29,11 @@ def test_run_lengths(mask: NDArray[np.bool_]) -> None:
 def test_runs_that_do_not_fit_the_size_are_an_error() -> None:
     with pytest.raises(ValueError):
         rle.decode({"size": [2, 3], "counts": [1, 2, 2]})
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2), elements=st.booleans()))
+def test_boxes(mask: NDArray[np.bool_]) -> None:
+    there = [(x, y) for y, row in enumerate(mask) for x, pixel in enumerate(row) if pixel]
+    x, y = ([p[k] for p in there] or [0] for k in (0, 1))
+    expected = [min(x), min(y), max(x) - min(x) + 1, max(y) - min(y) + 1] if there else [0, 0, 0, 0]
+    assert rle.box(mask) == expected

@@ -12,7 +12,8 @@ from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
 from pixelkin.formats.id_png import read_ids
 from pixelkin.formats.mask_png import write_mask
-from pixelkin.propagation.passes import plan, propagate
+from pixelkin.propagation.passes import propagate
+from pixelkin.propagation.plan import plan
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.results import ResultsFolder
 from pixelkin.propagation.run import propagate_to_folder

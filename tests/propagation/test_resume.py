@@ -8,16 +8,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from moving_square import FRAMES, HEIGHT, WIDTH, results, square
+from moving_square import FRAMES, results, square
 
-from pixelkin.propagation.passes import Pass
+from pixelkin.propagation.plan import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, State
 from pixelkin.propagation.run import propagate_to_folder
 from pixelkin.types import InputError, Prediction
-from pixelkin.video.writer import write_image
 
 
 class Killed(Exception):
@@ -149,18 +147,92 @@ def test_an_unfinished_run_of_other_settings_is_left_alone(folder: Path, tmp_pat
         propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", protocol="vip")
 
 
-def test_a_run_is_not_continued_over_changed_frames(folder: Path, tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 12:
+def stopped_at(frames: Path, out: Path, stop: int | None, **how: object) -> int:
+    """How many frames were there when a run goes on; it is stopped after `stop` in all."""
+
+    def progress(done: int, total: int) -> None:
+        if done == stop:
             raise Killed
 
+    made = propagate_to_folder(
+        frames, {0: square(0), 15: square(15)}, out, encoder="lab", progress=progress, **how
+    )  # type: ignore[arg-type]
+    return made.resumed
+
+
+@pytest.mark.parametrize(
+    ("stop", "changed", "resumed"),
+    [(12, 20, 10), (12, 5, 0), (23, 20, 15), (23, 14, 10), (23, 25, 15)],
+)
+def test_frames_that_change_are_judged_one_by_one(
+    folder: Path, tmp_path: Path, stop: int, changed: int, resumed: int
+) -> None:
+    """What was done before them stays; the passes that have come past them are made again."""
     frames = tmp_path / "frames"
     shutil.copytree(folder, frames)
     with pytest.raises(Killed):
-        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab", progress=stop)
-    write_image(frames / "00020.png", np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+        stopped_at(frames, tmp_path / "o", stop)
+    shutil.copy(frames / "00009.png", frames / f"{changed:05d}.png")
+    assert stopped_at(frames, tmp_path / "o", None) == resumed
+    stopped_at(frames, tmp_path / "whole", None)
+    assert results(tmp_path / "o") == results(tmp_path / "whole")
+
+
+def test_what_was_made_of_a_frame_before_it_changed_is_not_taken_up_later(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Nor where the run that begins again is stopped in its turn, before it has a state."""
+    frames = tmp_path / "frames"
+    shutil.copytree(folder, frames)
+    with pytest.raises(Killed):
+        stopped_at(frames, tmp_path / "o", 12)
+    shutil.copy(frames / "00009.png", frames / "00005.png")
+    with pytest.raises(Killed):
+        stopped_at(frames, tmp_path / "o", 3)
+    assert stopped_at(frames, tmp_path / "o", None) == 0
+    stopped_at(frames, tmp_path / "whole", None)
+    assert results(tmp_path / "o") == results(tmp_path / "whole")
+
+
+def test_a_broken_frame_that_is_repaired_loses_nothing(folder: Path, tmp_path: Path) -> None:
+    frames, broken = tmp_path / "frames", tmp_path / "frames/00005.png"
+    shutil.copytree(folder, frames)
+    broken.write_bytes((folder / "00005.png").read_bytes()[:300])
+    for there in (0, 5):  # also where it is tried once more as it is
+        with pytest.raises(InputError, match=r"00005\.png"):
+            stopped_at(frames, tmp_path / "o", None)
+        assert len(list((tmp_path / "o/masks").iterdir())) == 5, there
+    shutil.copy(folder / "00005.png", broken)
+    assert stopped_at(frames, tmp_path / "o", None) == 5
+    stopped_at(frames, tmp_path / "whole", None)
+    assert results(tmp_path / "o") == results(tmp_path / "whole")
+
+
+def test_changed_frames_of_a_finished_run_are_asked_about(folder: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    shutil.copytree(folder, frames)
+    stopped_at(frames, tmp_path / "o", None)
+    shutil.copy(frames / "00019.png", frames / "00020.png")
+    for how in ({}, {"reuse": True}):
+        with pytest.raises(InputError, match=r"a finished run of other frames \(00020\): --over"):
+            stopped_at(frames, tmp_path / "o", None, **how)
+    assert stopped_at(frames, tmp_path / "o", None, overwrite=True) == 15
+    stopped_at(frames, tmp_path / "whole", None)
+    assert results(tmp_path / "o") == results(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("change", ["more", "fewer"])
+def test_more_or_fewer_frames_are_another_video(folder: Path, tmp_path: Path, change: str) -> None:
+    frames = tmp_path / "frames"
+    shutil.copytree(folder, frames)
+    with pytest.raises(Killed):
+        stopped_at(frames, tmp_path / "o", 12)
+    if change == "more":
+        shutil.copy(frames / "00020.png", frames / "99999.png")
+    else:
+        (frames / "00026.png").unlink()
     with pytest.raises(InputError, match="another video"):
-        propagate_to_folder(frames, square(0), tmp_path / "o", encoder="lab")
+        stopped_at(frames, tmp_path / "o", None)
 
 
 def test_resuming_twice_in_one_stretch_loses_nothing(folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pixelkin.types import Labels, MaskLabels, Object, Objects
-from pixelkin.video.palette import davis_palette, point_colours
+from pixelkin.video.palette import davis_palette, drawn_colours, mask_colours, point_colours
 from pixelkin.video.render import contact_sheet, overlay
 
 H, W = 120, 160
@@ -165,3 +165,18 @@ def test_point_colours_differ() -> None:
     assert point_colours(Objects()).shape == (0, 3)
     own = Objects((Object(0, "points"), Object(1, "points", colour=(1, 2, 3))))
     assert point_colours(own)[1].tolist() == [1, 2, 3]
+
+
+def test_objects_of_grey_levels_are_told_apart_over_a_picture(frame: NDArray[np.uint8]) -> None:
+    """In files they keep their levels; other colours, and one grey alone, are drawn as they are."""
+    colours = {1: (85, 85, 85), 2: (170, 170, 170), 3: (255, 0, 0)}
+    objects = Objects(tuple(Object(i, colour=c) for i, c in colours.items()))
+    assert mask_colours(objects)[1:4].tolist() == [list(c) for c in colours.values()]
+    usual = davis_palette()
+    assert drawn_colours(objects)[1:4].tolist() == [*usual[1:3].tolist(), [255, 0, 0]]
+    alone = Objects((Object(2, colour=(9, 9, 9)),))
+    assert drawn_colours(alone)[2].tolist() == [9, 9, 9]
+    ids = np.zeros(frame.shape[:2], np.int32)
+    ids[2:8, 2:8], ids[2:8, 10:16] = 1, 2
+    shown = overlay(frame, MaskLabels("mask", objects, ids))
+    assert len(np.unique(shown[[2, 2], [2, 10]], axis=0)) == 2

@@ -38,7 +38,7 @@ from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
 
 EDITING, RUNNING = "session.lock", "run.lock"
-APART_SECONDS = 0.5  # between two frames that ask for a look
+APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
 
 
 class Session(Labeller):
@@ -223,7 +223,7 @@ class Session(Labeller):
     def suggest(self, count: int = 5) -> list[Check]:
         """The frames that ask for a look most, the worst first."""
         fps = self.video.info.fps or 24.0
-        apart = max(1, round(APART_SECONDS * fps))
+        apart = max(1, min(round(APART_SECONDS * fps), len(self) // 4))
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
     def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:

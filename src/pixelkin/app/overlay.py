@@ -16,7 +16,8 @@ from pixelkin.video.reader import VideoReader, open_video
 from pixelkin.video.render import overlay
 from pixelkin.video.writer import VideoWriter
 
-DEFAULT_FPS = 24.0  # of folders of frames, which do not say
+DEFAULT_FPS = 24.0  # of folders of frames, which do not say, and where no player keeps up
+PLAYABLE = (1.0, 120.0)  # frames per second
 
 
 def write_overlay(
@@ -40,12 +41,22 @@ def write_overlay(
         path = results.file(OVERLAY)
         predictions = results.predictions(reader)
         pictures = itertools.starmap(_draw, zip(reader.frames(), predictions, strict=True))
-        with VideoWriter(path, reader.info.fps or DEFAULT_FPS, reader.info.size) as writer:
+        with VideoWriter(path, playable_rate(reader), reader.info.size) as writer:
             for done, picture in enumerate(prefetch(pictures), start=1):
                 writer.write(picture)
                 if progress is not None:
                     progress(done, len(reader))
     return path
+
+
+def playable_rate(video: VideoReader) -> float:
+    """Frames per second of the overlay: the video's, where players show them.
+
+    Recordings of fast events, and files with a wrong rate, state thousands; time-lapses hardly any.
+    """
+    stated = video.info.fps
+    low, high = PLAYABLE
+    return stated if stated is not None and low <= stated <= high else DEFAULT_FPS
 
 
 def _draw(frame: NDArray[np.uint8], shown: Prediction) -> NDArray[np.uint8]:

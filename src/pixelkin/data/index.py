@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,13 @@ from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
 from pixelkin.video.reader import open_video
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg"})
+# What nobody takes for a video. A file of any other suffix is opened to see.
+OTHER_NAMES = re.compile(
+    r".*\.(txt|md|rst|jsonl?|xml|csv|tsv|ya?ml|toml|ini|cfg|log|html?|pdf|docx?|py|ipynb|sh|c|cpp|h|m"
+    r"|mat|np[yz]|h5|hdf5|pkl|pth?|ckpt|onnx|safetensors|parquet|arrow|db|sqlite|zip|tar|t?gz|bz2|xz"
+    r"|7z|rar|md5|sha\d+|wav|mp3|aac|flac|m4a|oga|opus|srt|vtt|ass|sub|url|lnk|part|tmp|bak|lock)",
+    re.IGNORECASE,
+)
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
 _VERSION = 1
 
@@ -79,10 +87,14 @@ def index_videos(
     candidates = list(_find(roots, exclude))
     try:
         for i, (path, name) in enumerate(candidates, start=1):
-            stamp = _stamp(path)
             entry = known.get(str(path))
-            if entry is None or entry.get("stamp") != stamp:
-                entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
+            try:
+                stamp = _stamp(path)
+            except OSError as error:
+                entry = {"error": _why(path, error)}
+            else:
+                if entry is None or entry.get("stamp") != stamp:
+                    entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
             if "error" in entry:
                 broken += 1
                 log.warning("left out %s: %s", path, entry["error"])
@@ -97,7 +109,7 @@ def index_videos(
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"
             + (f" ({broken} could not be read)" if broken else "")
-            + f": give folders with video files ({', '.join(sorted(VIDEO_SUFFIXES))}) "
+            + f": give folders with video files ({', '.join(sorted(VIDEO_SUFFIXES))}, ...) "
             "or with folders of images, or packs of frames"
         )
     return found
@@ -165,7 +177,11 @@ def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple
 
 def _walk(root: Path) -> Iterator[Path]:
     visited: set[str] = set()
-    for top, folders, files in os.walk(root, followlinks=True):
+
+    def skipped(error: OSError) -> None:
+        log.warning("left out %s: %s", error.filename, error.strerror)
+
+    for top, folders, files in os.walk(root, onerror=skipped, followlinks=True):
         if os.path.realpath(top) in visited:  # a link back up
             folders.clear()
             continue
@@ -175,18 +191,29 @@ def _walk(root: Path) -> Iterator[Path]:
         folders[:] = sorted(
             f for f in folders if not f.startswith(".") and f.lower() not in LABEL_FOLDERS
         )
-        shown = sorted(f for f in files if not f.startswith("."))
-        if any(Path(f).suffix.lower() in IMAGE_SUFFIXES for f in shown):
+        shown = sorted(Path(top, f) for f in files if not f.startswith("."))
+        images = [f for f in shown if f.suffix.lower() in IMAGE_SUFFIXES]
+        broken = [f for f in images if not f.exists()]
+        if len(images) > len(broken):
             yield Path(top)
-        yield from (Path(top, f) for f in shown if Path(f).suffix.lower() in VIDEO_SUFFIXES)
+        yield from broken
+        others = (f for f in shown if f.suffix.lower() not in IMAGE_SUFFIXES)
+        yield from (f for f in others if not OTHER_NAMES.fullmatch(f.name))
+
+
+def _why(path: Path, error: OSError) -> str:
+    if path.is_symlink() and not path.exists():
+        return f"a link to {path.readlink()}, which is not there"
+    return error.strerror or str(error)
 
 
 def _stamp(path: Path) -> str:
-    if path.is_file():
+    if not path.is_dir():
         stat = path.stat()
         return f"{stat.st_size}-{stat.st_mtime_ns}"
     with os.scandir(path) as entries:
-        stats = [e.stat() for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES]
+        images = (e for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES)
+        stats = [e.stat() for e in images if e.is_file()]
     return f"{len(stats)}-{sum(s.st_size for s in stats)}-{max(s.st_mtime_ns for s in stats)}"
 
 

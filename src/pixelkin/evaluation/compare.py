@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from numpy.typing import NDArray
 from pixelkin.evaluation.metrics import pck, region_similarity
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.codec import Sizes
-from pixelkin.propagation.passes import Keyframes, Pass, checked, digest, run_pass
+from pixelkin.propagation.passes import Keyframes, checked, stream
+from pixelkin.propagation.plan import Pass, digest
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, MaskLabels, PointLabels
@@ -220,9 +222,15 @@ class _Work:
             yield from ((start + i * direction, labels) for i in range(1, count))
             return
         part = Pass(start, count, direction, labels.kind, digest(labels))
-        for _, found in run_pass(self.reader, Propagator(encoder, self.protocol), part, labels):
-            if found.index != start:
-                yield found.index, found.labels
+        propagator = Propagator(encoder, self.protocol)
+
+        def given(number: int) -> Labels | None:
+            return labels if number == 0 else None
+
+        with closing(stream(part.read(self.reader), propagator, given)) as predictions:
+            for number, found in enumerate(predictions):
+                if number:
+                    yield part.index(number), found.labels
 
 
 def similarity(given: Labels, found: Labels) -> float:

@@ -181,9 +181,8 @@ class YoutubeVos(Benchmark[YoutubeVosVideo]):
     """YouTube-VOS 2018."""
 
     ABOUT: ClassVar[str] = """
-YouTube-VOS 2018 at stride 4: carry every object from the frame in which it is annotated first to
-the end of its video. By default by our centred form of MAST's protocol, youtube_vos_centred; with
---protocol youtube_vos as MAST released it.
+YouTube-VOS 2018 at stride 4: carry every object from where it is annotated first to the end of its
+video. By default by our centred form of MAST's protocol; as released: --protocol youtube_vos.
 
 Of the splits valid and test only the first masks are public: OUT/submission.zip is what the
 evaluation server takes. The split train is scored here: name the videos that training has not seen

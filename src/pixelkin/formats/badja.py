@@ -29,7 +29,7 @@ def load_joints(path: str | Path, size: tuple[int, int]) -> dict[str, PointLabel
     entries = read_json(path)
     try:
         return {Path(e["image_path"]).stem: _keypoints(e, size) for e in entries}
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
         raise InputError(f"{path} is not a BADJA joint file: {error!r}") from error
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from pixelkin.files import write_json
 from pixelkin.formats.mask_png import read_mask, write_mask
-from pixelkin.formats.points_json import json_of, point_of, read_json, shortest
+from pixelkin.formats.points_json import json_of, point_of, read_json, shortest, size_of
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -73,7 +73,7 @@ def load_confidence(folder: str | Path, stem: str) -> tuple[Origin, dict[int, fl
         return content["origin"], {
             e["id"]: float(np.float32(e["confidence"])) for e in content["objects"]
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 
@@ -85,10 +85,18 @@ def sniff(path: Path) -> bool:
     return isinstance(content, dict) and {"frame", "objects", "origin"} <= content.keys()
 
 
-def load(path: Path, video: VideoInfo) -> Annotations:  # noqa: ARG001
-    """A run's own result, of the frame that it names, as labels."""
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """A run's own result as labels: of the frame of its name, else of its number.
+
+    Raises:
+        InputError: If it is missing or not of this form, or the video has no such frame.
+    """
     prediction = _load(path)
-    return Annotations.of({prediction.index: prediction.labels}, str(path))
+    known = None if prediction.name is None else video.number(prediction.name)
+    if known is None and prediction.name is not None and video.names is not None:
+        raise InputError(f"{path} is of frame {prediction.name}, which the video does not have")
+    number = prediction.index if known is None else known
+    return Annotations.of({number: prediction.labels}, str(path))
 
 
 def _content(prediction: Prediction) -> dict[str, Any]:
@@ -112,18 +120,18 @@ def _load(path: Path) -> Prediction:
     content = read_json(path)
     try:
         kind, entries = content["kind"], content["objects"]
-        height, width = content["size"]
+        size = size_of(content)
         objects = Objects(tuple(Object(_id(e), kind, e.get("name")) for e in entries))
         return Prediction(
             index=int(content["frame"]),
-            labels=_labels(path, objects, kind, (height, width), entries),
+            labels=_labels(path, objects, kind, size, entries),
             confidence=np.array([e["confidence"] for e in entries], dtype=np.float32),
             origin=content["origin"],
             name=content["name"],
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import write_json
+from pixelkin.formats.frame_names import frame_of
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -28,6 +29,8 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
+
+LARGEST = 2**16  # pixels that a side of a picture may have
 
 
 def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointLabels:
@@ -45,10 +48,10 @@ def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointL
     content = read_json(path)
     try:
         kind = content["kind"]
-        height, width = (int(n) for n in content["size"])
+        height, width = size_of(content)
         entries = [entry or {} for entry in content["points"]]
         points = np.array([point_of(e) for e in entries]).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f'{path} is not a file of points ({error!r}): it needs "kind", "size": [height, '
             'width] and "points": [{"x": .., "y": ..}, ...]'
@@ -95,6 +98,15 @@ def point_of(entry: Mapping[str, Any]) -> list[float]:
     return [_number(entry.get(axis)) for axis in "xy"]
 
 
+def size_of(content: Mapping[str, Any]) -> tuple[int, int]:
+    """The "size" that a file states, (height, width); ValueError if it is none of a picture."""
+    height, width = content["size"]
+    for n in (height, width):
+        if isinstance(n, bool) or n != int(n) or not 0 < n <= LARGEST:
+            raise ValueError(f"{n!r} is no height or width of a picture")
+    return int(height), int(width)
+
+
 def shortest(value: np.float32) -> float:
     """The shortest decimal that reads back as the same float32."""
     return float(str(np.float32(value)))
@@ -110,7 +122,9 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply to be a file of labels") from error
+    except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}") from error
 
 
@@ -123,8 +137,11 @@ def sniff(path: Path) -> bool:
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
-    """The points of the frame that has the file's name, else of frame 0; see `load_points`."""
-    return Annotations.of({video.number(path.stem) or 0: load_points(path)}, str(path))
+    """The points of the frame that the file's name means, of frame 0 if it has no number.
+
+    See `frame_names.frame_of` and `load_points`.
+    """
+    return Annotations.of({frame_of(path, video) or 0: load_points(path)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

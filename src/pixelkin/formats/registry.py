@@ -49,13 +49,16 @@ FORMATS = (
 )  # fmt: skip
 
 
-def load_annotations(path: str | Path, video: VideoInfo, format: str | None = None) -> Annotations:
-    """Read labels.
+def load_annotations(
+    path: str | Path, video: VideoInfo, format: str | None = None, *, snap: bool = False
+) -> Annotations:
+    """Read labels of one file; `label_files.load_label_files` joins several.
 
     Args:
         path: The file.
         video: The video that they belong to; frames are found by their names.
         format: Name of the format; None to find out.
+        snap: As in `read_mask`, for masks.
 
     Raises:
         InputError: If the file is missing, of no known format, damaged, or does not fit the video.
@@ -63,11 +66,25 @@ def load_annotations(path: str | Path, video: VideoInfo, format: str | None = No
     path = Path(path)
     if not path.exists():
         raise InputError(f"no such labels file: {path}")
-    if format is not None:
-        return _named(format).load(path, video)
+    one = format_of(path) if format is None else _named(format)
+    return (
+        mask_png.load(path, video, snap=snap)
+        if one.load is mask_png.load
+        else one.load(path, video)
+    )
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file, by what is in it.
+
+    Raises:
+        InputError: If the file is missing, or of no known format.
+    """
+    if not path.exists():
+        raise InputError(f"no such labels file: {path}")
     for one in FORMATS:
         if one.sniff(path):
-            return one.load(path, video)
+            return one
     known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
     raise InputError(f"{path} is of no known format of labels ({known})")
 

@@ -1,4 +1,4 @@
-"""Run lengths of a mask as COCO writes them, uncompressed.
+"""A mask as COCO writes it: run lengths, uncompressed, and the box around it.
 
 Runs of 0 and 1 in turn, 0 first, down the columns.
 """
@@ -35,3 +35,20 @@ def decode(rle: dict[str, Any]) -> NDArray[np.bool_]:
     counts = rle["counts"]
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     return pixels.reshape((height, width), order="F")
+
+
+def box(mask: NDArray[np.bool_]) -> list[int]:
+    """The box around an H x W mask as COCO has it: [x, y, width, height] in pixels.
+
+    All are 0 where the mask is empty.
+
+    Example:
+        >>> box(np.array([[0, 0, 0], [0, 1, 1]], bool))
+        [1, 1, 2, 1]
+    """
+    found = []
+    for axis in (0, 1):
+        there = np.flatnonzero(mask.any(axis=axis))
+        found.append((int(there[0]), int(there[-1] - there[0] + 1)) if there.size else (0, 0))
+    (x, width), (y, height) = found
+    return [x, y, width, height]

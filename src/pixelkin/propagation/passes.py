@@ -1,15 +1,13 @@
 """A whole video: from labels of any frames to labels of all frames.
 
-A pass is what follows from one keyframe in one direction; `plan` covers a video with passes, and
-`stream` computes one. `propagate` is an iterator over a video; see results.py for a folder.
+`plan` covers a video with passes, and a `Relay` computes them, one after the other. `propagate` is
+an iterator over a video; see results.py for a folder.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,103 +16,16 @@ from numpy.typing import NDArray
 
 from pixelkin.background import prefetch
 from pixelkin.formats.registry import load_annotations
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.codec import Codec, codec_for
+from pixelkin.propagation.ensemble import Ensemble, Steps, Voice
+from pixelkin.propagation.plan import Pass, plan
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import (
-    Annotations,
-    InputError,
-    LabelKind,
-    Labels,
-    MaskLabels,
-    PointLabels,
-    Prediction,
-)
+from pixelkin.types import Annotations, Labels, Prediction
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels] | Annotations | NDArray[Any] | str | Path
-
-
-@dataclass(frozen=True)
-class Pass:
-    """Consecutive frames that one propagator sees, from a keyframe on, in one direction.
-
-    Attributes:
-        keyframe: Frame number of the first frame, whose labels are given.
-        frames: How many frames it has.
-        direction: 1 forwards, -1 backwards.
-        kind: Of its labels.
-        labels: Digest of the keyframe's labels.
-    """
-
-    keyframe: int
-    frames: int
-    direction: int
-    kind: LabelKind
-    labels: str
-
-    @property
-    def digest(self) -> str:
-        """Its identity: all that decides its results beside video, encoder and protocol.
-
-        Not how far it goes: one that is cut short by a later keyframe has the results that it had.
-        """
-        return hashlib.sha256(repr(replace(self, frames=0)).encode()).hexdigest()
-
-    def index(self, number: int) -> int:
-        """Frame number in the video of the pass's `number`-th frame."""
-        return self.keyframe + number * self.direction
-
-    def results(self, done: int) -> range:
-        """Frame numbers of the results that the first `done` frames give.
-
-        Backwards the keyframe itself is none: it is the result of a pass forwards.
-        """
-        first = 0 if self.direction > 0 else 1
-        return range(self.index(first), self.index(max(done, first)), self.direction)
-
-    def read(self, reader: VideoReader, done: int = 0) -> Iterator[NDArray[np.uint8]]:
-        """Its frames of a video, from the `done`-th on."""
-        if done >= self.frames:
-            return iter(())
-        stop = self.index(self.frames)
-        return reader.frames(self.index(done), None if stop < 0 else stop, self.direction)
-
-
-def digest(labels: Labels) -> str:
-    """What labels say, in one word: who, where, in which colours and with which skeleton."""
-    content = hashlib.sha256(
-        f"{labels.kind} {labels.size} {labels.objects.table} {labels.objects.skeleton}".encode()
-    )
-    match labels:
-        case MaskLabels(ids=array) | PointLabels(points=array):
-            content.update(np.ascontiguousarray(array).tobytes())
-    return content.hexdigest()
-
-
-def plan(frames: int, keyframes: Mapping[int, Labels]) -> list[Pass]:
-    """The passes that cover a video: from each keyframe to the next, and backwards to frame 0.
-
-    Raises:
-        InputError: If there is no keyframe, or one lies outside the video.
-    """
-    if not keyframes:
-        raise InputError("no labels given: at least one frame must be labelled")
-    for index in keyframes:
-        if not 0 <= index < frames:
-            raise InputError(
-                f"labels for frame {index}, but the video has frames 0 to {frames - 1}"
-            )
-
-    def follow(start: int, count: int, direction: int) -> Pass:
-        labels = keyframes[start]
-        return Pass(start, count, direction, labels.kind, digest(labels))
-
-    starts = sorted(keyframes)
-    ends = [*starts[1:], frames]
-    passes = [follow(start, end - start, 1) for start, end in zip(starts, ends, strict=True)]
-    return passes if starts[0] == 0 else [*passes, follow(starts[0], starts[0] + 1, -1)]
 
 
 def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[int, Labels]:
@@ -145,7 +56,7 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
 
 def stream(
     frames: Iterable[NDArray[np.uint8]],
-    propagator: Propagator,
+    propagator: Steps,
     given: Callable[[int], Labels | None],
     *,
     merge: bool = False,
@@ -155,7 +66,7 @@ def stream(
 
     Args:
         frames: H x W x 3 uint8 RGB each.
-        propagator: At frame `first`.
+        propagator: At frame `first`: a `Propagator`, or several that are one.
         given: The labels of the frame of a number, if it is a keyframe.
         merge: As in `Propagator.step`.
         first: Number of the first of the frames.
@@ -166,24 +77,117 @@ def stream(
             yield propagator.step(frame, given(number), merge=merge, features=features)
 
 
-def run_pass(
-    reader: VideoReader,
-    propagator: Propagator,
-    part: Pass,
-    labels: Labels,
-    done: int = 0,
-) -> Iterator[tuple[int, Prediction]]:
-    """One pass: (frames of it done, prediction), from its `done`-th frame on."""
+class Relay:
+    """Computes the passes of a video, one after the other; what a later one needs of it stays.
 
-    def given(number: int) -> Labels | None:
-        return labels if number == 0 else None
+    Args:
+        reader: The video.
+        keyframes: Labels by frame number.
+        encoder: An `Encoder`, or what `load_encoder` takes.
+        protocol: What to do.
+    """
 
-    predictions = stream(part.read(reader, done), propagator, given, first=done)
-    with closing(predictions):
-        for number, prediction in enumerate(predictions, start=done):
-            index = part.index(number)
-            if part.direction > 0 or number > 0:
-                yield number + 1, prediction.renumbered(index, reader.info.name(index))
+    def __init__(
+        self,
+        reader: VideoReader,
+        keyframes: Mapping[int, Labels],
+        encoder: Encoder | str | Path,
+        protocol: Protocol,
+    ) -> None:
+        self._reader = reader
+        self._keyframes = keyframes
+        self._new = Propagator(encoder, protocol)
+        self._running: dict[int, Propagator] = {}  # by keyframe
+
+    def run(
+        self,
+        part: Pass,
+        done: int = 0,
+        state: Mapping[str, NDArray[Any]] | None = None,
+        waiting: Callable[[], None] | None = None,
+    ) -> Iterator[tuple[int, Prediction]]:
+        """One pass: (frames of it done, prediction), from its `done`-th frame on.
+
+        Args:
+            part: The pass.
+            done: How many of its frames were done when `state` was taken.
+            state: See `state`.
+            waiting: Called for each frame that is only followed anew, since a source of the pass
+                begins before it.
+        """
+        self._enter(part, state or {}, waiting)
+        labels, main = self._keyframes[part.keyframe], self._running[part.keyframe]
+        steps: Steps = main
+        if part.others:
+            others = [Voice(self._running[s.keyframe], s.objects) for s in part.others]
+            objects = [self._keyframes[s.keyframe].objects.chosen(s.objects) for s in part.others]
+            steps = Ensemble(main, labels, others, objects)
+
+        def given(number: int) -> Labels | None:
+            return labels if number == 0 else None
+
+        predictions = stream(part.read(self._reader, done), steps, given, first=done)
+        with closing(predictions):
+            for number, prediction in enumerate(predictions, start=done):
+                index = part.index(number)
+                if part.direction > 0 or number > 0:
+                    named = prediction.renumbered(index, self._reader.info.name(index))
+                    yield number + 1, named
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """What a pass goes on from, beside the frames; see `Propagator.state`."""
+        return {
+            f"{keyframe}/{name}": array
+            for keyframe, propagator in self._running.items()
+            for name, array in propagator.state().items()
+        }
+
+    def _enter(
+        self,
+        part: Pass,
+        state: Mapping[str, NDArray[Any]],
+        waiting: Callable[[], None] | None,
+    ) -> None:
+        """Have a propagator for each source of a pass: at its beginning, or as in `state`."""
+        earlier = [source.keyframe for source in part.others]
+        if state:
+            self._running = {k: self._restored(k, part, state) for k in (*earlier, part.keyframe)}
+            return
+        start = part.keyframe
+        there = {k: p for k, p in self._running.items() if k in earlier and p.next == start - k}
+        lacking = [k for k in earlier if k not in there]
+        self._running = there | self._followed(lacking, start, waiting)
+        self._running[start] = self._new.another()
+
+    def _restored(self, keyframe: int, part: Pass, state: Mapping[str, NDArray[Any]]) -> Propagator:
+        own = f"{keyframe}/"
+        propagator = self._new.another()
+        propagator.restore(
+            {name.removeprefix(own): a for name, a in state.items() if name.startswith(own)},
+            self._keyframes[keyframe],
+            lambda number: self._reader[keyframe + number * part.direction],
+        )
+        return propagator
+
+    def _followed(
+        self, keyframes: Collection[int], end: int, waiting: Callable[[], None] | None
+    ) -> dict[int, Propagator]:
+        """Propagators that have come from their keyframes to frame `end`."""
+        found: dict[int, Propagator] = {}
+        if not keyframes:
+            return found
+        first = min(keyframes)
+        encode = (self._new.features(frame) for frame in self._reader.frames(first, end))
+        with closing(prefetch(encode)) as encoded:
+            for index, features in enumerate(encoded, start=first):
+                for propagator in found.values():
+                    propagator.votes(features)
+                if index in keyframes:
+                    found[index] = self._new.another()
+                    found[index].votes(features, self._keyframes[index])
+                if waiting is not None:
+                    waiting()
+        return found
 
 
 def propagate(
@@ -192,16 +196,18 @@ def propagate(
     *,
     encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
+    replace: bool = False,
 ) -> Iterator[Prediction]:
     """Carry labels through a video.
 
     Args:
         video: A file, a folder of frames, a glob pattern, or an open reader.
         labels: Labels of frame 0, or a map of its ids, H x W; a mapping from frame number to
-            labels; annotations, or a file of them. Frames take their labels from the keyframe
-            before them, those before the first from it.
+            labels; annotations, or a file of them. An object follows its latest label, and goes
+            on over keyframes that do not show it; frames before the first keyframe follow that.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
+        replace: Whether a keyframe labels all that there is: objects that it lacks end there.
 
     Returns:
         An iterator of one `Prediction` for each frame: from the first keyframe to the end, then,
@@ -213,12 +219,6 @@ def propagate(
     reader = open_video(video)
     protocol = Protocol.named(protocol)
     keyframes = checked(labels, reader, protocol)
-    encoder = load_encoder(encoder)
-    passes = plan(len(reader), keyframes)
-    return (
-        prediction
-        for part in passes
-        for _, prediction in run_pass(
-            reader, Propagator(encoder, protocol), part, keyframes[part.keyframe]
-        )
-    )
+    passes = plan(len(reader), keyframes, replace=replace)
+    relay = Relay(reader, keyframes, encoder, protocol)
+    return (prediction for part in passes for _, prediction in relay.run(part))

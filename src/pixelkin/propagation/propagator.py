@@ -6,6 +6,7 @@ rest. Knows nothing about files or whole videos.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ class Propagator:
         if labels is None:
             engine, codec = self._running()
         else:
-            engine, codec = self._run = self._accepted(frame, labels, fresh)
+            engine, codec = self._run = self._accepted(frame.shape[:2], labels, fresh)
         features = self.features(frame) if features is None else features
         if labels is None:
             prediction = self.decode(engine.step(features))
@@ -93,6 +94,32 @@ class Propagator:
             prediction = Prediction(self._index, merged, confidence, origin="given")
         self._index += 1
         return prediction
+
+    @torch.inference_mode()
+    def votes(self, features: Tensor, labels: Labels | None = None) -> Tensor:
+        """Process the next frame as `step` does, without decoding it.
+
+        Args:
+            features: What `features` gives for it.
+            labels: Where it is a keyframe, from which the propagation starts afresh.
+
+        Returns:
+            Soft labels on the grid, L x h x w: the background, then `objects`.
+        """
+        if labels is None:
+            engine, _ = self._running()
+            soft = engine.step(features)
+        else:
+            engine, codec = self._run = self._accepted(labels.size, labels, fresh=True)
+            soft = engine.step(features, codec.encode(labels))
+        self._index += 1
+        return soft
+
+    def another(self) -> Propagator:
+        """One that has seen nothing, with the same encoder and protocol."""
+        other = copy.copy(self)
+        other._run, other._index = None, 0
+        return other
 
     def features(self, frame: NDArray[np.uint8]) -> Tensor:
         """Features C x h x w of a frame, whatever came before: another thread may compute them."""
@@ -108,6 +135,11 @@ class Propagator:
     def objects(self) -> Objects:
         """The objects that are followed."""
         return Objects() if self._run is None else self._run[1].objects
+
+    @property
+    def next(self) -> int:
+        """Number of the next frame, counted from the first that it was given."""
+        return self._index
 
     @property
     def memory_bytes(self) -> int:
@@ -152,14 +184,17 @@ class Propagator:
         return self._run
 
     def _accepted(
-        self, frame: NDArray[np.uint8], labels: Labels, fresh: bool
+        self, frame: tuple[int, ...], labels: Labels, fresh: bool
     ) -> tuple[FeaturePropagator, Codec]:
-        """Engine and codec for a keyframe: new ones, or those that know its objects too."""
+        """Engine and codec for a keyframe: new ones, or those that know its objects too.
+
+        `frame` is (height, width).
+        """
         where = f"labels of frame {self._index}"
         if not fresh:
             engine, codec = self._running()
             return engine, codec.accept(labels, where)
-        codec = codec_for(labels, (frame.shape[0], frame.shape[1]), self.protocol, where)
+        codec = codec_for(labels, (frame[0], frame[1]), self.protocol, where)
         return FeaturePropagator(self.protocol, codec.sizes.encoded), codec
 
     def _check_size(self, size: tuple[int, int]) -> None:

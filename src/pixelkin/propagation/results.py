@@ -13,7 +13,7 @@ where keyframes were corrected, finished passes that do not depend on them stay.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pixelkin.files import atomic_write, stamp
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
-from pixelkin.propagation.passes import Pass
+from pixelkin.propagation.plan import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.types import InputError, Prediction, VideoInfo
@@ -36,13 +36,25 @@ State = dict[str, NDArray[Any]]
 
 
 def fingerprint(reader: VideoReader, encoder: Encoder, protocol: Protocol) -> dict[str, Any]:
-    """What decides all results alike, as run.json keeps it; labels decide those of their passes."""
+    """What decides all results alike, as run.json keeps it; labels decide those of their passes.
+
+    Frames that are files of their own are not in it: each decides the passes that it is in.
+    """
     info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
+    files = {} if frame_stamps(reader) else {"files": stamp(reader.paths)}
+    pixels = {} if reader.note is None else {"pixels": reader.note}
     return {
-        "video": {**asdict(info), "files": stamp(reader.paths)},
+        "video": {**asdict(info), **files, **pixels},
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
+
+
+def frame_stamps(reader: VideoReader) -> tuple[str, ...]:
+    """For each frame a word that changes when its file is replaced; none of a video in one file."""
+    if len(reader.paths) != len(reader) or reader.names is None:
+        return ()
+    return tuple(stamp([path])[:12] for path in reader.paths)
 
 
 class ResultsFolder(RunFolder):
@@ -53,7 +65,9 @@ class ResultsFolder(RunFolder):
         self._video = VideoInfo("", 0, 0)
         self._passes: Sequence[Pass] = ()
         self._finished: dict[str, int] = {}  # frames, by digest of the pass
-        self._corrects = False  # passes of a finished or begun run, by other labels
+        self._corrects = False  # passes of a finished or begun run, by other labels or frames
+        self._stamps: Sequence[str] = ()
+        self._changed: frozenset[int] = frozenset()  # frames whose files were replaced since
         self._begun = False
 
     def open(
@@ -62,6 +76,7 @@ class ResultsFolder(RunFolder):
         settings: dict[str, Any],
         passes: Sequence[Pass],
         *,
+        stamps: Sequence[str] = (),
         overwrite: bool,
         reuse: bool = False,
     ) -> bool:
@@ -73,6 +88,8 @@ class ResultsFolder(RunFolder):
             video: What the results are of.
             settings: See `fingerprint`.
             passes: What is to be computed.
+            stamps: See `frame_stamps`. Passes that have come past a frame that has changed are made
+                again.
             overwrite: Whether other results may be replaced. Where only labels are others, those
                 of finished passes that are still asked for stay.
             reuse: Whether a finished run of these settings is welcome.
@@ -83,27 +100,34 @@ class ResultsFolder(RunFolder):
         Raises:
             InputError: If the folder is in use, or holds something else and `overwrite` is not set.
         """
-        self._video, self._passes = video, passes
+        self._video, self._passes, self._stamps = video, passes, stamps
         # With the same settings, passes decide what is replaced.
         standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
         stored = self.progress.get("passes", [])
         self._finished = {p["digest"]: p["frames"] for p in stored if p["finished"]}
+        known = self.progress.get("stamps", "").split()
+        self._changed = frozenset(
+            i for i, (a, b) in enumerate(zip(known, stamps, strict=False)) if a != b
+        )
         same = [(p["digest"], p["frames"]) for p in stored] == [
             (p.digest, p.frames) for p in passes
         ]
         complete = standing is Standing.COMPLETE
+        self._corrects = self._forget_changed()
         if standing is Standing.NEW or (same and not complete):
             return False
-        if same and reuse and not overwrite:
+        if same and reuse and not overwrite and not self._corrects:
             return all(self.done(p)[0] == p.frames for p in passes)
         if not overwrite:
             which = "a finished" if complete else "an unfinished"
-            labels = "" if same else " with other labels"
+            differs = "" if same else " with other labels"
+            if same and self._corrects:
+                differs = f" of other frames ({self._called(self._changed)})"
             raise InputError(
-                f"{self.folder} holds {which} run{labels}: --overwrite replaces "
-                f"{'it' if same else 'what they change'}"
+                f"{self.folder} holds {which} run{differs}: --overwrite replaces "
+                f"{'what they change' if differs else 'it'}"
             )
-        if same or not any(self._is_finished(p) for p in passes):
+        if (same and not self._corrects) or not any(self._is_finished(p) for p in passes):
             self.standing = Standing.NEW
         else:
             self._corrects = True
@@ -120,6 +144,8 @@ class ResultsFolder(RunFolder):
         number, state = part.frames, State()
         if not self._is_finished(part):
             number, state = self._state(part)
+        if self._passed_changed(part, number):
+            return 0, {}
         files = (f for i in part.results(number) for f in self._files(i, part.kind))
         whole = all(file.is_file() for file in files)
         if whole and number == part.frames and not state:
@@ -197,7 +223,26 @@ class ResultsFolder(RunFolder):
             {**asdict(p), "digest": p.digest, "finished": self._is_finished(p)}
             for p in self._passes
         ]
-        return {"passes": passes}
+        return {"passes": passes} | ({"stamps": " ".join(self._stamps)} if self._stamps else {})
+
+    def _passed_changed(self, part: Pass, done: int) -> bool:
+        """Whether a frame that has changed is among those that `done` frames of a pass follow."""
+        return bool(done) and any(i in self._changed for i in part.followed(done))
+
+    def _forget_changed(self) -> bool:
+        """Take no pass for finished, nor begun, that has come past a frame that has changed."""
+        begun = [p for p in self._passes if self._passed_changed(p, self._state(p)[0])]
+        gone = [
+            p for p in self._passes if self._is_finished(p) and self._passed_changed(p, p.frames)
+        ]
+        for part in gone:
+            del self._finished[part.digest]
+        return bool(begun or gone)
+
+    def _called(self, indices: Iterable[int]) -> str:
+        """What some frames are called, the first of them."""
+        first, *more = sorted(indices)
+        return f"{_stem(first, self._video.name(first))}{f' and {len(more)} more' if more else ''}"
 
     def _is_finished(self, part: Pass) -> bool:
         return self._finished.get(part.digest, 0) >= part.frames

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pixelkin.background import BackgroundWriter
 from pixelkin.models.encoder import Encoder, load_encoder
-from pixelkin.propagation.passes import Keyframes, Pass, checked, plan, run_pass
-from pixelkin.propagation.propagator import Propagator
+from pixelkin.propagation.passes import Keyframes, Relay, checked
+from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import ResultsFolder, fingerprint
+from pixelkin.propagation.results import ResultsFolder, fingerprint, frame_stamps
+from pixelkin.types import InputError
 from pixelkin.video.reader import VideoReader, open_video
 
 STATE_EVERY = 10
@@ -49,6 +45,7 @@ def propagate_to_folder(
     protocol: Protocol | str = "davis",
     overwrite: bool = False,
     reuse: bool = False,
+    replace: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Carry labels through a video and write the results.
@@ -66,6 +63,7 @@ def propagate_to_folder(
         overwrite: Whether results that are there already may be replaced.
         reuse: Whether a finished run of the same video, labels and settings is taken as it is
             rather than refused.
+        replace: As in `propagate`.
         progress: Called with (frames done, frames in all).
 
     Raises:
@@ -74,36 +72,48 @@ def propagate_to_folder(
     reader = open_video(video)
     protocol = Protocol.named(protocol)
     keyframes = checked(labels, reader, protocol)
-    passes = plan(len(reader), keyframes)
+    passes = plan(len(reader), keyframes, replace=replace)
     encoder = load_encoder(encoder)
     settings = fingerprint(reader, encoder, protocol)
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)
-        if not folder.open(reader.info, settings, passes, overwrite=overwrite, reuse=reuse):
+        there = folder.open(
+            reader.info,
+            settings,
+            passes,
+            stamps=frame_stamps(reader),
+            overwrite=overwrite,
+            reuse=reuse,
+        )
+        if not there:
             starts = [folder.done(part) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
-            finished = itertools.count(resumed + 1)
+            relay = Relay(reader, keyframes, encoder, protocol)
+            finished = resumed
+
+            def tell() -> None:
+                if progress is not None:
+                    progress(finished, len(reader))
+
             with BackgroundWriter() as write:
                 for part, (done, state) in zip(passes, starts, strict=True):
                     if done == part.frames and not state:
                         continue  # finished before
-                    propagator = Propagator(encoder, protocol)
-                    first = keyframes[part.keyframe]
-                    if state:
-                        frame = functools.partial(_frame, reader, part)
-                        propagator.restore(state, first, frame)
-                    for now, prediction in run_pass(reader, propagator, part, first, done):
-                        write(folder.write, prediction)
-                        if now % STATE_EVERY == 0:
-                            write.wait()  # a state must not know of frames that are not written
-                            folder.save_state(part, now, propagator.state())
-                        if progress is not None:
-                            progress(next(finished), len(reader))
+                    now = done
+                    try:
+                        for now, prediction in relay.run(part, done, state, tell):
+                            write(folder.write, prediction)
+                            if now % STATE_EVERY == 0:
+                                write.wait()  # a state must not know of frames that are not written
+                                folder.save_state(part, now, relay.state())
+                            finished += 1
+                            tell()
+                    except InputError:  # a frame is broken: what was done before it is kept
+                        write.wait()
+                        if now > done:
+                            folder.save_state(part, now, relay.state())
+                        raise
                     write.wait()
                     folder.finish_pass(part)
             folder.finish()
         return Run(Path(out), len(reader), resumed, folder.lowest_confidence(reader))
-
-
-def _frame(reader: VideoReader, part: Pass, number: int) -> NDArray[np.uint8]:
-    return reader[part.index(number)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
@@ -126,6 +126,15 @@ class Objects:
         """The objects that `others` has, in its order, as this table describes them."""
         lines = (pair for pair in self.skeleton if set(pair) <= set(others.ids))
         return Objects(tuple(self[i] for i in others.ids), tuple(lines))
+
+    def chosen(self, ids: Collection[int]) -> Objects:
+        """Those of these ids, in the order of this table."""
+        lines = (pair for pair in self.skeleton if set(pair) <= set(ids))
+        return Objects(tuple(o for o in self if o.id in ids), tuple(lines))
+
+    def sorted(self) -> Objects:
+        """The same in the order of ids."""
+        return Objects(tuple(sorted(self.table, key=lambda o: o.id)), self.skeleton)
 
     def of_maps(self, maps: bool) -> Objects:
         """The objects that are given as maps of ids, or those that are not."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -19,6 +19,7 @@ from typing import cast
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData, SideDataContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -140,14 +141,20 @@ class VideoFile:
     @contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         try:
-            with av.open(str(self.path)) as container:
+            with av.open(str(self.path), metadata_errors="replace") as container:  # any title
                 pictures = Disposition.attached_pic
                 streams = [s for s in container.streams.video if not s.disposition & pictures]
                 if not streams or container.format.name == "tty":  # text rendered as video
                     raise InputError(f"{self.path} holds no video")
-                streams[0].thread_type = "AUTO"
-                streams[0].codec_context.thread_count = min(4, os.cpu_count() or 1)
-                yield container, streams[0]
+                # PyAV gives None where FFmpeg has no decoder, whatever its types say.
+                decoded = [s for s in streams if cast(object, s.codec_context) is not None]
+                if not decoded:
+                    raise InputError(
+                        f"{self.path}: FFmpeg has no decoder for its video; convert it to H.264"
+                    )
+                decoded[0].thread_type = "AUTO"
+                decoded[0].codec_context.thread_count = min(4, os.cpu_count() or 1)
+                yield container, decoded[0]
         except av.FFmpegError as error:
             raise InputError(
                 f"{self.path} cannot be read as a video ({error.strerror}); "
@@ -213,13 +220,36 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint
     """H x W x 3 uint8, turned and mirrored as the stream's display matrix asks."""
     shown = reformatter.reformat(frame, format="rgb24", interpolation=ACCURATE)
     rgb = cast(NDArray[np.uint8], shown.to_ndarray())
-    matrix = cast(bytes | None, frame.side_data.get("DISPLAYMATRIX"))
+    matrix = _display_matrix(frame)
     if matrix is None:
         return rgb
     # Of row vectors: x' = a x + c y, y' = b x + d y. Players know multiples of 90 degrees only.
-    a, b, _, c, d = (int(v) for v in np.frombuffer(matrix, dtype=np.int32)[:5])
+    a, b, _, c, d = (int(v) for v in matrix[:5])
     turned = abs(b) > abs(a)
     rgb = rgb.swapaxes(0, 1) if turned else rgb
     rgb = rgb[:, ::-1] if (c if turned else a) < 0 else rgb
     rgb = rgb[::-1] if (b if turned else d) < 0 else rgb
     return np.ascontiguousarray(rgb)
+
+
+def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
+    """The 9 numbers of a frame's display matrix; None if it has none.
+
+    PyAV stops at side data of a kind that it has no name for, such as the EXIF of cameras. FFmpeg
+    puts the matrix that this EXIF asks for in front of it.
+    """
+    try:
+        found: object = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:
+        known = SideDataContainer.__new__(SideDataContainer)
+        with suppress(ValueError):
+            known.__init__(frame)  # type: ignore[misc]
+        found = next((data for data in known if _is_matrix(data)), None)
+    return None if found is None else np.frombuffer(cast(bytes, found), dtype=np.int32)
+
+
+def _is_matrix(data: SideData) -> bool:
+    try:
+        return data.type.name == "DISPLAYMATRIX"
+    except ValueError:
+        return False

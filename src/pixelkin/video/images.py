@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pixelkin.types import InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+DEEP = 65536.0  # values that 16 bits have
+NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
 
 def natural_key(path: Path) -> tuple[list[str | int], str]:
@@ -58,30 +63,83 @@ def load_image(path: Path) -> Image.Image:
     """The image as its file has it (mode, palette), fully decoded.
 
     Raises:
-        InputError: If there is no such file, or it is not a whole image.
+        InputError: If there is no such file, it is not a whole image, or one of several in a file.
+    """
+    with opened(path) as image:
+        if (pages := len(pages_of(image))) > 1:
+            raise InputError(f"{path} holds {pages} pictures: give it by itself, as a video")
+        image.load()
+        return image
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """The image, still to be decoded.
+
+    Raises:
+        InputError: If there is no such file, or it is not an image; also while it is decoded.
     """
     try:
         with Image.open(path) as image:
-            image.load()
-            return image
+            yield image
     except FileNotFoundError as error:
         raise InputError(f"no such file: {path}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not an image") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"cannot read the image {path}: {error}") from error
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
+def pages_of(image: Image.Image) -> list[int]:
+    """Which pages of a file are pictures of a stack or an animation, not previews of the first."""
+    count = int(getattr(image, "n_frames", 1))
+    if count == 1 or image.format not in ("TIFF", "WEBP", "PNG", "GIF"):
+        return [0]
+    if image.format != "TIFF":
+        return list(range(count))
+    found = [page for page in range(count) if page == 0 or not _is_preview(image, page)]
+    image.seek(0)
+    return found
+
+
+def _is_preview(image: Image.Image, page: int) -> bool:
+    image.seek(page)
+    return bool(image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & 1)  # type: ignore[attr-defined]
+
+
+def read_image(path: Path, span: float = DEEP) -> NDArray[np.uint8]:
     """An image file as H x W x 3 uint8 RGB.
 
-    Grey is repeated, transparency dropped, 16 bits reduced to 8, EXIF orientation applied.
+    Grey is repeated, transparency dropped, EXIF orientation applied; grey of more than 8 bits is
+    reduced to 8.
+
+    Args:
+        path: The file.
+        span: Values of such grey are from 0 to below this.
 
     Raises:
-        InputError: If there is no such file, or it is not a whole image.
+        InputError: If there is no such file, it is not a whole image, or its values reach `span`.
     """
-    image = ImageOps.exif_transpose(load_image(path))
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip rather than scale
-        grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    return np.array(image.convert("RGB"))
+    return to_rgb(load_image(path), span, path)
+
+
+def to_rgb(image: Image.Image, span: float, path: Path) -> NDArray[np.uint8]:
+    """A decoded image as `read_image` gives it."""
+    image = ImageOps.exif_transpose(image)
+    if not is_deep(image):
+        return np.array(image.convert("RGB"))
+    values = np.asarray(image).astype(np.float64)
+    if span < DEEP and values.max(initial=0) > (1 if span == 1 else span - 1):
+        raise InputError(
+            f"{path} has values up to {values.max():g}, other frames stay below {span:g}: scale "
+            "all frames to 8 bits in the same way"
+        )
+    grey = (values * (256 / span)).clip(0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether an image is grey of more than 8 bits, which Pillow would clip rather than scale."""
+    return image.mode.startswith("I") or image.mode == "F"

@@ -34,6 +34,20 @@ def mask_colours(objects: Objects) -> NDArray[np.uint8]:
     return colours
 
 
+def drawn_colours(objects: Objects) -> NDArray[np.uint8]:
+    """256 x 3 uint8 colours by id for drawing over a video.
+
+    As `mask_colours`, but for greys where there are several: those of grey levels, which are told
+    apart in a mask and not over a picture.
+    """
+    colours = mask_colours(objects)
+    grey = [o.id for o in objects if o.colour is not None and len({*o.colour}) == 1]
+    grey = [i for i in grey if i < len(colours)]
+    if len(grey) > 1:
+        colours[grey] = davis_palette()[grey]
+    return colours
+
+
 def point_colours(objects: Objects) -> NDArray[np.uint8]:
     """P x 3 uint8: each object's own colour, else vivid ones of which neighbours differ.
 

@@ -6,7 +6,6 @@ Frames are H x W x 3 uint8 RGB, numbered from 0. Knows nothing about labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, find_images, read_image
+from pixelkin.video.images import SUFFIXES, find_images
+from pixelkin.video.stills import open_images
 
 if TYPE_CHECKING:
     from pixelkin.video.container import VideoFile
@@ -25,8 +25,9 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
 
     Args:
         source: A video file (mp4, mov, avi, webm, mkv, ... whatever FFmpeg decodes), a folder of
-            images, one image, or a glob pattern ("frames/*.jpg"). Images are in natural order:
-            frame2 before frame10. A reader is returned as it is.
+            images, one image, a stack or animation (TIFF, WebP, PNG), or a glob pattern
+            ("frames/*.jpg"). Images are in natural order: frame2 before frame10. A reader is
+            returned as it is.
         held_bytes: Decoded frames that reading a video file backwards may hold at once; None for
             256 MiB.
 
@@ -49,10 +50,8 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
         video = _open_file(path, held_bytes)
         frames, names, fps, (height, width) = video, None, video.fps, video.size
     elif path.exists() or any(c in str(path) for c in "*?["):
-        images = find_images(path)
-        frames = _ImageFiles(images)
-        names, fps = tuple(p.stem for p in images), None
-        height, width = read_image(images[0]).shape[:2]
+        frames, names = open_images(find_images(path))
+        fps, (height, width) = None, next(frames.read(range(1))).shape[:2]
     else:
         raise InputError(f"no such file or folder: {source}")
     return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps, names))
@@ -94,6 +93,11 @@ class VideoReader:
         """The files that are read: the video, or each image."""
         return self._frames.paths
 
+    @property
+    def note(self) -> str | None:
+        """What was decided about its pixels, where the files leave it open."""
+        return getattr(self._frames, "note", None)
+
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self.frames()
 
@@ -134,14 +138,3 @@ class _Frames(Protocol):
     def paths(self) -> tuple[Path, ...]: ...
     def __len__(self) -> int: ...
     def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]: ...
-
-
-@dataclass(frozen=True)
-class _ImageFiles:
-    paths: tuple[Path, ...]
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]:
-        return (read_image(self.paths[number]) for number in wanted)

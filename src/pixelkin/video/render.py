@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from pixelkin.types import Labels, MaskLabels, PointLabels
-from pixelkin.video.palette import mask_colours, point_colours
+from pixelkin.video.palette import drawn_colours, point_colours
 
 Frame = NDArray[np.uint8]
 
@@ -120,7 +120,7 @@ def _draw(
     """The frame with its labels, and the colour of each object that a bar may stand for."""
     match labels:
         case MaskLabels():
-            colours = mask_colours(labels.objects)
+            colours = drawn_colours(labels.objects)
             canvas = _tint(frame, labels.ids, colours, alpha)
             return canvas, {i: _vivid(colours)[_entry(i)] for i in labels.objects.ids}
         case PointLabels():

@@ -58,7 +58,7 @@ def compare(
     if short_side is not None:
         rules = dataclasses.replace(rules, short_side=short_side)
     reader = open_video(video)
-    annotations = read_labels(labels, reader.info)
+    annotations = read_labels(labels, reader.info).annotations
     with progress_bar("carrying") as progress:
         found = compare(
             reader, annotations, weights, distances=distances, protocol=rules, progress=progress

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say
 from pixelkin.app.options import Faster
-from pixelkin.types import Annotations, InputError, Objects, VideoInfo
+from pixelkin.types import Annotations, InputError, VideoInfo
 
+if TYPE_CHECKING:
+    from pixelkin.formats.label_files import LabelFile, Labelled
+
+MOST_LINES = 20  # of what is said of the labels
 DESCRIPTION = """
 Carry labels of one frame through a whole video.
 
-Labels are a mask (palette, grey or colour-coded PNG, one colour an object), or a JSON file of
-keypoints or points. They belong to frame 0, to the frame that has their file name in a folder of
-frames, or to the frame given as NUMBER=FILE; frames before it are labelled backwards.
+Labels are a mask (palette, grey or colour-coded PNG, one colour an object), masks of one object
+each, a JSON file of keypoints or points, or a folder of these. They belong to the frame whose name
+or number is in theirs, or to the frame given as NAME=FILE, NUMBER=FILE or '#POSITION=FILE'; a mask
+without any number to frame 0. Frames before the first one are labelled backwards.
 
 OUT receives masks/*.png at the video's size, frames/*.json (confidence, coordinates), run.json, and
 overlay.mp4 with --overlay. A run that was interrupted goes on when the command is given again.
@@ -39,6 +43,8 @@ def propagate(
     labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")],
     out: Path,
     common: Faster,
+    snap: bool = False,
+    replace: bool = False,
     overlay: bool = False,
     tune: bool = False,
 ) -> None:
@@ -46,13 +52,16 @@ def propagate(
 
     Args:
         video: Video file, folder of frames, or quoted glob pattern; comes before the options.
-        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        labels: Files or folders of labels: FILE or FRAME=FILE.
         out: Folder for the results.
         common: How to carry them.
+        snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
+        replace: Labels of a later frame are all that there is: objects that they lack end there.
         overlay: Also write overlay.mp4.
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
     """
+    from pixelkin.formats.frame_names import spoken
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.run import propagate_to_folder
     from pixelkin.video.reader import open_video
@@ -60,37 +69,45 @@ def propagate(
     common.use_threads()
     rules = common.rules()
     reader = open_video(video)
-    annotations = read_labels(labels, reader.info)
-    say(f"labels: {_frames_of(annotations)}")
+    if reader.note is not None:
+        say(f"{video}: {reader.note}")
+    labelled = read_labels(labels, reader.info, snap=snap)
+    for line in _shortened(labelled.said):
+        say(f"labels: {line}")
+    if not replace:
+        for line in _shortened(going_on(labelled.annotations, reader.info)):
+            say(line)
     weights = tuned(video, out, common) if tune else common.weights
     encoder = load_encoder(weights)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
         run = propagate_to_folder(
             reader,
-            annotations,
+            labelled.annotations,
             out,
             encoder=encoder,
             protocol=rules,
             overwrite=common.overwrite,
+            replace=replace,
             reuse=overlay and not (out / "overlay.mp4").exists(),
             progress=progress,
         )
     seconds = time.monotonic() - began
     if overlay:
-        from pixelkin.app.overlay import write_overlay
+        from pixelkin.app.overlay import playable_rate, write_overlay
 
         with progress_bar("drawing") as progress:
-            write_overlay(reader, run.folder, progress=progress)
+            drawn = write_overlay(reader, run.folder, progress=progress)
+        stated, shown = reader.info.fps, playable_rate(reader)
+        if stated is not None and stated != shown:
+            say(f"{drawn} has {shown:g} frames a second, as players cannot show {stated:g}")
     done = run.frames - run.resumed
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
     say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}")
     if run.lowest[1] < 1:  # otherwise all frames were given
         index, confidence = run.lowest
-        name = reader.info.name(index)
-        named = "" if name is None else f" ({name})"
-        say(f"lowest confidence {confidence:.2f} in frame {index}{named}: look there first")
+        say(f"lowest confidence {confidence:.2f} in {spoken(index, reader.info)}: look there first")
 
 
 def tuned(video: str, out: Path, common: Faster) -> str:
@@ -119,58 +136,63 @@ def tuned(video: str, out: Path, common: Faster) -> str:
     return str(done.folder)
 
 
-def read_labels(files: Sequence[str], video: VideoInfo) -> Annotations:
-    """The labels in FILE or NUMBER=FILE.
+def read_labels(files: Sequence[str], video: VideoInfo, *, snap: bool = False) -> Labelled:
+    """The labels in FILE or FRAME=FILE.
 
     Args:
         files: As on the command line.
         video: What they belong to.
+        snap: As in `read_mask`.
 
     Raises:
         InputError: If a file is missing or wrong, or two belong to one frame.
     """
-    from pixelkin.formats.registry import load_annotations
+    from pixelkin.formats.label_files import load_label_files
 
     if not files:
-        raise InputError("--labels needs at least one file")
-    annotations = Annotations(Objects(), {})
-    for item in files:
-        number, path = _parse(item)
-        if not path.exists() and "=" in item:
-            raise InputError(
-                f"no such labels file: {item}; labels of a frame are NUMBER=FILE, counted from 0"
+        raise InputError("--labels needs at least one file ('#10=FILE' needs its quotes)")
+    return load_label_files([_parse(item, video) for item in files], video, snap=snap)
+
+
+def _parse(item: str, video: VideoInfo) -> LabelFile:
+    """The file of FILE or FRAME=FILE."""
+    from pixelkin.formats.frame_names import frame_called
+    from pixelkin.formats.label_files import LabelFile
+
+    word, equals, file = item.partition("=")
+    if not equals or Path(item).exists():
+        return LabelFile(Path(item))
+    if not Path(file).exists():
+        raise InputError(
+            f"no such labels file: {item}; labels of a frame are FRAME=FILE, where FRAME is its "
+            "name or number"
+        )
+    return LabelFile(Path(file), frame_called(word, video))
+
+
+def going_on(annotations: Annotations, video: VideoInfo) -> list[str]:
+    """Which objects go on over which keyframes, as these do not show them."""
+    from pixelkin.formats.frame_names import spoken
+
+    seen: dict[int, str] = {}
+    lines = []
+    for number, labels in annotations:
+        names = {o.id: o.name or str(o.id) for o in labels.objects if o.id in labels.present}
+        if lacking := [name for i, name in seen.items() if i not in names]:
+            what = f"object {lacking[0]} goes" if len(lacking) == 1 else "objects {} go"
+            lines.append(
+                f"{what.format(', '.join(lacking))} on over {spoken(number, video)} from earlier "
+                "labels; --replace ends what a frame lacks"
             )
-        found = load_annotations(path, video)
-        try:
-            if number is not None:
-                if len(found.frames) > 1:
-                    raise InputError(
-                        f"labels {len(found.frames)} frames: give it without {number}="
-                    )
-                found = Annotations.of({number: found.only()}, str(path))
-            annotations = annotations.joined(found)
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-    return annotations
+        seen |= names
+    return lines
 
 
-def _frames_of(annotations: Annotations) -> str:
-    """Which file labels which frames."""
-    files: dict[str, list[int]] = {}
-    for number in annotations.frames:
-        files.setdefault(annotations.called(number), []).append(number)
-    return "; ".join(
-        f"{file} for frame {frames[0]}" if len(frames) == 1 else f"{file} for {len(frames)} frames"
-        for file, frames in files.items()
-    )
-
-
-def _parse(item: str) -> tuple[int | None, Path]:
-    """(frame number, if it is given, file) of FILE or NUMBER=FILE."""
-    before, equals, after = item.partition("=")
-    if equals and re.fullmatch(r"\s*-?[0-9]+\s*", before) and not Path(item).exists():
-        return int(before), Path(after)
-    return None, Path(item)
+def _shortened(lines: Sequence[str]) -> Sequence[str]:
+    """The first lines, and how many more there are."""
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[: MOST_LINES - 1], f"and {len(lines) - MOST_LINES + 1} more"]
 
 
 def run(arguments: Sequence[str]) -> int:

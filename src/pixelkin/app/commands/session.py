@@ -89,8 +89,9 @@ def _add(session: Session, labels: Sequence[str]) -> None:
     from pixelkin.app.commands.propagate import read_labels
 
     found = read_labels(labels, session.video.info)
-    frames = session.import_(found)
-    say(f"labelled: {', '.join(found.called(n) + f' for frame {n}' for n in frames)}")
+    session.import_(found.annotations)
+    for line in found.said:
+        say(f"labels: {line}")
     stale = {f for _, some in session.stale() for f in some}
     say(f"{len(stale)} frames to compute: pixelkin session run {session.folder}")
 

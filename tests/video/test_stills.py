@@ -1,0 +1,141 @@
+"""Stacks and animations as videos, and grey of more than 8 bits by the range that it uses."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from pixelkin.types import InputError
+from pixelkin.video.images import load_image
+from pixelkin.video.reader import open_video
+
+LEVELS = (30, 80, 130, 180, 230, 255)
+
+
+def pages(*, size: tuple[int, int] = (12, 10)) -> list[Image.Image]:
+    return [Image.new("RGB", size, (level, 255 - level, 9)) for level in LEVELS]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.tif", {}),
+        ("a.tiff", {"compression": "tiff_lzw"}),
+        ("a.webp", {"lossless": True}),
+        ("a.png", {}),
+    ],
+)
+def test_pages_are_frames(tmp_path: Path, name: str, options: dict[str, object]) -> None:
+    first, *rest = pages()
+    first.save(tmp_path / name, save_all=True, append_images=rest, **options)
+    video = open_video(tmp_path / name)
+    assert (len(video), video.info.size, video.names) == (6, (10, 12), None)
+    assert video.paths == (tmp_path / name,)
+    for wanted, expected in (
+        (video.frames(), LEVELS),
+        (video.frames(step=-1), LEVELS[::-1]),
+        (video.frames(1, 5, 2), LEVELS[1:5:2]),
+    ):
+        assert [int(frame[3, 3, 0]) for frame in wanted] == list(expected)
+
+
+def test_a_stack_is_no_frame_among_others_and_no_mask(tmp_path: Path) -> None:
+    first, *rest = pages()
+    first.save(tmp_path / "b.tif", save_all=True, append_images=rest)
+    first.save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"b\.tif holds 6 pictures: give it by itself"):
+        list(open_video(tmp_path))
+    with pytest.raises(InputError, match="holds 6 pictures"):
+        load_image(tmp_path / "b.tif")
+
+
+def test_previews_in_a_file_are_no_frames(tmp_path: Path) -> None:
+    preview = ImageFileDirectory_v2()
+    preview[254] = 1
+    small = Image.new("RGB", (6, 5))
+    small.encoderinfo = {"tiffinfo": preview}
+    pages()[0].save(tmp_path / "a.tif", save_all=True, append_images=[small])
+    with Image.open(tmp_path / "a.tif") as image:
+        assert image.n_frames == 2
+    video = open_video(tmp_path / "a.tif")
+    assert len(video) == 1 and video.names == ("a",)
+
+
+def ramp(top: float, kind: type = np.uint16) -> np.ndarray:
+    return np.linspace(0, top, 240).reshape(12, 20).astype(kind)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+@pytest.mark.parametrize(
+    ("top", "span"), [(250, 256), (1000, 1024), (4095, 4096), (12000, 16384), (60000, 65536)]
+)
+def test_deep_grey_is_reduced_by_its_range(
+    tmp_path: Path, top: int, span: int, suffix: str
+) -> None:
+    """By that of the video: a dark frame stays dark."""
+    for t, high in enumerate((top // 3, top)):
+        Image.fromarray(ramp(high)).save(tmp_path / f"{t}.{suffix}")
+    video = open_video(tmp_path)
+    for frame, high in zip(video, (top // 3, top), strict=True):
+        expected = ramp(high).astype(int) * 256 // span
+        np.testing.assert_array_equal(frame, np.repeat(expected[..., None], 3, axis=2))
+    assert (video.note is None) == (span == 65536)
+    assert video.note is None or f"values below {span}," in video.note
+
+
+@pytest.mark.parametrize(("top", "span"), [(1.0, 1), (0.4, 1), (255.0, 256), (900.0, 1024)])
+def test_fractions(tmp_path: Path, top: float, span: int) -> None:
+    Image.fromarray(ramp(top, np.float32)).save(tmp_path / "0.tif")
+    (frame,) = open_video(tmp_path)
+    expected = np.floor(ramp(top, np.float32).astype(float) * 256 / span).clip(0, 255)
+    np.testing.assert_array_equal(frame[..., 0], expected)
+
+
+def test_pages_of_deep_grey(tmp_path: Path) -> None:
+    first, *rest = (Image.fromarray(ramp(top)) for top in (500, 4000))
+    first.save(tmp_path / "a.tif", save_all=True, append_images=rest)
+    dark, bright = open_video(tmp_path / "a.tif")
+    assert (dark.max(), bright.max()) == (500 * 256 // 4096, 250)
+
+
+def test_a_frame_beyond_the_range_of_the_others_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pixelkin.video.stills.LOOKED_AT", 2)
+    for t, top in enumerate((1000, 1000, 1000, 4000)):
+        Image.fromarray(ramp(top)).save(tmp_path / f"{t}.png")
+    with pytest.raises(InputError, match=r"3\.png has values up to 4000, other frames stay below"):
+        list(open_video(tmp_path))
+
+
+def save_deep_png(path: Path, colours: np.ndarray) -> None:
+    """H x W x 3 of 16 bits, which Pillow does not write."""
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in colours)
+    height, width = colours.shape[:2]
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    content = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+@pytest.mark.parametrize(("top", "fits"), [(65535, True), (4095, False)])
+def test_deep_colours_that_would_be_dark_are_refused(tmp_path: Path, top: int, fits: bool) -> None:
+    colours = np.repeat(ramp(top)[..., None], 3, axis=2)
+    save_deep_png(tmp_path / "0.png", colours)
+    if fits:
+        assert next(iter(open_video(tmp_path))).max() == 255
+        return
+    with pytest.raises(InputError, match="16-bit colour whose values stay below 16384"):
+        open_video(tmp_path)
