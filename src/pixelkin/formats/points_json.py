@@ -10,7 +10,6 @@ fixed order) or "points" (any); "name" is optional, and x and y may be null too,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import write_json
+from pixelkin.formats.json_file import read_json
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -95,23 +95,9 @@ def point_of(entry: Mapping[str, Any]) -> list[float]:
     return [_number(entry.get(axis)) for axis in "xy"]
 
 
-def shortest(value: np.float32) -> float:
+def shortest(value: float | np.float32) -> float:
     """The shortest decimal that reads back as the same float32."""
     return float(str(np.float32(value)))
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        InputError: If it is missing or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def sniff(path: Path) -> bool:

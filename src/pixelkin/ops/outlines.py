@@ -40,7 +40,7 @@ def outlines(mask: NDArray[np.bool_]) -> list[Ring]:
     rings = []
     while ends:
         x, y, heading = first = next(iter(ends))
-        ring = []
+        ring: list[tuple[int, int]] = []
         while (x, y, heading) != first or not ring:
             ring.append((x, y))
             x, y = ends.pop((x, y, heading))
@@ -75,7 +75,15 @@ def fill(
     toggles = np.zeros(height * width + 1, dtype=np.int64)
     for ring in rings:
         np.add.at(toggles, _crossings(np.asarray(ring, dtype=float), height, width), 1)
-    return (np.cumsum(toggles[:-1]) % 2 == 1).reshape((height, width), order="F")
+    inside: NDArray[np.bool_] = np.cumsum(toggles[:-1]) % 2 == 1
+    return inside.reshape((height, width), order="F")
+
+
+def fill_box(box: Sequence[float], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The H x W mask of the filled rectangle (left, top, width, height)."""
+    left, top, width, height = box
+    right, bottom = left + width, top + height
+    return fill([[[left, top], [right, top], [right, bottom], [left, bottom]]], size)
 
 
 def _stretches(edges: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
@@ -100,7 +108,7 @@ def _crossings(ring: NDArray[np.float64], height: int, width: int) -> NDArray[np
     row = (np.minimum(v[moved], v[moved + 1]) + 0.5) / FINER - 0.5
     within = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
     row = np.ceil(np.clip(row[within], 0, height)).astype(np.int64)
-    return column[within].astype(np.int64) * height + row
+    return np.asarray(column[within].astype(np.int64) * height + row)
 
 
 def _walk(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

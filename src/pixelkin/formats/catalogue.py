@@ -1,0 +1,111 @@
+"""The formats of labels: the only list of them.
+
+A format is a module with `sniff(path) -> bool`, `load(path, video) -> Annotations` and, where it
+can be written, `save(path, writing)`. It imports types, ops, files, pixels and other formats,
+nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixelkin.formats import (
+    badja,
+    burst,
+    coco,
+    frame_json,
+    jhmdb_mat,
+    mask_png,
+    npz,
+    png_tree,
+    points_json,
+    results_folder,
+    ytvis,
+)
+from pixelkin.formats.writing import Shapes, Writing
+from pixelkin.types import Annotations, VideoInfo
+
+FRAME_LOSES = (
+    "names",
+    "categories",
+    "both",
+    "bodies",
+    "skeleton",
+    "origin",
+    "confidence",
+    "occluded",
+)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of labels.
+
+    Attributes:
+        name: What it is called on the command line.
+        about: What a person would call it.
+        suffix: Of the files that are written; "" for a folder.
+        sniff: Whether a file or folder looks like it.
+        load: Reads it, for the video that it belongs to.
+        save: Writes it; None where it can be read only.
+        probe: What it says of its video; None where that is nothing.
+        loses: Which of `writing.FEATURES` it does not keep.
+        shapes: What masks can be written as; the first by default.
+        one_frame: Whether it holds the labels of one frame.
+        folder: Whether it is a folder.
+    """
+
+    name: str
+    about: str
+    suffix: str
+    sniff: Callable[[Path], bool]
+    load: Callable[[Path, VideoInfo], Annotations]
+    save: Callable[[Path, Writing], None] | None = None
+    probe: Callable[[Path], VideoInfo | None] | None = None
+    loses: tuple[str, ...] = ()
+    shapes: tuple[Shapes, ...] = ("masks",)
+    one_frame: bool = False
+    folder: bool = False
+
+    def looks_like(self, path: Path) -> bool:
+        """Whether a file or folder that exists is of this format."""
+        return path.is_dir() == self.folder and self.sniff(path)
+
+
+def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing], None]:
+    """A writer of one frame's labels as a writer like the others."""
+
+    def written(path: Path, writing: Writing) -> None:
+        writing.check(path)
+        for _ in writing.frames():  # which notes what they have
+            pass
+        save(path, writing.annotations)
+
+    return written
+
+
+FORMATS = (
+    Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
+           _only(points_json.save), loses=("masks", *FRAME_LOSES), one_frame=True),
+    Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
+    Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load),
+    Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff, jhmdb_mat.load),
+    Format("mask_png", "mask of one frame", ".png", mask_png.sniff, mask_png.load,
+           _only(mask_png.save), loses=("points", *FRAME_LOSES), one_frame=True),
+    Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
+           results_folder.load, probe=results_folder.probe, folder=True),
+    Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,
+           png_tree.save_plain, png_tree.probe, png_tree.PLAIN_LOSES, folder=True),
+    Format("davis", "DAVIS's tree", "", png_tree.sniff_davis, png_tree.load,
+           png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True),
+    Format("youtube_vos", "YouTube-VOS's and MOSE's tree", "", png_tree.sniff_youtube_vos,
+           png_tree.load, png_tree.save_youtube_vos, png_tree.probe, png_tree.LOSES, folder=True),
+    Format("npz", "arrays of a video", ".npz", npz.sniff, npz.load, npz.save, npz.probe),
+    Format("coco", "COCO", ".json", coco.sniff, coco.load, coco.save, coco.probe, coco.LOSES),
+    Format("ytvis", "YouTube-VIS", ".json", ytvis.sniff, ytvis.load, ytvis.save, ytvis.probe,
+           ytvis.LOSES),
+    Format("burst", "BURST", ".json", burst.sniff, burst.load, burst.save, burst.probe,
+           burst.LOSES),
+)  # fmt: skip
