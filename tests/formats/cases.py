@@ -133,7 +133,7 @@ POINTS = {
 
 
 def differences(given: Annotations, found: Annotations, loses: tuple[str, ...]) -> list[str]:
-    """What is not the same in both, other than what the format loses; shapes are compared exactly."""
+    """What is not the same in both, other than what the format loses."""
     wrong: list[str] = []
     names = {o.id: o for o in found.objects}
     frames = set(given.frames)
@@ -141,18 +141,26 @@ def differences(given: Annotations, found: Annotations, loses: tuple[str, ...]) 
         frames = {n for n in frames if any(one.present for one in given.frames[n])}
     if frames != set(found.frames):
         return [f"frames {sorted(found.frames)}, not {sorted(frames)}"]
-    renamed = {o.id: i for o, i in zip(_points(given), _point_ids(given, found), strict=True)}
+    renamed = {
+        o.id: i for o, i in zip(_points(given), _point_ids(given, found, loses), strict=True)
+    }
     for number in sorted(frames):
         for one in given.frames[number]:
+            if isinstance(one, MaskLabels) and "ids" in loses:
+                wrong += _pieces(given, one, found, number, loses)
+                continue
             for o in one.objects:
                 i = o.id if o.is_map else renamed[o.id]
                 if o.is_map and o.id not in one.present:
                     continue
                 if i not in names:
                     return [f"object {i} is missing: {sorted(names)}"]
-                wrong += _details(given, found, number, o, i, loses)
                 wrong += _objects(o, names[i], loses)
-        wrong += _places(given, found, number, renamed)
+                if o.id not in one.present:
+                    continue  # nothing more than that it is absent
+                wrong += _details(given, found, number, o, i, loses)
+        if "ids" not in loses or _points(given):
+            wrong += _places(given, found, number, renamed)
     if "skeleton" not in loses:
         lines = {(renamed[a], renamed[b]) for a, b in given.objects.skeleton}
         if lines != set(found.objects.skeleton):
@@ -160,14 +168,39 @@ def differences(given: Annotations, found: Annotations, loses: tuple[str, ...]) 
     return sorted(set(wrong))
 
 
+def _pieces(
+    given: Annotations, one: MaskLabels, found: Annotations, number: int, loses: tuple[str, ...]
+) -> list[str]:
+    """The masks of a frame and their labels, whichever object is which."""
+    theirs = found.frames[number][0].as_map()
+
+    def label(annotations: Annotations, i: int) -> str:
+        o = annotations.objects[i]
+        return o.category or o.name or ""
+
+    shown = [
+        sorted(
+            ((x.ids == i).tobytes(), label(found if x is theirs else given, i)) for i in x.present
+        )
+        for x in (one, theirs)
+    ]
+    if "holes" in loses or "pieces" in loses:
+        shown = [sorted(name for _, name in x) for x in shown]
+    return [] if shown[0] == shown[1] else [f"frame {number} differs"]
+
+
 def _points(annotations: Annotations) -> list[Object]:
     return [o for o in annotations.objects if not o.is_map]
 
 
-def _point_ids(given: Annotations, found: Annotations) -> list[int]:
-    ids = [o.id for o in _points(found)]
-    assert len(ids) == len(_points(given)), f"{len(ids)} points"
-    return ids
+def _point_ids(given: Annotations, found: Annotations, loses: tuple[str, ...]) -> list[int]:
+    """The ids in `found` of the points of `given`."""
+    keys: tuple[dict[object, int], dict[object, int]] = {}, {}
+    for ids, each in zip(keys, (given, found), strict=True):
+        for n, o in enumerate(_points(each)):
+            ids[None if "bodies" in loses else o.parent, n if o.name is None else o.name] = o.id
+    assert keys[0].keys() == keys[1].keys()
+    return [keys[1][key] for key in keys[0]]
 
 
 def _objects(o: Object, other: Object, loses: tuple[str, ...]) -> list[str]:

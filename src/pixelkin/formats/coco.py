@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import write_json
-from pixelkin.formats.collecting import MASK_VALUE, Collector, confidence_of
+from pixelkin.formats.collecting import MASK_VALUE, NOBODY, Collector, confidence_of
 from pixelkin.formats.frame_names import check_number, choose_video, frame_numbers, named_video
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.points_json import shortest
@@ -34,7 +34,6 @@ from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, MapKind, Origin, State, VideoInfo, check_size
 
 LOSES = ("colours", "loose")
-NOBODY = "body"  # category of keypoints that nobody said anything of
 ABSENT, HIDDEN, VISIBLE = 0, 1, 2
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
 
@@ -280,14 +279,8 @@ def _read_keypoints(
     names = category.get("keypoints") or [str(n) for n in range(len(values))]
     lines = [(names[a - 1], names[b - 1]) for a, b in category.get("skeleton") or []]
     attributes = entry.get("attributes") or {}
-    name = category["name"]
-    found.body(
-        ("body", key),
-        names,
-        name=attributes.get("name"),
-        category=None if name == NOBODY else name,
-        lines=lines,
-    )
+    what = None if category["name"] == NOBODY else category["name"]
+    found.body(("body", key), names, name=attributes.get("name"), category=what, lines=lines)
     scores = attributes.get("keypoint_scores") or [entry.get("score")] * len(names)
     origins = attributes.get("keypoint_origins") or [attributes.get("origin")] * len(names)
     said = zip(names, values.tolist(), scores, origins, strict=True)

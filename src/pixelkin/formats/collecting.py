@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from pixelkin.types import (
     check_size,
 )
 
+NOBODY = "body"  # what a body is called of which nobody said anything
 MASK_VALUE = dict[str, Any]  # run lengths as `ops.rle` has them
 
 
@@ -61,6 +63,7 @@ class Collector:
         self.video = video
         self.source = str(source)
         self._objects: dict[Hashable, dict[str, Any]] = {}
+        self._labels: dict[Hashable, str | None] = {}
         self._bodies: dict[Hashable, _Body] = {}
         self._masks: dict[int, dict[Hashable, list[MASK_VALUE]]] = {}
         self._points: dict[int, dict[tuple[Hashable, str], tuple[float, float]]] = {}
@@ -75,10 +78,18 @@ class Collector:
         category: str | None = None,
         colour: Colour | None = None,
         kind: MapKind = "mask",
+        label: str | None = None,
     ) -> None:
-        """An object of masks; the first word on it counts."""
-        known = {"name": name, "category": category, "colour": colour, "kind": kind}
-        self._objects.setdefault(key, known)
+        """An object of masks; the first word on it counts.
+
+        A label, where formats have but one word, is what the object is, and its name if no other
+        object has it.
+        """
+        if key not in self._objects:
+            category = category if label is None else label
+            known = {"name": name, "category": category, "colour": colour, "kind": kind}
+            self._objects[key] = known
+            self._labels[key] = label
 
     def body(
         self,
@@ -89,8 +100,15 @@ class Collector:
         category: str | None = None,
         kind: PointKind = "keypoints",
         lines: Iterable[tuple[str, str]] = (),
+        label: str | None = None,
     ) -> None:
-        """A body, its points in their order, and the lines between them; more may come later."""
+        """A body, its points in their order, and the lines between them; more may come later.
+
+        A label is what it is, and its name if there are others that are called otherwise.
+        """
+        if label is not None and label != NOBODY:
+            category = label
+            self._labels.setdefault(("body", key), label)
         body = self._bodies.setdefault(key, _Body(name, category, kind))
         for point in points:
             body.points.setdefault(point, point)
@@ -170,6 +188,7 @@ class Collector:
         """
         if not self._masks and not self._points:
             raise InputError(f"{self.source} holds no labels of this video")
+        self._name()
         objects = {key: Object(i, **self._objects[key]) for key, i in self._ids().items()}
         points: dict[tuple[Hashable, str], Object] = {}
         lines: list[tuple[int, int]] = []
@@ -201,6 +220,18 @@ class Collector:
             source=self.source,
             notes=tuple(f"{text} ({n})" for text, n in self._notes.items()),
         )
+
+    def _name(self) -> None:
+        """Labels become names where they are not shared."""
+        count = Counter(self._labels.values())
+        for key, known in self._objects.items():
+            label = self._labels[key]
+            if label is not None and known["name"] is None and count[label] == 1:
+                known["name"] = label
+        for key, body in self._bodies.items():
+            label = self._labels.get(("body", key))
+            if label is not None and count[label] == 1 and len(self._bodies) > 1:
+                body.name = body.name or label
 
     def _ids(self) -> dict[Hashable, int]:
         """The id of each object."""

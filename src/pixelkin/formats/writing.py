@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
+from pixelkin.formats.collecting import NOBODY
+from pixelkin.ops.outlines import Ring, area, outlines
 from pixelkin.types import (
     Annotations,
     Detail,
@@ -93,9 +95,10 @@ class Body:
     kind: PointKind
     points: tuple[Object, ...]
 
-    def called(self, default: str) -> str:
-        """Its name, else what it is, else the default."""
-        return self.name or self.category or default
+    @property
+    def label(self) -> str:
+        """The one word for it that many formats have: what it is, or its name."""
+        return self.category or self.name or NOBODY
 
 
 def bodies(objects: Objects) -> list[Body]:
@@ -132,6 +135,17 @@ def skeleton(objects: Objects, found: Iterable[Body]) -> list[tuple[str, str]]:
 def label_of(o: Object) -> str:
     """The one word for an object that many formats have: what it is, or its name."""
     return o.category or o.name or f"object {o.id}"
+
+
+def largest_outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
+    """The ring around the largest piece of a mask; what it leaves out is noted as lost."""
+    rings = outlines(mask)
+    around = [ring for ring in rings if area(ring) > 0]
+    if len(around) < len(rings):
+        writing.lose("holes", (number, o.id))
+    if len(around) > 1:
+        writing.lose("pieces", (number, o.id))
+    return max(around, key=area)
 
 
 class Writing:
@@ -199,6 +213,10 @@ class Writing:
         if feature in self._loses:
             self._lost.setdefault(feature, set()).add(label)
 
+    def losing(self, *features: str) -> None:
+        """Say that the format does not keep these either, as it is written now."""
+        self._loses |= set(features)
+
     def lost(self) -> tuple[str, ...]:
         """What the format did not keep, a line each."""
         return tuple(
@@ -240,8 +258,9 @@ class Writing:
             self.lose("ids", o.id)
         if o.name is not None:
             self.lose("names", o.id)
-        if o.category is not None and o.category != o.name:
-            self.lose("categories" if o.name is None else "both", o.id)
+        name = o.name if o.is_map else o.parent
+        if o.category is not None and o.category != name:
+            self.lose("categories" if name is None else "both", o.id)
         own = o.colour is not None
         if own and not (o.id < len(usual) and tuple(usual[o.id]) == o.colour):
             self.lose("colours", o.id)
