@@ -28,6 +28,7 @@ LAYERS = [
     {"app"},
 ]
 OPTIONAL = {"matplotlib", "tensorboard", "numba", "ot", "kornia", "fastapi", "onnx", "pycocotools"}
+OPTIONAL |= {"pandas", "tables", "h5py", "sleap_io"}
 HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
 
 

@@ -17,6 +17,8 @@ from pixelkin.formats import (
     coco,
     cvat,
     cvat_reading,
+    dlc,
+    dlc_h5,
     frame_json,
     jhmdb_mat,
     label_studio,
@@ -27,9 +29,12 @@ from pixelkin.formats import (
     png_tree,
     points_json,
     results_folder,
+    sleap,
+    tapvid,
     yolo,
     ytvis,
 )
+from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, VideoInfo
 
@@ -92,13 +97,18 @@ def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing]
     return written
 
 
+def _is_image(path: Path) -> bool:
+    """Whether the file is an image; Pillow takes HDF5 for one."""
+    return not holds(path) and mask_png.sniff(path)
+
+
 FORMATS = (
     Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
            _only(points_json.save), loses=("masks", *FRAME_LOSES), one_frame=True),
     Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
     Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load),
     Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff, jhmdb_mat.load),
-    Format("mask_png", "mask of one frame", ".png", mask_png.sniff, mask_png.load,
+    Format("mask_png", "mask of one frame", ".png", _is_image, mask_png.load,
            _only(mask_png.save), loses=("points", *FRAME_LOSES), one_frame=True),
     Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
            results_folder.load, probe=results_folder.probe, folder=True),
@@ -123,4 +133,15 @@ FORMATS = (
            labelme.probe, labelme.LOSES, folder=True),
     Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, loses=yolo.LOSES,
            shapes=("polygons",), folder=True),
+    Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, loses=dlc.LOSES),
+    Format("dlc_h5", "DeepLabCut's H5", ".h5", dlc_h5.sniff, dlc_h5.load, dlc_h5.save,
+           loses=dlc.LOSES),
+    Format("slp", "SLEAP's labels", ".slp", sleap.sniff_slp, sleap.load_slp, sleap.save_slp,
+           loses=sleap.LOSES),
+    Format("sleap_h5", "SLEAP's analysis", ".h5", sleap.sniff_analysis, sleap.load_analysis,
+           sleap.save_analysis, loses=sleap.ANALYSIS_LOSES),
+    Format("nwb", "NWB", ".nwb", sleap.sniff_nwb, sleap.load_nwb, sleap.save_nwb,
+           loses=sleap.NWB_LOSES),
+    Format("tapvid", "TAP-Vid's arrays", ".npz", tapvid.sniff, tapvid.load, tapvid.save,
+           tapvid.probe, tapvid.LOSES),
 )  # fmt: skip

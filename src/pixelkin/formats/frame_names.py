@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import natural_key
+from pixelkin.video.images import SUFFIXES, natural_key
 
 MOST_FRAMES = 10**7
 
@@ -77,6 +77,12 @@ def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> Vide
         frames = max(known, default=-1) + 1
         return VideoInfo(str(path), size[1], size[0], frames)
     return VideoInfo(str(path), size[1], size[0], len(stems), names=tuple(stems))
+
+
+def image_path(folder: Path, stem: str) -> Path:
+    """The image of a folder that has this stem; a PNG if there is none."""
+    found = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
+    return next((path for path in found if path.is_file()), folder / f"{stem}.png")
 
 
 def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:

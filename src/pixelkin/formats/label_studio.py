@@ -1,8 +1,8 @@
 """Label Studio's JSON, as it is written: what was given as annotations, results as predictions.
 
-Label Studio has no masks on videos. So masks go out as brushes, one task a frame, and keypoints with
-them; as polygons or boxes they go out as vectors or rectangles of one task with the video, with a
-keyframe at every label. Places are percent of width and height, video frames count from 1.
+Label Studio has no masks on videos. So masks go out as brushes, one task a frame, and keypoints
+with them; as polygons or boxes they go out as vectors or rectangles of one task with the video,
+with a keyframe at every label. Places are percent of width and height, video frames count from 1.
 """
 
 from __future__ import annotations

@@ -20,14 +20,14 @@ from PIL import Image
 
 from pixelkin.files import write_json
 from pixelkin.formats.collecting import Collector, confidence_of
-from pixelkin.formats.frame_names import frame_numbers, named_video
+from pixelkin.formats.frame_names import frame_numbers, image_path, named_video
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Frame, Writing, bodies, label_of, point_name
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, VideoInfo, check_size
-from pixelkin.video.images import SUFFIXES, natural_key
+from pixelkin.video.images import natural_key
 
 LOSES = ("both", "colours", "parts", "loose", "skeleton")
 VERSION = "6.3.1"
@@ -93,11 +93,8 @@ def _files(path: Path) -> list[Path]:
 
 def _image(video: Path, stem: str, folder: Path) -> str:
     """Path of the frame's image, as seen from the folder."""
-    for suffix in sorted(SUFFIXES):
-        image = video / f"{stem}{suffix}"
-        if image.is_file():
-            return Path(os.path.relpath(image, folder)).as_posix()
-    return f"{stem}.png"
+    image = image_path(video, stem)
+    return Path(os.path.relpath(image, folder)).as_posix() if image.is_file() else image.name
 
 
 def _shapes(writing: Writing, frame: Frame) -> list[dict[str, Any]]:

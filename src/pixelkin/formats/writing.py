@@ -217,6 +217,10 @@ class Writing:
         """Say that the format does not keep these either, as it is written now."""
         self._loses |= set(features)
 
+    def keeping(self, feature: str) -> None:
+        """Say that of these labels, as it turned out, this was kept."""
+        self._lost.pop(feature, None)
+
     def lost(self) -> tuple[str, ...]:
         """What the format did not keep, a line each."""
         return tuple(
