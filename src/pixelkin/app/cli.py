@@ -13,6 +13,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
+    "convert": ("convert", "labels of a video from one format into another"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "data": ("data", "pack videos' frames into one small file to train from"),
     "evaluate": (

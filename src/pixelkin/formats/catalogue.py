@@ -37,6 +37,7 @@ from pixelkin.formats import (
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, VideoInfo
+from pixelkin.video.images import load_image
 
 FRAME_LOSES = (
     "names",
@@ -102,14 +103,26 @@ def _is_image(path: Path) -> bool:
     return not holds(path) and mask_png.sniff(path)
 
 
+def _image_info(path: Path) -> VideoInfo:
+    """The frame that a mask tells of."""
+    image = load_image(path)
+    return VideoInfo(str(path), image.width, image.height)
+
+
+def _points_info(path: Path) -> VideoInfo:
+    """The frame that a file of points tells of."""
+    height, width = points_json.load_points(path).size
+    return VideoInfo(str(path), width, height)
+
+
 FORMATS = (
     Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
-           _only(points_json.save), loses=("masks", *FRAME_LOSES), one_frame=True),
+           _only(points_json.save), _points_info, ("masks", *FRAME_LOSES), one_frame=True),
     Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
     Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load),
     Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff, jhmdb_mat.load),
     Format("mask_png", "mask of one frame", ".png", _is_image, mask_png.load,
-           _only(mask_png.save), loses=("points", *FRAME_LOSES), one_frame=True),
+           _only(mask_png.save), _image_info, ("points", *FRAME_LOSES), one_frame=True),
     Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
            results_folder.load, probe=results_folder.probe, folder=True),
     Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,

@@ -127,7 +127,7 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
         writing.losing("holes", "pieces")
     elif writing.shapes == "boxes":
         writing.losing("form")
-    writing.losing("ids")
+    writing.losing("numbers")
     shapes: dict[object, list[ET.Element]] = {o.id: [] for o in writing.objects if o.is_map}
     every = bodies(writing.objects)
     for frame in writing.frames():

@@ -124,7 +124,7 @@ def _percent(writing: Writing, xy: NDArray[Any]) -> NDArray[np.float64]:
 
 def _video_task(writing: Writing) -> Iterator[dict[str, Any]]:
     """The one task: a region for each object, and for what was given and for results."""
-    writing.losing("ids", "confidence", "empty", "bodies")
+    writing.losing("confidence", "empty")
     writing.losing(*(["form"] if writing.shapes == "boxes" else ["holes", "pieces"]))
     every = bodies(writing.objects)
     keys: dict[tuple[str, Origin], list[dict[str, Any]]] = {}

@@ -39,7 +39,7 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
         return found[0]
     if found:
         names = " and ".join(f"{one.name} ({one.about})" for one in found)
-        raise InputError(f"{path} may be {names}: name the format")
+        raise InputError(f"{path} may be {names}: name the format (--from)")
     known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
     raise InputError(f"{path} is of no known format of labels ({known})")
 
@@ -79,7 +79,9 @@ def probe_video(path: str | Path, format: Format) -> VideoInfo:
     with _reading(path, format):
         found = None if format.probe is None else format.probe(path)
     if found is None:
-        raise InputError(f"{path}: {format.name} does not tell what the video is: give the video")
+        raise InputError(
+            f"{path}: {format.name} does not tell what the video is: give it (--video)"
+        )
     return found
 
 
@@ -161,7 +163,7 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
         return fitting[0]
     if fitting:
         names = ", ".join(one.name for one in fitting)
-        raise InputError(f"{path} may be written as {names}: name the format")
+        raise InputError(f"{path} may be written as {names}: name the format (--to)")
     writable = ", ".join(f"{one.name} (*{one.suffix or '/'})" for one in writers)
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
 

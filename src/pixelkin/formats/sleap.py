@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelkin.files import atomic_write
-from pixelkin.formats.collecting import Collector, confidence_of
+from pixelkin.formats.collecting import NOBODY, Collector, confidence_of
 from pixelkin.formats.frame_names import check_number, image_path
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Body, Frame, Writing, bodies, point_name, point_names, skeleton
@@ -92,6 +92,9 @@ def save_nwb(path: Path, writing: Writing) -> None:
         raise InputError("nwb takes a video file of which every frame is labelled, from frame 0 on")
     sleap = _library()
     labels = _labels(sleap, writing, files="opened")
+    kinds = {hasattr(instance, "score") for frame in labels for instance in frame.instances}
+    if len(kinds) > 1:
+        raise InputError("nwb takes what was given, or all as predictions (--as), not both")
     with atomic_write(path) as temporary:
         sleap.save_nwb(labels, str(temporary))
 
@@ -110,7 +113,8 @@ def _library() -> ModuleType:
 def _labels(sleap: Any, writing: Writing, *, files: Literal["named", "path", "opened"]) -> Any:
     every = bodies(writing.objects)
     names = point_names(every)
-    nodes = sleap.Skeleton(list(names), edges=skeleton(writing.objects, every))
+    lines = skeleton(writing.objects, every)
+    nodes = sleap.Skeleton(list(names), edges=lines, name=NOBODY)  # NWB needs a name
     video = _video(sleap, writing, files=files)
     tracks = [None if body.name is None else sleap.Track(body.name) for body in every]
     frames = []

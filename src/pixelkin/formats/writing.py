@@ -33,6 +33,7 @@ FEATURES = {
     "masks": "masks",
     "points": "keypoints",
     "ids": "which object is which from frame to frame",
+    "numbers": "numbers of objects",
     "names": "names",
     "categories": "categories",
     "both": "names beside categories",
@@ -41,7 +42,7 @@ FEATURES = {
     "loose": "that points are not keypoints of a body",
     "bodies": "whose a keypoint is",
     "skeleton": "lines of the skeleton",
-    "origin": "labels apart from results",
+    "origin": "which labels are results",
     "confidence": "confidence",
     "occluded": "what is occluded",
     "empty": "that nothing is in a labelled frame",
@@ -49,6 +50,18 @@ FEATURES = {
     "pieces": "pieces beside the largest one",
     "form": "more of a mask than its box",
 }
+
+OF_OBJECTS = (
+    "ids",
+    "numbers",
+    "names",
+    "categories",
+    "both",
+    "colours",
+    "parts",
+    "loose",
+    "bodies",
+)
 
 
 @dataclass(frozen=True)
@@ -225,7 +238,7 @@ class Writing:
         """What the format did not keep, a line each."""
         return tuple(
             f"{self.title} does not keep {words}: {len(self._lost[feature])} "
-            + ("objects" if feature in ("names", "categories", "both", "colours") else "labels")
+            + ("objects" if feature in OF_OBJECTS else "labels")
             for feature, words in FEATURES.items()
             if feature in self._lost
         )
@@ -260,6 +273,7 @@ class Writing:
         usual = davis_palette()
         if o.is_map:
             self.lose("ids", o.id)
+            self.lose("numbers", o.id)
         if o.name is not None:
             self.lose("names", o.id)
         name = o.name if o.is_map else o.parent

@@ -4,6 +4,8 @@
     python tests/golden/formats/record.py coco cvat
     pip install label-studio-sdk==2.1.2                     # in another one
     python tests/golden/formats/record.py brush
+    pip install labelme==6.3.1                              # and in a third
+    python tests/golden/formats/record.py labelme
 
 Each name given writes a file NAME.json beside this one; masks.json holds the masks, one string a
 row.
@@ -74,7 +76,22 @@ def brush() -> dict[str, list[int]]:
     return {name: mask2rle(255 * mask.astype(np.uint8)) for name, mask in masks().items()}
 
 
+def labelme() -> dict[str, Any]:
+    """LabelMe's own form of the part of each mask in its box, and the box."""
+    from labelme import utils
+
+    found = {}
+    for name, mask in masks().items():
+        rows, columns = np.nonzero(mask)
+        if len(rows):
+            left, top, right, bottom = columns.min(), rows.min(), columns.max(), rows.max()
+            cut = mask[top : bottom + 1, left : right + 1].astype(np.uint8)
+            points = [[int(left), int(top)], [int(right), int(bottom)]]
+            found[name] = {"points": points, "mask": utils.img_arr_to_b64(cut)}
+    return found
+
+
 if __name__ == "__main__":
     for chosen in sys.argv[1:]:
-        made = {"coco": coco, "cvat": cvat, "brush": brush}[chosen]()
+        made = {"coco": coco, "cvat": cvat, "brush": brush, "labelme": labelme}[chosen]()
         (HERE / f"{chosen}.json").write_text(json.dumps(made) + "\n")
