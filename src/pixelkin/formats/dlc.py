@@ -64,7 +64,9 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     with path.open(newline="", encoding="utf-8") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]
-    first = next(n for n, word in enumerate(head[0]) if n and word)  # an empty word an index
+    first = next((n for n, word in enumerate(head[0]) if n and word), 0)  # empty: an index
+    if not first or len({len(line) for line in lines}) > 1:
+        raise ValueError("its rows are not those of a table")
     body = lines[len(head) :]
     values = [[float(word) if word else math.nan for word in line[first:]] for line in body]
     rows: list[tuple[str, ...] | int] = [

@@ -169,10 +169,7 @@ def _mask(
         height, width = bottom - top + 1, right - left + 1
         if not (0 <= left <= right < size[1] and 0 <= top <= bottom < size[0]):
             raise ValueError(f"the mask of {shape['label']} is not within the frame")
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
-            if image.size != (width, height):  # before it is decoded
-                raise ValueError(f"the mask of {shape['label']} does not fill its box")
-            cut = np.asarray(image.convert("L")) > 0
+        cut = _decoded(base64.b64decode(shape["mask"]), (width, height))
         mask = np.zeros(size, dtype=np.bool_)
         mask[top : bottom + 1, left : right + 1] = cut
         return mask
@@ -186,3 +183,14 @@ def _mask(
         y, x = np.mgrid[: size[0], : size[1]] + EDGE
         return np.asarray(np.hypot(x - centre[0], y - centre[1]) <= np.hypot(*(rim - centre)))
     return None
+
+
+def _decoded(content: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The picture of a mask, which must have this (width, height)."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.size != size:  # before it is decoded
+                raise ValueError("the picture of a mask does not fill its box")
+            return np.asarray(image.convert("L")) > 0
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the picture of a mask: {error}") from error

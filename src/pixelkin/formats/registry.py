@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import BadZipFile
 
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.json_file import forget_json
@@ -18,8 +20,8 @@ from pixelkin.types import Annotations, InputError, VideoInfo
 __all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
 
 DAMAGES = (
-    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, RecursionError, TypeError,
-    ValueError,
+    ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
+    RecursionError, TypeError, UnpicklingError, ValueError,
 )  # fmt: skip
 
 
