@@ -35,7 +35,11 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
     if not path.exists():
         raise InputError(f"no such labels file: {path}")
     if format is not None:
-        return _named(format)
+        named = _named(format)
+        if path.is_dir() != named.folder:
+            kinds = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+            raise InputError(f"{path} is {kinds[0]}, {format} is {kinds[1]}")
+        return named
     found = [one for one in FORMATS if _looks_like(one, path)]
     if len(found) == 1:
         return found[0]

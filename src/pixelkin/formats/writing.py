@@ -37,15 +37,15 @@ FEATURES = {
     "names": "names",
     "categories": "categories",
     "both": "names beside categories",
-    "colours": "colours of objects' own",
-    "parts": "that masks are parts of a body",
-    "loose": "that points are not keypoints of a body",
+    "colours": "own colours",
+    "parts": "parts of a body as such",
+    "loose": "points as such",
     "bodies": "whose a keypoint is",
-    "skeleton": "lines of the skeleton",
+    "skeleton": "skeletons",
     "origin": "which labels are results",
     "confidence": "confidence",
-    "occluded": "what is occluded",
-    "empty": "that nothing is in a labelled frame",
+    "occluded": "occlusion",
+    "empty": "empty frames",
     "holes": "holes",
     "pieces": "pieces beside the largest one",
     "form": "more of a mask than its box",
@@ -150,6 +150,11 @@ def label_of(o: Object) -> str:
     return o.category or o.name or f"object {o.id}"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def largest_outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
     """The ring around the largest piece of a mask; what it leaves out is noted as lost."""
     rings = outlines(mask)
@@ -237,8 +242,8 @@ class Writing:
     def lost(self) -> tuple[str, ...]:
         """What the format did not keep, a line each."""
         return tuple(
-            f"{self.title} does not keep {words}: {len(self._lost[feature])} "
-            + ("objects" if feature in OF_OBJECTS else "labels")
+            f"{self.title} does not keep {words}: "
+            + counted(len(self._lost[feature]), "object" if feature in OF_OBJECTS else "label")
             for feature, words in FEATURES.items()
             if feature in self._lost
         )

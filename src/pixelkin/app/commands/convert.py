@@ -66,6 +66,7 @@ def convert(
         save_annotations,
     )
     from pixelkin.formats.selecting import taken, within
+    from pixelkin.formats.writing import counted
     from pixelkin.video.reader import open_video
 
     if target.exists() and target.resolve() == source.resolve():
@@ -89,7 +90,8 @@ def convert(
             scorer=scorer,
             overwrite=overwrite,
         )
-    say(f"{target}: {len(annotations.frames)} frames, {len(annotations.objects)} objects")
+    frames_said = counted(len(annotations.frames), "frame")
+    say(f"{target}: {frames_said}, {counted(len(annotations.objects), 'object')}")
     for line in (*annotations.notes, *lost):
         say(f"convert: {line}")
 
