@@ -146,7 +146,7 @@ def test_nothing_is_overwritten_unless_asked(
     ("arguments", "words"),
     [
         (["a.json"], "may be written as coco, ytvis, burst, label_studio: name the format (--to)"),
-        (["a.npz"], "may be written as npz, tapvid"),
+        (["a.h5"], "may be written as dlc_h5, sleap_h5"),
         (["a"], "may be written as png, davis, youtube_vos, labelme, yolo"),
         (["a.gif"], "cannot write"),
         (["a.csv"], "dlc_csv holds keypoints alone, of which there are none"),
@@ -198,7 +198,7 @@ def test_who_paints_in_a_result_corrects_what_is_written(results: Path, tmp_path
 
 def test_one_frame(results: Path, tmp_path: Path) -> None:
     """A single mask goes in, and comes out."""
-    assert convert(results / "masks/00003.png", tmp_path / "a.npz", "--to", "npz") == 0
+    assert convert(results / "masks/00003.png", tmp_path / "a.npz") == 0
     found = load_annotations(tmp_path / "a.npz", None)
     assert list(found.frames) == [3]
     assert convert(tmp_path / "a.npz", tmp_path / "b.png") == 0

@@ -67,6 +67,7 @@ class Format:
         shapes: What masks can be written as; the first by default.
         one_frame: Whether it holds the labels of one frame.
         folder: Whether it is a folder.
+        by_suffix: Whether a file's suffix alone may ask for it.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Format:
     shapes: tuple[Shapes, ...] = ("masks",)
     one_frame: bool = False
     folder: bool = False
+    by_suffix: bool = True
 
     def looks_like(self, path: Path) -> bool:
         """Whether a file or folder that exists is of this format."""
@@ -158,5 +160,5 @@ FORMATS = (
     Format("nwb", "NWB", ".nwb", sleap.sniff_nwb, sleap.load_nwb, sleap.save_nwb,
            loses=sleap.NWB_LOSES),
     Format("tapvid", "TAP-Vid's arrays", ".npz", tapvid.sniff, tapvid.load, tapvid.save,
-           tapvid.probe, tapvid.LOSES),
+           tapvid.probe, tapvid.LOSES, by_suffix=False),
 )  # fmt: skip

@@ -161,7 +161,7 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
     suffix = path.suffix.lower()
     fitting = [one for one in writers if name in (one.name, None)]
     if name is None:
-        fitting = [one for one in fitting if one.suffix == suffix]
+        fitting = [one for one in fitting if one.suffix == suffix and one.by_suffix]
     if len(fitting) > 1:
         short = len(annotations.frames) <= 1
         fitting = [one for one in fitting if one.one_frame == short] or fitting
