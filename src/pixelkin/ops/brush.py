@@ -8,7 +8,7 @@ A pixel is in the mask where its alpha is not 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +19,25 @@ LENGTHS = (3, 4, 8, 16)  # bits that the length of a record may have
 
 def encode(mask: NDArray[np.bool_]) -> list[int]:
     """The bytes of an H x W mask, each from 0 to 255."""
-    values = np.repeat(np.where(mask.ravel(), 255, 0), 4)
-    bits = [f"{values.size:032b}{WORD - 1:05b}", *(f"{size - 1:04b}" for size in LENGTHS)]
-    changes = np.flatnonzero(np.diff(values)) + 1
-    starts = np.concatenate([[0], changes]).tolist()
-    lengths = np.diff(np.concatenate([starts, [values.size]])).tolist()
-    for start, length in zip(starts, lengths, strict=True):
-        for part in _parts(length):
-            which = next(i for i, size in enumerate(LENGTHS) if part <= 1 << size)
-            bits.append(f"1{which:02b}{part - 1:0{LENGTHS[which]}b}{values[start]:08b}")
-    stream = "".join(bits)
-    stream += "0" * (8 - len(stream) % 8)  # never none, as Label Studio has it
-    return [int(stream[i : i + 8], 2) for i in range(0, len(stream), 8)]
+    pixels = mask.ravel()
+    edges = np.concatenate([[0], np.flatnonzero(np.diff(pixels)) + 1, [pixels.size]])
+    inside, lengths = pixels[edges[:-1]], 4 * np.diff(edges)
+    longest = 1 << LENGTHS[-1]
+    parts = -(-lengths // longest)  # a run may be several records
+    last = np.cumsum(parts) - 1
+    inside, length = np.repeat(inside, parts), np.full(int(parts.sum()), longest)
+    length[last] = lengths - longest * (parts - 1)
+    sizes = np.array(LENGTHS)
+    which = np.searchsorted(1 << sizes, length)
+    words = ((4 | which) << sizes[which] | length - 1) << WORD | np.where(inside, 255, 0)
+    head = [(4 * pixels.size, 32), (WORD - 1, 5), *((size - 1, 4) for size in LENGTHS)]
+    words = np.concatenate([[word for word, _ in head], words])
+    widths = np.concatenate([[width for _, width in head], 1 + 2 + sizes[which] + WORD])
+    end = np.repeat(np.cumsum(widths), widths)
+    bits = np.repeat(words, widths) >> (end - 1 - np.arange(len(end))) & 1
+    spare = 8 - len(bits) % 8  # never none, as Label Studio has it
+    stream: list[int] = np.packbits(np.append(bits, np.zeros(spare, int)).astype(bool)).tolist()
+    return stream
 
 
 def decode(stream: Iterable[int], size: tuple[int, int]) -> NDArray[np.bool_]:
@@ -60,13 +67,6 @@ def decode(stream: Iterable[int], size: tuple[int, int]) -> NDArray[np.bool_]:
             values[done : done + length] = [bits.take(word) for _ in range(length)]
         done += length
     return np.asarray(values.reshape(*size, 4)[..., 3] > 0)
-
-
-def _parts(length: int) -> Iterator[int]:
-    longest = 1 << LENGTHS[-1]
-    while length > 0:
-        yield min(length, longest)
-        length -= longest
 
 
 class _Bits:

@@ -100,9 +100,7 @@ def _crossings(ring: NDArray[np.float64], height: int, width: int) -> NDArray[np
         raise ValueError(f"a polygon must be 3 corners (x, y) or more, got shape {ring.shape}")
     if not (np.abs(ring) <= 4 * max(height, width)).all():
         raise ValueError("a polygon has a corner that is not finite, or far outside of the frame")
-    corners = np.trunc(FINER * ring + 0.5).astype(np.int64)
-    walked = [_walk(a, b) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)]
-    u, v = np.concatenate(walked).T
+    u, v = _walk(np.trunc(FINER * ring + 0.5).astype(np.int64)).T
     moved = np.flatnonzero(np.diff(u))
     column = (np.minimum(u[moved], u[moved + 1]) + 0.5) / FINER - 0.5
     row = (np.minimum(v[moved], v[moved + 1]) + 0.5) / FINER - 0.5
@@ -111,15 +109,24 @@ def _crossings(ring: NDArray[np.float64], height: int, width: int) -> NDArray[np
     return np.asarray(column[within].astype(np.int64) * height + row)
 
 
-def _walk(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The steps from a to b, N x 2, along the longer axis; rounded as from the lower end."""
-    steep = abs(b[1] - a[1]) > abs(b[0] - a[0])
-    longer, other = (1, 0) if steep else (0, 1)
-    turned = bool(a[longer] > b[longer])
-    low, high = (b, a) if turned else (a, b)
-    steps = np.arange(high[longer] - low[longer] + 1)
-    slope = (high[other] - low[other]) / max(1, len(steps) - 1)
-    points = np.empty((len(steps), 2), dtype=np.int64)
-    points[:, longer] = low[longer] + steps
-    points[:, other] = np.trunc(low[other] + slope * steps + 0.5)
-    return points[::-1] if turned else points
+def _walk(corners: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The steps along the sides of a polygon, N x 2, one each along the longer axis of a side.
+
+    Along the other axis they are rounded as on the way up the longer one.
+    """
+    after = np.roll(corners, -1, axis=0)
+    steep = np.abs(after - corners)[:, 1] > np.abs(after - corners)[:, 0]
+    flipped = np.where(steep[:, None], corners[:, ::-1], corners)  # (longer, other) axis
+    flipped_after = np.where(steep[:, None], after[:, ::-1], after)
+    back = flipped[:, 0] > flipped_after[:, 0]
+    low = np.where(back[:, None], flipped_after, flipped)
+    high = np.where(back[:, None], flipped, flipped_after)
+    length = high[:, 0] - low[:, 0]
+    slope = (high[:, 1] - low[:, 1]) / np.maximum(length, 1)
+    side = np.repeat(np.arange(len(corners)), length + 1)
+    step = np.arange(len(side)) - np.repeat(np.cumsum(length + 1) - length - 1, length + 1)
+    step = np.where(back[side], length[side] - step, step)
+    longer = low[side, 0] + step
+    other = np.trunc(low[side, 1] + slope[side] * step + 0.5).astype(np.int64)
+    points = np.stack([longer, other], axis=1)
+    return np.where(steep[side, None], points[:, ::-1], points)
