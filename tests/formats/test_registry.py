@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,25 @@ def test_a_runs_own_mask_belongs_to_its_frame(tmp_path: Path) -> None:
     elsewhere = tmp_path / "00012.png"
     elsewhere.write_bytes((tmp_path / "masks/00012.png").read_bytes())
     assert list(load_annotations(elsewhere, video).frames) == [0]
+
+
+@pytest.mark.parametrize(
+    ("library", "suffix", "name", "extra"),
+    [("pandas", ".h5", "dlc_h5", "dlc"), ("sleap_io", ".slp", "slp", "pose")],
+)
+def test_a_missing_library_is_named_by_its_extra(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+    suffix: str,
+    name: str,
+    extra: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    path = tmp_path / f"a{suffix}"
+    with pytest.raises(InputError, match=rf"pip install 'pixelkin\[{extra}\]'"):
+        save_annotations(path, Annotations.of({0: POINTS}), name)
+    assert not path.exists()
+    path.write_bytes(b"\x89HDF\r\n\x1a\n pandas_type")
+    with pytest.raises(InputError, match=rf"pip install 'pixelkin\[{extra}\]'"):
+        load_annotations(path, VIDEO)

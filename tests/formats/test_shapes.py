@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pixelkin.formats.writing import Shapes
 from pixelkin.types import (
     Annotations,
     InputError,
+    Labels,
     MaskLabels,
     Object,
     Objects,
@@ -130,3 +133,32 @@ def test_places_in_files_are_those_of_the_tools(tmp_path: Path) -> None:
     save_annotations(tmp_path / "lm", given, "labelme", video=cases.FILE)
     text = (tmp_path / "lm/00003.json").read_text()
     assert '"points": [[7, 5], [7, 5]]' in text and '"points": [[7.5, 5.5]]' in text
+
+
+def test_where_tracks_pause_and_end(tmp_path: Path) -> None:
+    """A square in frames 0, 2 and 4, said to be absent from 3; the cat is there all the time."""
+    cat = cases.squares((2, 6, 6, 4, 9))
+    both = cases.squares((1, 2, 2, 3, 3), (2, 6, 6, 4, 9))
+    objects = Objects((cases.DOG, cases.CAT))
+    frames: dict[int, tuple[Labels, ...]] = {
+        t: (MaskLabels("mask", objects, ids.astype(np.int32)),)
+        for t, ids in ((0, both), (2, both), (3, cat), (4, both))
+    }
+    given = Annotations(objects, frames)
+    save_annotations(tmp_path / "a.json", given, "label_studio", video=cases.FILE, shapes="boxes")
+    task = json.loads((tmp_path / "a.json").read_text())[0]
+    dog, other = (r["value"]["sequence"] for r in task["annotations"][0]["result"])
+    assert [(k["frame"], k["enabled"]) for k in dog] == [(1, True), (3, False), (5, False)]
+    assert [(k["frame"], k["enabled"]) for k in other] == [
+        (1, True), (3, True), (4, True), (5, False),
+    ]  # fmt: skip
+    assert dog[1]["time"] == pytest.approx(3 / 25)
+    save_annotations(tmp_path / "a.xml", given, video=cases.FILE, shapes="polygons")
+    tracks = ET.parse(tmp_path / "a.xml").getroot().findall("track")
+    shown = [[(s.attrib["frame"], s.attrib["outside"]) for s in track] for track in tracks]
+    assert shown == [
+        [("0", "0"), ("2", "0"), ("3", "1"), ("4", "0"), ("5", "1")],
+        [("0", "0"), ("2", "0"), ("3", "0"), ("4", "0"), ("5", "1")],
+    ]
+    for name in ("a.json", "a.xml"):
+        assert sorted(load_annotations(tmp_path / name, cases.FILE).frames) == [0, 2, 3, 4]
