@@ -38,6 +38,7 @@ OPTIONAL = {
     "pycocotools",
     "ray",
 }
+OPTIONAL |= {"pandas", "tables", "h5py", "sleap_io"}
 HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
 
 

@@ -69,7 +69,7 @@ def test_from_a_first_mask_to_a_reviewed_video(
         (["run", "nothing"], "nothing holds no session"),
         (["accept", "s", "first"], "first: give a frame number, or FIRST:LAST"),
         (["accept", "s", "4:9"], "no frame 6"),
-        (["add", "s", "9=mask0.png"], "no frame 9"),
+        (["add", "s", "9=mask0.png"], "no frame is named 9"),
         (["new", "s", "frames"], "holds a session already"),
         (["relocate", "s", "other"], "is another video"),
         (["run", "s", "--threads", "0"], "must be from 1"),

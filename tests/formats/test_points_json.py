@@ -48,7 +48,7 @@ def test_the_documented_form(tmp_path: Path) -> None:
         ('{"kind": "keypoints", "size": [4], "points": [{"x": 1, "y": 2}]}', "height, width"),
         ('{"kind": "keypoints", "size": [4, 5], "points": [[1, 2]]}', "points"),
         ('{"kind": "keypoints", "size": [4, 5], "points": [{"x": "1", "y": 2}]}', "'1'"),
-        ('{"kind": "keypoints", "size": [4, 5], "points": [{"x": NaN, "y": 2}]}', "nan"),
+        ('{"kind": "keypoints", "size": [4, 5], "points": [{"x": NaN, "y": 2}]}', "NaN"),
         ('{"kind": "points", "size": [1e999, 5], "points": [{"x": 1, "y": 2}]}', "height, width"),
         ('{"kind": "points", "size": [4, 0], "points": [{"x": 1, "y": 2}]}', "0 is no height"),
         ('{"kind": "points", "size": [4, 1e9], "points": [{"x": 1, "y": 2}]}', "is no height"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,8 @@ def written(folder: Path) -> dict[str, tuple[Path, list[int]]]:
 
 def test_files_are_recognised(tmp_path: Path) -> None:
     files = written(tmp_path)
-    assert list(files) == [f.name for f in FORMATS]
     for name, (path, frames) in files.items():
-        assert [f.name for f in FORMATS if f.sniff(path)] == [name]
+        assert [f.name for f in FORMATS if f.looks_like(path)] == [name]
         for asked in (None, name):
             found = load_annotations(path, VIDEO, asked)
             assert sorted(found.frames) == frames
@@ -75,11 +75,11 @@ def test_refusals(tmp_path: Path) -> None:
             load_annotations(path, VIDEO)
     with pytest.raises(InputError, match="no such labels file"):
         load_annotations(tmp_path / "none.png", VIDEO)
-    with pytest.raises(InputError, match="no format 'coco': there are points_json, frame_json"):
-        load_annotations(tmp_path / "a.txt", VIDEO, "coco")
+    with pytest.raises(InputError, match="no format 'jpeg': there are points_json, frame_json"):
+        load_annotations(tmp_path / "a.txt", VIDEO, "jpeg")
     with pytest.raises(InputError, match="labels can be written as points_json"):
         save_annotations(tmp_path / "c.json", Annotations.of({0: POINTS}), "badja")
-    with pytest.raises(InputError, match="mask_png cannot hold this"):
+    with pytest.raises(InputError, match="mask_png holds masks alone, of which there are none"):
         save_annotations(tmp_path / "c.png", Annotations.of({0: POINTS}))
     with pytest.raises(InputError, match=r"cannot write .*c.gif: labels can be written as"):
         save_annotations(tmp_path / "c.gif", Annotations.of({0: POINTS}))
@@ -134,3 +134,25 @@ def test_smoothed_masks_are_snapped_where_asked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--snap"):
         load_annotations(tmp_path / "a.png", VIDEO)
     assert load_annotations(tmp_path / "a.png", VIDEO, snap=True).only().present == (1,)
+
+
+@pytest.mark.parametrize(
+    ("library", "suffix", "name", "extra"),
+    [("pandas", ".h5", "dlc_h5", "dlc"), ("sleap_io", ".slp", "slp", "pose")],
+)
+def test_a_missing_library_is_named_by_its_extra(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: str,
+    suffix: str,
+    name: str,
+    extra: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    path = tmp_path / f"a{suffix}"
+    with pytest.raises(InputError, match=rf"pip install 'pixelkin\[{extra}\]'"):
+        save_annotations(path, Annotations.of({0: POINTS}), name)
+    assert not path.exists()
+    path.write_bytes(b"\x89HDF\r\n\x1a\n pandas_type")
+    with pytest.raises(InputError, match=rf"pip install 'pixelkin\[{extra}\]'"):
+        load_annotations(path, VIDEO)

@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
     "session": ("session", "label, carry on, correct and export, step by step"),
+    "convert": ("convert", "labels of a video from one format into another"),
     "tune": ("tune", "tune an encoder to the very video, without labels, in a minute"),
     "compare": ("compare", "which weights are better on this video, from one labelled frame"),
     "train": ("train", "learn an encoder from unlabelled videos"),

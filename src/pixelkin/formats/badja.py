@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pixelkin.formats.points_json import read_json
+from pixelkin.formats.json_file import read_json
 from pixelkin.types import Annotations, InputError, Labels, PointLabels, VideoInfo
 
 FULL_SIZE = (1080, 1920)  # (height, width) of the frames that the coordinates refer to
@@ -38,7 +38,8 @@ def sniff(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     content = read_json(path)
-    return isinstance(content, list) and all(isinstance(e, dict) and "joints" in e for e in content)
+    entries = content if isinstance(content, list) else []
+    return bool(entries) and all(isinstance(e, dict) and "joints" in e for e in entries)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:

@@ -18,8 +18,9 @@ from typing import Any, get_args
 import numpy as np
 
 from pixelkin.files import write_json
+from pixelkin.formats.json_file import read_json
 from pixelkin.formats.mask_png import read_mask, write_mask
-from pixelkin.formats.points_json import json_of, point_of, read_json, shortest, size_of
+from pixelkin.formats.points_json import json_of, point_of, shortest, size_of
 from pixelkin.types import (
     Annotations,
     InputError,

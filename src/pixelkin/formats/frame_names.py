@@ -50,6 +50,8 @@ def frame_of(path: Path, video: VideoInfo) -> int | None:
     stated = {int(n) for n in _DIGITS.findall(_OTHER.sub("", stem))}
     if not stated:
         return None
+    if video.names is None and video.frames is None and len(stated) == 1:
+        return stated.pop()  # nothing is known of the video
     found = [i for i, number in enumerate(_numbers(video) or ()) if number in stated]
     if len(found) > 1:
         raise InputError(_several(path, video, found))

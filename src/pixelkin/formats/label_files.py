@@ -18,7 +18,7 @@ from pixelkin.formats import mask_png, points_json
 from pixelkin.formats.frame_names import frame_of, object_name, spoken
 from pixelkin.formats.mask_pixels import MaskPixels
 from pixelkin.formats.point_names import one_id_a_name
-from pixelkin.formats.registry import format_of
+from pixelkin.formats.registry import load_annotations, recognise
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
 from pixelkin.video.images import SUFFIXES, natural_key
 from pixelkin.video.palette import davis_palette
@@ -87,11 +87,11 @@ def load_label_files(
     others: list[tuple[Path, Annotations]] = []
     masks: list[_Mask] = []
     for path, frame in _files(files):
-        form = format_of(path)
+        form = recognise(path)
         if form.load is mask_png.load:
             masks.append(_read_mask(path, frame, video, snap))
             continue
-        found = form.load(path, video)
+        found = load_annotations(path, video, form.name)
         if frame is not None:
             if len(found.frames) > 1:
                 raise InputError(

@@ -161,7 +161,8 @@ def _from_deep_grey(path: Path, grey: NDArray[np.int64], snap: bool) -> MaskPixe
         if not ((grey > 0) & (grey < MAX_DEEP)).any():
             return MaskPixels(grey > 0, "binary", {1: (255, 255, 255)})
         return _numbered(path, Colours.of(grey[..., None]), MAX_COLOURS, snap)
-    if grey.max() < MAX_DEEP and len(np.unique(grey)) > MAX_COLOURS:
+    counted = int(grey.max()) == len(np.unique(grey[grey > 0]))  # 1, 2, 3, ...: ids
+    if not counted and grey.max() < MAX_DEEP and len(np.unique(grey)) > MAX_COLOURS:
         colours = Colours.of(grey[..., None])
         if colours.is_photo or colours.are_smoothed(MAX_DEEP):
             raise colours.refusal(path)

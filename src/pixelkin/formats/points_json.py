@@ -10,7 +10,6 @@ fixed order) or "points" (any); "name" is optional, and x and y may be null too,
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from pixelkin.files import write_json
 from pixelkin.formats.frame_names import frame_of
+from pixelkin.formats.json_file import read_json
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -107,25 +107,9 @@ def size_of(content: Mapping[str, Any]) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def shortest(value: np.float32) -> float:
+def shortest(value: float | np.float32) -> float:
     """The shortest decimal that reads back as the same float32."""
     return float(str(np.float32(value)))
-
-
-def read_json(path: str | Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        InputError: If it is missing or not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except RecursionError as error:
-        raise InputError(f"{path} is nested too deeply to be a file of labels") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def sniff(path: Path) -> bool:

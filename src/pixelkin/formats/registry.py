@@ -1,112 +1,203 @@
-"""The formats of labels: the only list of them, and reading and writing whatever is on it.
+"""Reading and writing labels of any format in the catalogue.
 
-    annotations = load_annotations("mask.png", video.info)
-    save_annotations("nose.json", annotations)
-
-A format is a module with `sniff(path) -> bool`, `load(path, video) -> Annotations` and, where it
-can be written, `save(path, annotations)`. It imports types, files, pixels and other formats,
-nothing else.
+annotations = load_annotations("mask.png", video.info)
+lost = save_annotations("labels.json", annotations, "coco", video=video.info)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import BadZipFile
 
-from pixelkin.formats import badja, frame_json, jhmdb_mat, mask_png, points_json
+from pixelkin.formats import mask_png
+from pixelkin.formats.catalogue import FORMATS, Format
+from pixelkin.formats.json_file import forget_json
+from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 
+__all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
 
-@dataclass(frozen=True)
-class Format:
-    """One format of labels.
-
-    Attributes:
-        name: What it is called on the command line.
-        about: What a person would call it.
-        suffix: Of the files that are written.
-        sniff: Whether a file looks like it.
-        load: Reads a file, for the video that it belongs to.
-        save: Writes one; None where it can be read only.
-    """
-
-    name: str
-    about: str
-    suffix: str
-    sniff: Callable[[Path], bool]
-    load: Callable[[Path, VideoInfo], Annotations]
-    save: Callable[[Path, Annotations], None] | None = None
-
-
-FORMATS = (
-    Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
-           points_json.save),
-    Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
-    Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load),
-    Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff, jhmdb_mat.load),
-    Format("mask_png", "mask of one frame", ".png", mask_png.sniff, mask_png.load, mask_png.save),
+DAMAGES = (
+    ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
+    RecursionError, TypeError, UnpicklingError, ValueError,
 )  # fmt: skip
 
 
-def load_annotations(
-    path: str | Path, video: VideoInfo, format: str | None = None, *, snap: bool = False
-) -> Annotations:
-    """Read labels of one file; `label_files.load_label_files` joins several.
-
-    Args:
-        path: The file.
-        video: The video that they belong to; frames are found by their names.
-        format: Name of the format; None to find out.
-        snap: As in `read_mask`, for masks.
+def recognise(path: str | Path, format: str | None = None) -> Format:
+    """The format of a file or folder of labels: the one named, or what it looks like.
 
     Raises:
-        InputError: If the file is missing, of no known format, damaged, or does not fit the video.
+        InputError: If it is missing, or looks like no format, or like several.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"no such labels file: {path}")
-    one = format_of(path) if format is None else _named(format)
-    return (
-        mask_png.load(path, video, snap=snap)
-        if one.load is mask_png.load
-        else one.load(path, video)
-    )
-
-
-def format_of(path: Path) -> Format:
-    """The format of a file, by what is in it.
-
-    Raises:
-        InputError: If the file is missing, or of no known format.
-    """
-    if not path.exists():
-        raise InputError(f"no such labels file: {path}")
-    for one in FORMATS:
-        if one.sniff(path):
-            return one
+    if format is not None:
+        named = _named(format)
+        if path.is_dir() != named.folder:
+            kinds = ("a folder", "a file") if path.is_dir() else ("a file", "a folder")
+            raise InputError(f"{path} is {kinds[0]}, {format} is {kinds[1]}")
+        return named
+    found = [one for one in FORMATS if _looks_like(one, path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and ".join(f"{one.name} ({one.about})" for one in found)
+        raise InputError(f"{path} may be {names}: name the format (--from)")
     known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
     raise InputError(f"{path} is of no known format of labels ({known})")
 
 
-def save_annotations(path: str | Path, annotations: Annotations, format: str | None = None) -> None:
-    """Write labels; the format is the one named, or the first that writes files of this suffix.
+def load_annotations(
+    path: str | Path, video: VideoInfo | None, format: str | None = None, *, snap: bool = False
+) -> Annotations:
+    """Read labels of one file or folder; `label_files.load_label_files` joins several.
+
+    Args:
+        path: The file or folder.
+        video: The video that they belong to; frames are found by their names. None where the
+            labels themselves say enough of it.
+        format: Name of the format; None to find out.
+        snap: As in `read_mask`, for masks.
+
+    Raises:
+        InputError: If the file is missing, of no known format, or of several, damaged, or does not
+            fit the video.
+    """
+    path = Path(path)
+    try:
+        one = recognise(path, format)
+        video = probe_video(path, one) if video is None else video
+        with _reading(path, one):
+            if one.load is mask_png.load:
+                return mask_png.load(path, video, snap=snap)
+            return one.load(path, video)
+    finally:
+        forget_json()
+
+
+def probe_video(path: str | Path, format: Format) -> VideoInfo:
+    """What labels say of their video.
+
+    Raises:
+        InputError: If that is too little, or they are damaged.
+    """
+    path = Path(path)
+    with _reading(path, format):
+        found = None if format.probe is None else format.probe(path)
+    if found is None:
+        raise InputError(
+            f"{path}: {format.name} does not tell what the video is: give it (--video)"
+        )
+    return found
+
+
+def save_annotations(
+    path: str | Path,
+    annotations: Annotations,
+    format: str | None = None,
+    *,
+    video: VideoInfo | None = None,
+    shapes: Shapes | None = None,
+    uncompressed: bool = False,
+    scorer: str = "pixelkin",
+    overwrite: bool = True,
+) -> tuple[str, ...]:
+    """Write labels, going through the frames once, in ascending order.
+
+    Args:
+        path: The file, or the folder for formats that are one.
+        annotations: The labels.
+        format: Name of the format; None for the one that writes files of this suffix. Where there
+            are several, and the labels are of one frame, the one for those.
+        video: What they belong to; None for what the labels themselves tell.
+        shapes: What masks are written as, where the format has a choice.
+        uncompressed: Write lists of run lengths where there is a string for them (COCO).
+        scorer: Who labelled, where the format has a place for it (DeepLabCut).
+        overwrite: Replace files that are there.
+
+    Returns:
+        What the format does not keep of these labels, a line each.
 
     Raises:
         InputError: If the format cannot be written, or cannot hold these labels.
     """
     path = Path(path)
-    if format is not None:
-        _named(format)
-    writers = [(one, one.save) for one in FORMATS if one.save is not None]
-    for one, write in writers:
-        if one.name == format or (format is None and one.suffix == path.suffix.lower()):
-            try:
-                return write(path, annotations)
-            except ValueError as error:
-                raise InputError(f"{path}: {one.name} cannot hold this: {error}") from error
-    writable = ", ".join(f"{one.name} (*{one.suffix})" for one, _ in writers)
+    one = _writer(path, annotations, format)
+    if shapes is not None and shapes not in one.shapes:
+        raise InputError(f"{one.name} has no {shapes}: it writes {' or '.join(one.shapes)}")
+    writing = Writing(
+        annotations,
+        _told(annotations) if video is None else video,
+        one.name,
+        one.loses,
+        shapes=shapes or one.shapes[0],
+        uncompressed=uncompressed,
+        scorer=scorer,
+        overwrite=overwrite,
+    )
+    if one.save is not None:
+        try:
+            one.save(path, writing)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"{path}: {one.name} cannot hold this: {error}") from error
+    return writing.lost()
+
+
+def _looks_like(one: Format, path: Path) -> bool:
+    try:
+        return one.looks_like(path)
+    except InputError:
+        raise
+    except DAMAGES as error:
+        raise InputError(f"{path} cannot be read: {error!r}") from error
+
+
+def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
+    writers = [one for one in FORMATS if one.save is not None]
+    if name is not None:
+        _named(name)
+    suffix = path.suffix.lower()
+    fitting = [one for one in writers if name in (one.name, None)]
+    if name is None:
+        fitting = [one for one in fitting if one.suffix == suffix and one.by_suffix]
+    if len(fitting) > 1:
+        short = len(annotations.frames) <= 1
+        fitting = [one for one in fitting if one.one_frame == short] or fitting
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        names = ", ".join(one.name for one in fitting)
+        raise InputError(f"{path} may be written as {names}: name the format (--to)")
+    writable = ", ".join(f"{one.name} (*{one.suffix or '/'})" for one in writers)
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
+
+
+def _told(annotations: Annotations) -> VideoInfo:
+    """What labels tell of their video."""
+    for _, labels in annotations:
+        height, width = labels.size
+        return VideoInfo("", width, height, max(annotations.frames) + 1)
+    raise InputError("there are no labels to write")
+
+
+@contextmanager
+def _reading(path: Path, format: Format) -> Iterator[None]:
+    """What goes wrong in content that others made is an error of theirs, in one line."""
+    try:
+        yield
+    except InputError:
+        raise
+    except DAMAGES as error:
+        what = str(error) if isinstance(error, ValueError) else repr(error)
+        raise InputError(
+            f"{path} is damaged, or not {format.name} ({format.about}): {what}"
+        ) from error
 
 
 def _named(name: str) -> Format:

@@ -4,7 +4,7 @@ Plain validated dataclasses over numpy arrays. Nothing here knows about torch, f
 Pixel coordinates are (x, y) with (0, 0) at the *centre* of the top-left pixel.
 """
 
-from pixelkin.types.annotations import Annotations, Detail, Origin, Prediction, State
+from pixelkin.types.annotations import Annotations, Detail, LazyFrames, Origin, Prediction, State
 from pixelkin.types.labels import Labels, MaskLabels, PointLabels
 from pixelkin.types.objects import Colour, LabelKind, MapKind, Object, Objects, PointKind
 from pixelkin.types.video import InputError, VideoInfo, check_size
@@ -16,6 +16,7 @@ __all__ = [
     "InputError",
     "LabelKind",
     "Labels",
+    "LazyFrames",
     "MapKind",
     "MaskLabels",
     "Object",

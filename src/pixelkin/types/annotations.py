@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types.labels import Labels
-from pixelkin.types.objects import Objects
+from pixelkin.types.objects import Object, Objects
 from pixelkin.types.video import InputError
 
 Origin = Literal["given", "propagated"]
@@ -33,6 +33,30 @@ class Detail:
     origin: Origin = "given"
 
 
+class LazyFrames(Mapping[int, tuple[Labels, ...]]):
+    """Labels by frame number, made whenever they are asked for: a long video's are never all held.
+
+    Args:
+        numbers: The frames that have labels.
+        make: The labels of one of them.
+    """
+
+    def __init__(self, numbers: Iterable[int], make: Callable[[int], tuple[Labels, ...]]) -> None:
+        self._numbers = dict.fromkeys(sorted(numbers))
+        self._make = make
+
+    def __getitem__(self, number: int) -> tuple[Labels, ...]:
+        if number not in self._numbers:
+            raise KeyError(number)
+        return self._make(number)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
 @dataclass(frozen=True, eq=False)
 class Annotations:
     """What somebody labelled in a video: its objects, and their labels in some frames.
@@ -41,9 +65,13 @@ class Annotations:
 
     Attributes:
         objects: Every object of the video; what it says of one counts for all frames.
-        frames: By frame number, the labels of the frame.
+        frames: By frame number, the labels of the frame; a dict, or a mapping that makes them when
+            they are asked for (`LazyFrames`), whose labels are checked then.
         sources: By frame number, what its labels are called in messages, where they have a name.
         details: By frame number and id of an object, what is known beside its place; see `detail`.
+        notes: What their file said that labels have no place for, a line each.
+        offset: What was added to the ids of points, which count from 0 in files, to keep them
+            apart from those of masks.
 
     Raises:
         InputError: If a frame has no labels or two of one form, or an object that is not listed.
@@ -53,17 +81,22 @@ class Annotations:
     frames: Mapping[int, tuple[Labels, ...]]
     sources: Mapping[int, str] = field(default_factory=dict)
     details: Mapping[tuple[int, int], Detail] = field(default_factory=dict)
-    _offset: int = field(default=0, repr=False)  # of the ids of points, which count from 0 in files
+    notes: tuple[str, ...] = ()
+    offset: int = 0
 
     def __post_init__(self) -> None:
-        for number, labels in self.frames.items():
-            if len({type(one) for one in labels}) < len(labels):
-                raise InputError(f"frame {number} has labels already: give it one file of a kind")
-            if not labels:
-                raise InputError(f"frame {number} is listed without labels")
-            for o in (o for one in labels for o in one.objects):
-                if o.id not in self.objects or self.objects[o.id].kind != o.kind:
-                    raise InputError(f"frame {number} has the object {o.id}, which is not listed")
+        if isinstance(self.frames, dict):
+            for number, labels in self.frames.items():
+                self._check(number, labels)
+
+    def _check(self, number: int, labels: tuple[Labels, ...]) -> None:
+        if len({type(one) for one in labels}) < len(labels):
+            raise InputError(f"frame {number} has labels already: give it one file of a kind")
+        if not labels:
+            raise InputError(f"frame {number} is listed without labels")
+        for o in (o for one in labels for o in one.objects):
+            if o.id not in self.objects or self.objects[o.id].kind != o.kind:
+                raise InputError(f"frame {number} has the object {o.id}, which is not listed")
 
     @classmethod
     def of(cls, frames: Mapping[int, Labels], source: str | None = None) -> Annotations:
@@ -77,6 +110,38 @@ class Annotations:
         sources = {} if source is None else dict.fromkeys(every, source)
         return _side_by_side([one.objects for one in frames.values()], every, sources)
 
+    @classmethod
+    def assembled(
+        cls,
+        objects: Iterable[Object],
+        frames: Mapping[int, tuple[Labels, ...]],
+        details: Mapping[tuple[int, Object], Detail],
+        *,
+        skeleton: tuple[tuple[int, int], ...] = (),
+        source: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Annotations:
+        """What a file says, whose maps count from 1 and points from 0.
+
+        Args:
+            objects: Of maps and of points, whose ids may be the same.
+            frames: By frame number; made when they are asked for, if it is no dict.
+            details: By frame number and object.
+            skeleton: Pairs of ids of points.
+            source: What the labels are called in messages.
+            notes: What the labels have no place for.
+        """
+        table = tuple(objects)
+        maps = Objects(tuple(o for o in table if o.is_map))
+        points = Objects(tuple(o for o in table if not o.is_map), skeleton)
+        sources = {} if source is None else dict.fromkeys(frames, source)
+        found = _side_by_side([maps, points], frames, sources)
+        moved = {
+            (n, o.id if o.is_map else o.id + found.offset): detail
+            for (n, o), detail in details.items()
+        }
+        return replace(found, details=moved, notes=notes)
+
     def joined(self, other: Annotations) -> Annotations:
         """These annotations and those of `other`, whose labels may be of other frames or kinds.
 
@@ -84,25 +149,34 @@ class Annotations:
         alike, above the masks'; in what order annotations are joined does not matter.
         """
         both = (self, other)
-        frames: dict[int, tuple[Labels, ...]] = {}
-        for one in both:
-            for number, labels in one.frames.items():
-                moved = tuple(_moved(x, -one._offset) for x in labels)
-                frames[number] = frames.get(number, ()) + moved
+
+        def at(number: int) -> tuple[Labels, ...]:
+            return tuple(
+                _moved(x, -one.offset)
+                for one in both
+                if number in one.frames
+                for x in one.frames[number]
+            )
+
+        frames: Mapping[int, tuple[Labels, ...]] = LazyFrames({*self.frames, *other.frames}, at)
+        if all(isinstance(one.frames, dict) for one in both):
+            frames = dict(frames)
         tables = [one.objects.of_maps(True) for one in both]
-        tables += [one.objects.of_maps(False).moved(-one._offset) for one in both]
+        tables += [one.objects.of_maps(False).moved(-one.offset) for one in both]
         sources = {**other.sources, **self.sources}
-        joined = _side_by_side(tables, dict(sorted(frames.items())), sources)
+        joined = _side_by_side(tables, frames, sources)
         details = {
-            (number, i if one.objects[i].is_map else i - one._offset + joined._offset): detail
+            (number, i if one.objects[i].is_map else i - one.offset + joined.offset): detail
             for one in (other, self)
             for (number, i), detail in one.details.items()
         }
-        return replace(joined, details=details)
+        return replace(joined, details=details, notes=(*self.notes, *other.notes))
 
     def __iter__(self) -> Iterator[tuple[int, Labels]]:
         """(frame number, labels) of all labels, ascending, as the table describes them."""
-        for number, labels in sorted(self.frames.items()):
+        for number in sorted(self.frames):
+            labels = self.frames[number]
+            self._check(number, labels)
             for one in labels:
                 yield number, replace(one, objects=self.objects.described(one.objects))
 
@@ -120,7 +194,7 @@ class Annotations:
         Raises:
             InputError: If several frames have labels, or one has several kinds, or none.
         """
-        found = [one for labels in self.frames.values() for one in labels]
+        found = [one for n in list(self.frames)[:2] for one in self.frames[n]]
         if len(found) != 1:
             frames = ", ".join(map(str, sorted(self.frames))) or "none"
             raise InputError(f"labels of one frame and one kind are wanted; labelled: {frames}")
@@ -140,9 +214,16 @@ def _side_by_side(
     for table in tables:
         maps, points = maps.joined(table.of_maps(True)), points.joined(table.of_maps(False))
     offset = 1 + max(maps.ids) if set(maps.ids) & set(points.ids) else 0
-    frames = {n: tuple(_moved(one, offset) for one in labels) for n, labels in frames.items()}
     objects = Objects(maps.table + points.moved(offset).table, points.moved(offset).skeleton)
-    return Annotations(objects, frames, sources, _offset=offset)
+    if isinstance(frames, dict):
+        moved: Mapping[int, tuple[Labels, ...]] = {n: _all(x, offset) for n, x in frames.items()}
+    else:
+        moved = LazyFrames(frames, lambda n: _all(frames[n], offset))
+    return Annotations(objects, moved, sources, offset=offset)
+
+
+def _all(labels: tuple[Labels, ...], offset: int) -> tuple[Labels, ...]:
+    return tuple(_moved(one, offset) for one in labels)
 
 
 def _moved(labels: Labels, offset: int) -> Labels:

@@ -1,0 +1,135 @@
+"""pixelkin convert: labels of a video from one format into another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from pixelkin.app.arguments import call
+from pixelkin.app.console import progress_bar, say
+from pixelkin.types import Annotations, InputError, Labels, LazyFrames
+
+DESCRIPTION = """
+Read labels of a video in one format, write them in another.
+
+SRC is recognised by what is in it: a file, a folder of masks, or the folder that `pixelkin
+propagate` wrote. DST is a file, or a folder for formats that are one; its format is that of its
+suffix where only one has it. What a format cannot keep is said, a line each.
+
+Formats: {names}.
+
+Example:
+  pixelkin convert out/video labels.json --to coco
+  pixelkin convert labels.json yolo/ --to yolo --frames 0:120
+  pixelkin convert CollectedData_me.csv mouse.slp --video mouse.mp4
+"""
+
+
+def convert(
+    source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="SRC")],
+    target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DST")],
+    /,
+    from_: Annotated[str | None, tyro.conf.arg(name="from")] = None,
+    to: str | None = None,
+    video: str | None = None,
+    frames: str | None = None,
+    as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
+    shapes: Literal["masks", "polygons", "boxes"] | None = None,
+    uncompressed: bool = False,
+    scorer: str = "pixelkin",
+    overwrite: bool = False,
+) -> None:
+    """Convert labels.
+
+    Args:
+        source: Labels.
+        target: Where they go.
+        from_: Format of SRC, where it may be several.
+        to: Format of DST, where its suffix is that of several.
+        video: The video, where SRC does not tell its size or its frames.
+        frames: Only these, as in 0:120, which is frames 0 to 119.
+        as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
+        shapes: What masks are written as, for cvat and label_studio; masks by default.
+        uncompressed: Run lengths of coco as lists, in place of strings.
+        scorer: Who labelled, for DeepLabCut.
+        overwrite: Replace files that are there.
+    """
+    from pixelkin.formats.registry import (
+        load_annotations,
+        probe_video,
+        recognise,
+        save_annotations,
+    )
+    from pixelkin.formats.selecting import taken, within
+    from pixelkin.formats.writing import counted
+    from pixelkin.video.reader import open_video
+
+    if target.exists() and target.resolve() == source.resolve():
+        raise InputError(f"{target} is what is read: give another place to write to")
+    format = recognise(source, from_)
+    info = probe_video(source, format) if video is None else open_video(video).info
+    annotations = load_annotations(source, info, format.name)
+    if frames is not None:
+        annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
+    annotations = taken(annotations, as_)
+    if not annotations.frames:
+        raise InputError(f"{source} has no such labels: nothing is written")
+    with progress_bar("converting") as progress:
+        lost = save_annotations(
+            target,
+            _watched(annotations, progress),
+            to,
+            video=info,
+            shapes=shapes,
+            uncompressed=uncompressed,
+            scorer=scorer,
+            overwrite=overwrite,
+        )
+    frames_said = counted(len(annotations.frames), "frame")
+    say(f"{target}: {frames_said}, {counted(len(annotations.objects), 'object')}")
+    for line in (*annotations.notes, *lost):
+        say(f"convert: {line}")
+
+
+def read_frames(text: str, count: int) -> range:
+    """The frames in "0:120", ":120" or "100:".
+
+    Args:
+        text: As on the command line.
+        count: Where an open end is.
+
+    Raises:
+        InputError: If it is no range.
+    """
+    found = re.fullmatch(r"\s*([0-9]*)\s*:\s*([0-9]*)\s*", text)
+    if found is None:
+        raise InputError(f"--frames {text}: must be FIRST:END, as in 0:120")
+    first, end = int(found[1] or 0), int(found[2] or count)
+    if first >= end:
+        raise InputError(f"--frames {text}: there is no frame in it")
+    return range(first, min(end, count))
+
+
+def _watched(annotations: Annotations, progress: Callable[[int, int], None]) -> Annotations:
+    """The same annotations, which tell how far they have been read."""
+    frames, numbers = annotations.frames, sorted(annotations.frames)
+    places = {number: n for n, number in enumerate(numbers, start=1)}
+
+    def make(number: int) -> tuple[Labels, ...]:
+        progress(places[number], len(numbers))
+        return frames[number]
+
+    return replace(annotations, frames=LazyFrames(numbers, make))
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command on its arguments."""
+    from pixelkin.formats.catalogue import FORMATS
+
+    names = ", ".join(f.name if f.save else f"{f.name} (read only)" for f in FORMATS)
+    call(convert, "convert", arguments, DESCRIPTION.format(names=names))

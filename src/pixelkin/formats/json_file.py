@@ -1,0 +1,41 @@
+"""JSON files of others: read once, however many formats ask what they are."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pixelkin.types import InputError
+
+
+def read_json(path: str | Path) -> Any:
+    """The content of a JSON file; not to be changed, as the next call may give the same.
+
+    Raises:
+        InputError: If it is missing, not JSON, or says NaN or infinity, which JSON has no word for.
+    """
+    try:
+        status = Path(path).stat()
+        return _parsed(Path(path), status.st_mtime_ns, status.st_size, status.st_ino)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply to be a file of labels") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def forget_json() -> None:
+    """Let go of the file that was read last."""
+    _parsed.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _parsed(path: Path, *changed: int) -> Any:  # noqa: ARG001
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number of JSON")

@@ -1,0 +1,107 @@
+"""Which frame of a video a name in a file is, and which video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+
+from pixelkin.types import InputError, VideoInfo
+from pixelkin.video.images import SUFFIXES, natural_key
+
+MOST_FRAMES = 10**7
+
+
+def frame_numbers(names: Sequence[str], video: VideoInfo, source: object) -> list[int]:
+    """The number of each frame that is named by an image file.
+
+    In a video of images it is that of the image with this stem; in others it is the number that
+    the stem ends with ("frame_000012.png").
+
+    Args:
+        names: Paths or names of images.
+        video: The video.
+        source: What the file that names them is called in messages.
+
+    Raises:
+        InputError: If a frame is not in the video, or two are the same.
+    """
+    stems = [PurePosixPath(name.replace("\\", "/")).stem for name in names]
+    if video.names is not None:
+        places = {stem: number for number, stem in enumerate(video.names)}
+        if missing := [stem for stem in stems if stem not in places]:
+            raise InputError(f"{source} labels the frame {missing[0]}, which is not in the video")
+        numbers = [places[stem] for stem in stems]
+    else:
+        found = [_ending(stem) for stem in stems]
+        if bad := [s for s, n in zip(stems, found, strict=True) if n is None]:
+            raise InputError(
+                f"{source} labels the frame {bad[0]}, whose name does not end in a number: give "
+                "the video as the folder of its frames"
+            )
+        numbers = [n for n in found if n is not None]
+    if len(set(numbers)) < len(numbers):
+        twice = next(n for n in numbers if numbers.count(n) > 1)
+        raise InputError(f"{source} names frame {twice} twice")
+    for number in numbers:
+        check_number(number, video, source)
+    return numbers
+
+
+def check_number(number: object, video: VideoInfo, source: object) -> int:
+    """A frame number from a file.
+
+    Raises:
+        InputError: If it is no whole number, or not in the video.
+    """
+    most = MOST_FRAMES if video.frames is None else video.frames
+    if type(number) is not int or not 0 <= number < most:
+        raise InputError(f"{source} labels frame {number!r}, which is not in the video ({most})")
+    return number
+
+
+def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> VideoInfo:
+    """The video that a file's own names of frames tell of: see `frame_numbers`.
+
+    Where all end in different numbers, those are the frames'; else they are in natural order.
+
+    Args:
+        names: Paths or names of images.
+        size: (height, width) of a frame.
+        path: The file.
+    """
+    stems = sorted({PurePosixPath(n).stem for n in names}, key=lambda s: natural_key(Path(s)))
+    numbers = [_ending(stem) for stem in stems]
+    known = [n for n in numbers if n is not None]
+    if len(set(known)) == len(stems):
+        frames = max(known, default=-1) + 1
+        return VideoInfo(str(path), size[1], size[0], frames)
+    return VideoInfo(str(path), size[1], size[0], len(stems), names=tuple(stems))
+
+
+def image_path(folder: Path, stem: str) -> Path:
+    """The image of a folder that has this stem; a PNG if there is none."""
+    found = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
+    return next((path for path in found if path.is_file()), folder / f"{stem}.png")
+
+
+def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:
+    """Which of a file's videos is meant: the only one, or the one that is called as the video is.
+
+    Raises:
+        InputError: If there is none, or it cannot be told.
+    """
+    if len(names) == 1:
+        return 0
+    path = Path(video.path)
+    if {path.name, path.stem} & set(names):
+        return next(i for i, name in enumerate(names) if name in (path.name, path.stem))
+    shown = ", ".join(names[:5]) or "none"
+    raise InputError(
+        f"{source} holds {len(names)} videos ({shown}): give the one that is meant, with its name"
+    )
+
+
+def _ending(stem: str) -> int | None:
+    found = re.search(r"([0-9]{1,9})$", stem, re.ASCII)
+    return None if found is None else int(found[1])

@@ -1,0 +1,76 @@
+"""Which labels are taken: those of some frames, those that were given, or all as predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from pixelkin.types import Annotations, Detail, Labels, LazyFrames, MaskLabels, Objects, PointLabels
+
+Kept = Literal["labels", "predictions", "both"]
+
+
+def within(annotations: Annotations, numbers: Iterable[int]) -> Annotations:
+    """The labels of those of the frames that have any; they keep their numbers."""
+    kept = [number for number in numbers if number in annotations.frames]
+    return replace(annotations, frames=LazyFrames(kept, lambda n: annotations.frames[n]))
+
+
+def taken(annotations: Annotations, kept: Kept) -> Annotations:
+    """The labels that somebody gave, or all of them as predictions, or as what they are.
+
+    As a prediction, a label that somebody gave has a confidence of 1.
+    """
+    if kept == "both":
+        return annotations
+    if kept == "predictions":
+        return replace(annotations, details=_Predicted(annotations))
+    results: dict[int, set[int]] = {}
+    for (number, i), detail in annotations.details.items():
+        if detail.origin == "propagated":
+            results.setdefault(number, set()).add(i)
+
+    def make(number: int) -> tuple[Labels, ...]:
+        dropped = results.get(number, set())
+        found = annotations.frames[number]
+        return tuple(
+            _without(x, dropped) for x in found if set(x.objects.ids) - dropped or not dropped
+        )
+
+    ids = set(annotations.objects.ids)
+    numbers = [n for n in annotations.frames if n not in results or (results[n] != ids and make(n))]
+    return replace(annotations, frames=LazyFrames(numbers, make))
+
+
+class _Predicted(Mapping[tuple[int, int], Detail]):
+    """The details of annotations, each as a prediction's."""
+
+    def __init__(self, annotations: Annotations) -> None:
+        self._annotations = annotations
+
+    def __getitem__(self, key: tuple[int, int]) -> Detail:
+        known = self._annotations.detail(*key)
+        sure = 1.0 if known.confidence is None and known.origin == "given" else known.confidence
+        return replace(known, origin="propagated", confidence=sure)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return iter(self._annotations.details)
+
+    def __len__(self) -> int:
+        return len(self._annotations.details)
+
+
+def _without(labels: Labels, dropped: set[int]) -> Labels:
+    if not dropped & set(labels.objects.ids):
+        return labels
+    left = Objects(tuple(o for o in labels.objects if o.id not in dropped))
+    if isinstance(labels, MaskLabels):
+        ids = np.where(np.isin(labels.ids, list(dropped)), 0, labels.ids)
+        return replace(labels, objects=left, ids=ids)
+    if isinstance(labels, PointLabels):
+        rows = [n for n, o in enumerate(labels.objects) if o.id not in dropped]
+        return replace(labels, objects=left, points=labels.points[rows])
+    return labels

@@ -1,0 +1,133 @@
+"""YouTube-VIS (2019-2022) and OVIS: one entry an object, a list of its masks over the video.
+
+A frame in which every mask is null is not labelled. Results, a bare list of entries, are read too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pixelkin.files import write_json
+from pixelkin.formats.collecting import Collector, confidence_of
+from pixelkin.formats.json_file import read_json
+from pixelkin.formats.listed_frames import check_number, choose_video, frame_numbers, named_video
+from pixelkin.formats.writing import Writing, label_of
+from pixelkin.ops import rle
+from pixelkin.types import Annotations, Detail, InputError, VideoInfo
+
+LOSES = ("points", "both", "colours", "parts", "origin", "confidence", "occluded", "empty")
+
+
+def sniff(path: Path) -> bool:
+    """Whether the file has entries with lists of segmentations, or videos and no images."""
+    if path.suffix.lower() != ".json":
+        return False
+    content = read_json(path)
+    if isinstance(content, list):
+        return bool(content) and isinstance(content[0], dict) and "segmentations" in content[0]
+    return (
+        isinstance(content, dict)
+        and {"videos", "annotations"} <= content.keys()
+        and "images" not in content
+    )
+
+
+def probe(path: Path) -> VideoInfo | None:
+    """The video that the file tells of; results tell of none."""
+    content = read_json(path)
+    if isinstance(content, list):
+        return None
+    (video, *others) = content["videos"]
+    if others:
+        return None
+    return named_video(video["file_names"], (video["height"], video["width"]), path)
+
+
+def load(path: Path, video: VideoInfo) -> Annotations:
+    """The masks of every frame that shows an object."""
+    content = read_json(path)
+    if isinstance(content, list):
+        if len({entry["video_id"] for entry in content}) != 1:
+            raise InputError(f"{path} holds results of several videos: give those of one")
+        return _read(path, video, content, {}, None)
+    names = [_name(v["file_names"]) for v in content["videos"]]
+    chosen = content["videos"][choose_video(names, video, path)]
+    entries = [e for e in content["annotations"] if e["video_id"] == chosen["id"]]
+    categories = {c["id"]: c["name"] for c in content["categories"]}
+    numbers = frame_numbers(chosen["file_names"], video, path)
+    return _read(path, video, entries, categories, numbers)
+
+
+def save(path: Path, writing: Writing) -> None:
+    """Write the masks of all objects, as strings of run lengths."""
+    writing.check(path)
+    video, length = writing.video, writing.length
+    objects = list(writing.objects)
+    categories = {label: i for i, label in enumerate(dict.fromkeys(map(label_of, objects)), 1)}
+    shown: dict[int, dict[int, Any]] = {o.id: {} for o in objects}
+    for frame in writing.frames():
+        for o, mask in frame.masks():
+            if mask.any():
+                runs = rle.encode(mask)
+                runs["counts"] = rle.compress(runs["counts"])
+                shown[o.id][frame.number] = runs, list(rle.bounds(mask)), int(mask.sum())
+    annotations = []
+    for o in objects:
+        found = [shown[o.id].get(t, (None, None, None)) for t in range(length)]
+        annotations.append(
+            {
+                "id": o.id,
+                "video_id": 1,
+                "category_id": categories[label_of(o)],
+                "iscrowd": 0,
+                "width": video.width,
+                "height": video.height,
+                "length": 1,
+                "segmentations": [runs for runs, _, _ in found],
+                "bboxes": [box for _, box, _ in found],
+                "areas": [area for _, _, area in found],
+            }
+        )
+    name = Path(video.path).stem or path.stem
+    told = {"id": 1, "width": video.width, "height": video.height, "length": length}
+    files = [f"{name}/{writing.stem(t)}.jpg" for t in range(length)]
+    content = {
+        "info": {"description": f"pixelkin, labels of {name}"},
+        "licenses": [],
+        "videos": [{**told, "file_names": files}],
+        "categories": [
+            {"id": i, "name": label, "supercategory": "object"} for label, i in categories.items()
+        ],
+        "annotations": annotations,
+    }
+    write_json(path, content, indent=None)
+
+
+def _name(files: list[str]) -> str:
+    return Path(files[0]).parent.name if files else ""
+
+
+def _read(
+    path: Path,
+    video: VideoInfo,
+    entries: list[dict[str, Any]],
+    categories: dict[int, str],
+    numbers: list[int] | None,
+) -> Annotations:
+    found = Collector(video, path)
+    seen: set[object] = set()
+    for n, entry in enumerate(entries, start=1):
+        key = entry.get("id", n)
+        if key in seen:
+            raise InputError(f"{path} has two objects {key}")
+        seen.add(key)
+        category = entry["category_id"]
+        found.object(key, category=categories.get(category, f"category {category}"))
+        score = confidence_of(entry.get("score"))
+        detail = Detail("present", score, "given" if score is None else "propagated")
+        for place, runs in enumerate(entry["segmentations"]):
+            if runs is not None:
+                number = place if numbers is None else numbers[place]
+                found.mask(check_number(number, video, path), key, runs, detail, joins=False)
+    return found.annotations()
