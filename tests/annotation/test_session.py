@@ -14,7 +14,7 @@ from sessions import content, finish
 import pixelkin
 from pixelkin.annotation.session import Session
 from pixelkin.propagation.propagator import Propagator
-from pixelkin.types import InputError, Labels
+from pixelkin.types import Detail, InputError, Labels
 
 New = Callable[..., Session]
 
@@ -379,3 +379,28 @@ def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: 
         assert not (ids(session, 8) > 0).any()
         with pytest.raises(InputError, match="lies between 1 and 13"):
             session.set_cut(0)
+
+
+@pytest.mark.parametrize("format", ["npz", "coco", "davis"])
+def test_what_is_exported_comes_back(new: New, video, tmp_path: Path, format: str) -> None:
+    session, again = new("a"), new("b")
+    session.label(0, video.ids[0])
+    session.mark_absent(9, 2)
+    finish(session)
+    out = tmp_path / {"npz": "a.npz", "coco": "a.json", "davis": "a"}[format]
+    lost = session.export(out, format)
+    assert bool(lost) == (format == "davis")
+    found = pixelkin.load_annotations(out, session.video.info, format)
+    assert [n for n, _ in found] == list(found.frames) and len(found.frames) >= 9
+    for number, labels in found:
+        np.testing.assert_array_equal(labels.as_map().ids, ids(session, number))
+    if format == "npz":
+        assert found.detail(9, 2).state == "absent" and found.detail(9, 2).origin == "given"
+        assert found.detail(5, 1).origin == "propagated"
+    given = pixelkin.Annotations(
+        found.objects, {0: found.frames[0]}, details={(9, 2): Detail("absent")}
+    )
+    again.import_(given)
+    assert again.labels(1) == [0] and again.labels(2) == [0, 9]
+    finish(again)
+    np.testing.assert_array_equal(ids(again, 11), ids(session, 11))

@@ -60,6 +60,16 @@ class Labeller(Editor):
         """Say that an object is not in the frame, from this one on until its next label."""
         self.label(frame, who, state="absent", author=author)
 
+    def _hide(self, frame: int, who: Who, state: State) -> None:
+        """An imported state: of the label that is there, or of one without a place."""
+        one = self.object(who)
+        row = self._store.get("label", {"object": one.id, "frame": frame})
+        if row is None or state == "absent":
+            self.label(frame, one, state=state, source="imported")
+        else:
+            own = {k: v for k, v in row.items() if k not in ("object", "frame")}
+            self._put("label", {"object": one.id, "frame": frame}, own | {"state": state})
+
     def unlabel(self, frame: int, who: Who) -> None:
         """Take back what was said of an object in a frame."""
         one = self.object(who)

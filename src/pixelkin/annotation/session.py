@@ -234,17 +234,26 @@ class Session(Labeller):
         with self.edit(f"import {what}"):
             for number, one in labels:
                 self.label(number, one, source="imported")
+            for (number, i), detail in sorted(labels.details.items()):
+                if detail.state != "present" and detail.origin == "given":
+                    self._hide(number, i, detail.state)
             for a, b in labels.objects.skeleton:
                 self.connect(a, b)
         return sorted(labels.frames)
 
-    def export(self, path: str | Path, format: str | None = None) -> None:
+    def export(
+        self, path: str | Path, format: str | None = None, *, overwrite: bool = True
+    ) -> tuple[str, ...]:
         """Write labels and results of all frames; the format is the one named, or the suffix's.
+
+        Returns:
+            What the format does not keep of them, a line each.
 
         Raises:
             InputError: If the format cannot be written, or cannot hold them.
         """
-        save_annotations(path, self.annotations(), format)
+        found, video = self.annotations(), self.video.info
+        return save_annotations(path, found, format, video=video, overwrite=overwrite)
 
     def faults(self) -> list[str]:
         """What is wrong with the session's file; nothing, if all is well."""

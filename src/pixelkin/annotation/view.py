@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from pixelkin.types import (
     Annotations,
     Detail,
     Labels,
+    LazyFrames,
     MapKind,
     MaskLabels,
     Object,
@@ -99,27 +100,6 @@ def view(
     return FrameView(frame, tuple(layers), views)
 
 
-class Frames(Mapping[int, tuple[Labels, ...]]):
-    """The labels of all frames that have any, each decoded when it is asked for.
-
-    Args:
-        numbers: Of these frames, ascending.
-        read: Gives what is known of one.
-    """
-
-    def __init__(self, numbers: Sequence[int], read: Callable[[int], FrameView]) -> None:
-        self._numbers, self._read = tuple(numbers), read
-
-    def __getitem__(self, number: int) -> tuple[Labels, ...]:
-        return self._read(number).labels
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-
 def annotations_of(
     store: Store,
     objects: Sequence[Object],
@@ -146,5 +126,7 @@ def annotations_of(
     }
     numbers = sorted({frame for frame, _ in details})
     return Annotations(
-        Objects(tuple(objects), tuple(edges)), Frames(numbers, read), details=details
+        Objects(tuple(objects), tuple(edges)),
+        LazyFrames(numbers, lambda number: read(number).labels),
+        details=details,
     )

@@ -158,10 +158,9 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
             [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
             for c in session.suggest(count)
         ]
-        if rows:
-            show_table(rows, columns=("frame", "object", "confidence", "why"))
-        else:
-            say("nothing to look at: pixelkin session run computes results")
+        if not rows:
+            return say("nothing to look at: pixelkin session run computes results")
+        show_table(rows, columns=("frame", "object", "confidence", "why"))
 
 
 def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
@@ -218,16 +217,19 @@ def export(
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
     format: str | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write labels and results of all frames.
 
     Args:
         folder: The session.
         out: File or folder to write.
-        format: Its format, where the name does not say it.
+        format: Its format, where the name does not say it: coco, davis, cvat, ...
+        overwrite: Replace what is there.
     """
     with _looking(folder) as session:
-        session.export(out, format)
+        for line in session.export(out, format, overwrite=overwrite):
+            say(f"{out}: {line}")
     say(str(out))
 
 
