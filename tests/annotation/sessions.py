@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pixelkin.annotation.session import Session
 
 
@@ -24,3 +27,8 @@ def content(session: Session) -> dict[str, list[tuple[object, ...]]]:
             "JOIN pass p ON p.id=v.pass ORDER BY 1, 2, 3, 4, 5"
         ).fetchall()
     return {"shown": shown, "votes": votes}
+
+
+def ids(session: Session, frame: int) -> NDArray[np.int32]:
+    """The map that is shown of a frame."""
+    return session[frame].labels[0].as_map().ids

@@ -17,7 +17,7 @@ def place_of(
 ) -> NDArray[np.bool_] | NDArray[np.float64] | None:
     """The mask or the position in a row of labels or of what is shown; None where it has none."""
     if row["rle"] is not None:
-        return rle.decode({"size": size, "counts": [int(n) for n in row["rle"].split()]})
+        return rle.decode({"size": size, "counts": row["rle"]})
     if row["x"] is not None:
         return np.array([row["x"], row["y"]])
     return None
@@ -29,7 +29,7 @@ def columns(place: NDArray[Any] | None) -> dict[str, Any]:
         return {"rle": None, "x": None, "y": None}
     if place.ndim == 2:
         counts = rle.encode(np.asarray(place, bool))["counts"]
-        return {"rle": " ".join(map(str, counts)), "x": None, "y": None}
+        return {"rle": rle.compress(counts), "x": None, "y": None}
     x, y = map(float, place)
     return {"rle": None, "x": x, "y": y}
 

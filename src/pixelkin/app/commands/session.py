@@ -81,7 +81,7 @@ def add(
         folder: The session.
         labels: Label files: FILE or FRAME_NUMBER=FILE.
     """
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         _add(session, labels)
 
 
@@ -107,7 +107,7 @@ def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> Non
     from pixelkin.app.options import use_threads
 
     use_threads(threads)
-    with _looking(folder) as session, progress_bar("computing", "frames of passes") as progress:
+    with _opened(folder) as session, progress_bar("computing", "frames of passes") as progress:
         for step in session.propagate(near=near):
             progress(step.done, step.total)
         worst, cuts = session.suggest(1), session.cuts
@@ -125,7 +125,7 @@ def status(folder: Folder, /) -> None:
     Args:
         folder: The session.
     """
-    with _looking(folder) as session:
+    with _opened(folder) as session:
         stale: dict[int, int] = {}
         for one, frames in session.stale():
             stale[one.id] = stale.get(one.id, 0) + len(frames)
@@ -152,15 +152,16 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
         folder: The session.
         count: How many.
     """
-    with _looking(folder) as session:
+    with _opened(folder) as session:
         names = {o.id: o.name or str(o.id) for o in session.objects}
         rows = [
             [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
             for c in session.suggest(count)
         ]
-        if not rows:
-            return say("nothing to look at: pixelkin session run computes results")
-        show_table(rows, columns=("frame", "object", "confidence", "why"))
+        if rows:
+            show_table(rows, columns=("frame", "object", "confidence", "why"))
+        else:
+            say("nothing to look at: pixelkin session run computes results")
 
 
 def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
@@ -174,7 +175,7 @@ def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
     if not found:
         raise InputError(f"{frames}: give a frame number, or FIRST:LAST, as in 0:20")
     start = int(found[1])
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         session.accept(range(start, int(found[2]) if found[2] else start + 1))
 
 
@@ -186,7 +187,7 @@ def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -
         frame: The first frame of the shot.
         cut: --no-cut says that there is none.
     """
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         session.set_cut(frame, cut)
 
 
@@ -196,7 +197,7 @@ def undo(folder: Folder, /) -> None:
     Args:
         folder: The session.
     """
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         what = session.undo()
     say("nothing to undo" if what is None else f"undone: {what}")
 
@@ -207,7 +208,7 @@ def redo(folder: Folder, /) -> None:
     Args:
         folder: The session.
     """
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         what = session.redo()
     say("nothing to redo" if what is None else f"done again: {what}")
 
@@ -227,7 +228,7 @@ def export(
         format: Its format, where the name does not say it: coco, davis, cvat, ...
         overwrite: Replace what is there.
     """
-    with _looking(folder) as session:
+    with _opened(folder) as session:
         for line in session.export(out, format, overwrite=overwrite):
             say(f"{out}: {line}")
     say(str(out))
@@ -242,7 +243,7 @@ def relocate(
         folder: The session.
         video: The same video, in another place.
     """
-    with _editing(folder) as session:
+    with _opened(folder, edit=True) as session:
         session.relocate(video)
 
 
@@ -253,7 +254,7 @@ def check(folder: Folder, /, vacuum: bool = False) -> None:
         folder: The session.
         vacuum: Also drop what no label asks for any more, and make the file smaller.
     """
-    with _looking(folder) as session:
+    with _opened(folder) as session:
         faults = session.faults()
         if faults:
             raise InputError(f"{folder} is damaged: {'; '.join(faults)}")
@@ -263,18 +264,10 @@ def check(folder: Folder, /, vacuum: bool = False) -> None:
 
 
 @contextmanager
-def _looking(folder: Path) -> Iterator[Session]:
+def _opened(folder: Path, *, edit: bool = False) -> Iterator[Session]:
     from pixelkin.annotation.session import Session
 
-    with Session.open(folder, edit=False) as session:
-        yield session
-
-
-@contextmanager
-def _editing(folder: Path) -> Iterator[Session]:
-    from pixelkin.annotation.session import Session
-
-    with Session.open(folder) as session:
+    with Session.open(folder, edit=edit) as session:
         yield session
 
 
