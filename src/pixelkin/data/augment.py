@@ -43,9 +43,8 @@ class Augmentation:
         rotation: Greatest rotation either way, degrees.
         crop_jitter: If given, the views of a clip share one crop (all of the above is drawn once),
             and each is moved by at most this share of its side along each of its axes; null draws
-            every view's crop by itself. Pairs that are mined from frames some time apart want this:
-            most cells then have a partner in the other view, and a cell's place still does not tell
-            where.
+            every view's crop by itself. Most cells then have a partner in the other view, and a
+            cell's place still does not tell where; but pairs that are mined so are easy ones.
         brightness: Factor drawn from [1 - b, 1 + b].
         contrast: As `brightness`, about the view's mean luma.
         saturation: As `brightness`, about each pixel's luma.
