@@ -79,7 +79,7 @@ class Session(Labeller):
             video: A video file, a folder of frames or a glob pattern.
             encoder: What `load_encoder` takes.
             protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
-                vip for parts, jhmdb at the frame's own size for keypoints and points.
+                vip for parts, jhmdb at a short side of at most 320 for keypoints and points.
 
         Raises:
             InputError: If the folder holds something, or the video or the encoder cannot be read.
