@@ -12,7 +12,7 @@ from sessions import content, finish, ids
 
 import pixelkin
 from pixelkin.annotation.session import Session
-from pixelkin.types import Detail, InputError
+from pixelkin.types import Detail, InputError, Objects
 
 New = Callable[..., Session]
 
@@ -80,6 +80,18 @@ def test_a_full_disk_loses_nothing(new: New, video) -> None:
         (lambda s: s.add_object(kind="box"), "no kind 'box'"),
         (lambda s: s.accept(range(10, 20)), "no frame 14"),
         (lambda s: s.relocate("nowhere.mp4"), "no such file"),
+        (lambda s: s.label(1.5, 1, np.ones((96, 128))), r"no frame 1\.5"),
+        (lambda s: s.unlabel(99, 1), "frames 0 to 13"),
+        (lambda s: s.label(0, 1, [[1], [1, 2]]), "a mask is H x W"),
+        (lambda s: s.label(0, 1, "mask.png"), "a mask is H x W"),
+        (lambda s: s.add_object(colour="red"), "a part of a colour is a whole number"),
+        (lambda s: s.add_object(colour=(1, 2)), r"must be \(r, g, b\)"),
+        (lambda s: s.change_object(1, colour=(0, 0, 256)), r"must be \(r, g, b\)"),
+        (lambda s: s.add_object(id="3"), "id of an object is a whole number"),
+        (lambda s: s.connect(1, 2), "1 is no keypoint"),
+        (lambda s: s.accept(range(5, 3)), "no frame is named"),
+        (lambda s: s.accept(range(4)), "frame 1 shows nothing yet"),
+        (lambda s: s.suggest(0), "ask for one at least"),
     ],
 )
 def test_mistakes_are_told_in_one_line(new: New, video, act, message: str) -> None:
@@ -87,7 +99,41 @@ def test_mistakes_are_told_in_one_line(new: New, video, act, message: str) -> No
     session.label(0, video.ids[0])
     with pytest.raises(InputError, match=message):
         act(session)
-    assert session.labels(1) == [0]
+    assert session.labels(1) == [0] and len(session.objects) == 2
+
+
+def test_numbers_may_be_numpys(new: New, video) -> None:
+    session = new()
+    for frame in np.flatnonzero([1, 0, 1]):
+        session.label(frame, video.ids[frame])
+        session.accept(frame)
+    session.unlabel(np.int64(2), np.int32(1))
+    assert session[np.int64(2)].frame == 2 and session.reviewed() == [0, 2]
+    assert session.add_object(id=np.int64(7), colour=np.array([1, 2, 3], np.uint8)).id == 7
+    assert session.objects[2].colour == (1, 2, 3)
+    session.undo()
+    assert len(session.objects) == 2
+
+
+def test_lines_connect_two_keypoints_once(new: New) -> None:
+    session = new()
+    a, b = (session.add_object(name, kind="keypoint") for name in "ab")
+    session.connect(a, b)
+    session.connect(b, a)
+    assert session.edges == ((a.id, b.id),)
+    with pytest.raises(InputError, match="a cannot be connected with itself"):
+        session.connect(a, a)
+
+
+def test_undo_is_refused_inside_of_an_edit(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    with session.edit("more"):
+        session.label(1, video.ids[1])
+        with pytest.raises(InputError, match="finished edits"):
+            session.undo()
+    assert session.labels(1) == [0, 1]
+    assert session.undo() == "more" and session.labels(1) == [0]
 
 
 def test_locked_objects_are_not_changed(new: New, video) -> None:
@@ -98,6 +144,9 @@ def test_locked_objects_are_not_changed(new: New, video) -> None:
         session.label(1, 1, video.ids[1] == 1)
     with pytest.raises(InputError, match="left is locked"):
         session.label(0, 2, video.ids[0] > 0)  # would take its pixels
+    hidden = {(0, 1): Detail("occluded")}
+    with pytest.raises(InputError, match="left is locked"):
+        session.import_(pixelkin.Annotations(Objects(session.objects), {}, details=hidden))
 
 
 def test_a_moved_video_is_found_again(new: New, video, tmp_path: Path) -> None:

@@ -194,7 +194,16 @@ class Session(Labeller):
         return sorted({f for segment in segments for f in contested(self._store, segment)})
 
     def accept(self, frames: int | range, *, author: str | None = None) -> None:
-        """Say that frames are right as they are shown: nothing that is computed changes them."""
+        """Say that frames are right as they are shown: nothing that is computed changes them.
+
+        Raises:
+            InputError: If there is no such frame, or one shows nothing yet.
+        """
+        known = "SELECT frame FROM label UNION SELECT frame FROM shown"
+        seen = {row["frame"] for row in self._store.rows(known)}
+        for frame in self._chosen(frames):
+            if frame not in seen:
+                raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
         self._review(frames, {"state": "reviewed", "author": author, "time": now()})
 
     def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
@@ -207,13 +216,17 @@ class Session(Labeller):
         self._review(frames, None)
 
     def _review(self, frames: int | range, row: Mapping[str, Any] | None) -> None:
-        chosen = range(frames, frames + 1) if isinstance(frames, int) else frames
-        if wrong := [f for f in chosen if not 0 <= f < len(self)]:
-            raise InputError(f"no frame {wrong[0]}: the video has frames 0 to {len(self) - 1}")
+        chosen = self._chosen(frames)
         what = "reopen" if row is None else str(row["state"])
-        with self.edit(f"{what} frames {chosen.start} to {chosen.stop - 1}"):
+        with self.edit(f"{what} frames {min(chosen)} to {max(chosen)}"):
             for frame in chosen:
                 self._put("frame", {"frame": frame}, row)
+
+    def _chosen(self, frames: int | range) -> list[int]:
+        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
+        if not chosen:
+            raise InputError("no frame is named: a range has its first frame before its end")
+        return chosen
 
     def reviewed(self) -> list[int]:
         """The frames that were accepted."""
@@ -221,7 +234,13 @@ class Session(Labeller):
         return [row["frame"] for row in rows]
 
     def suggest(self, count: int = 5) -> list[Check]:
-        """The frames that ask for a look most, the worst first."""
+        """The frames that ask for a look most, the worst first.
+
+        Raises:
+            InputError: If not even one is wanted.
+        """
+        if count < 1:
+            raise InputError(f"{count} frames to look at: ask for one at least")
         fps = self.video.info.fps or 24.0
         apart = max(1, min(round(APART_SECONDS * fps), len(self) // 4))
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
