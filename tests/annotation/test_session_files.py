@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from sessions import content, finish, ids
 
 import pixelkin
+from pixelkin.annotation import snapshot
 from pixelkin.annotation.session import Session
+from pixelkin.models.encoder import load_encoder, save_encoder
 from pixelkin.types import Detail, InputError, Objects
 
 New = Callable[..., Session]
@@ -209,3 +212,82 @@ def test_what_is_exported_comes_back(new: New, video, tmp_path: Path, format: st
     assert again.labels(1) == [0] and again.labels(2) == [0, 9]
     finish(again)
     np.testing.assert_array_equal(ids(again, 11), ids(session, 11))
+
+
+def test_a_session_that_cannot_be_written_is_looked_at(
+    new: New, video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = new("a?b #1 %41 ü")  # what an address of a file must not be confused by
+    session.label(0, video.ids[0])
+    finish(session)
+    may = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: session.folder.name not in str(path) and may(path, mode)
+    )
+    with Session.open(session.folder, edit=False) as seen:  # what is only in the log is seen, too
+        assert seen.labels(1) == [0] and seen.stale() == []
+    session.close()
+    before = {p.name: p.read_bytes() for p in session.folder.iterdir()}
+    assert list(before) == ["session.db"]
+    with Session.open(session.folder, edit=False) as seen:
+        assert seen.labels(1) == [0] and seen.stale() == []
+        with pytest.raises(InputError, match="nothing was changed: attempt to write"):
+            next(seen.propagate())
+        seen.export(tmp_path / "out.npz")
+    assert {p.name: p.read_bytes() for p in session.folder.iterdir()} == before
+
+
+def test_damage_is_told_in_one_line(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    session.close()
+    file = session.folder / "session.db"
+    whole = file.read_bytes()
+    with sqlite3.connect(file) as open_file:  # page of meta stays whole
+        query = "SELECT rootpage FROM sqlite_schema WHERE name='meta'"
+        page = open_file.execute(query).fetchone()[0] * 4096
+    file.write_bytes(whole[:page] + b"\xff" * (len(whole) - page))
+    with Session.open(session.folder) as broken:
+        for ask in (broken.faults, broken.stale, lambda: broken.accept(0), lambda: broken[0]):
+            with pytest.raises(InputError, match="cannot be (read|written)"):
+                ask()
+    for left in session.folder.glob("session.db-*"):
+        left.unlink()
+    file.write_bytes(whole)
+    with sqlite3.connect(file) as open_file:
+        open_file.execute("DELETE FROM meta")
+    with pytest.raises(InputError, match="never made wholly"):
+        Session.open(session.folder)
+
+
+def test_a_snapshot_is_of_one_moment(
+    new: New, video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    reader = Session.open(tmp_path / "a")
+    entries = snapshot.entries
+
+    def then_another_is_added(store):
+        found = entries(store)
+        monkeypatch.setattr(snapshot, "entries", entries)
+        session.label(1, session.add_object("late"), video.ids[1] == 1)
+        return found
+
+    monkeypatch.setattr(snapshot, "entries", then_another_is_added)
+    assert set(reader.snapshot().labels) == {1, 2}
+    assert set(reader.snapshot().labels) == {1, 2, 3}
+    assert {o.id for o, _ in reader.stale()} == {1, 2, 3}
+    reader.close()
+
+
+def test_an_encoder_is_found_from_anywhere(
+    video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_encoder(load_encoder("lab"), tmp_path / "weights")
+    monkeypatch.chdir(tmp_path)
+    with Session.create(tmp_path / "a", video.folder, encoder="weights") as session:
+        monkeypatch.chdir("/")
+        session.label(0, video.ids[0])
+        assert finish(session) > 0

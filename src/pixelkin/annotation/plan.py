@@ -148,3 +148,12 @@ def _common(a: range, b: range) -> range:
 def piece_at(found: Sequence[Piece], frame: int) -> Piece:
     """The piece that a frame lies in; `found` covers all frames, ascending."""
     return found[bisect_right(found, frame, key=lambda p: p.frames.start) - 1]
+
+
+def ranges(frames: Sequence[int]) -> Iterator[range]:
+    """Ascending numbers as ranges of consecutive ones."""
+    start = 0
+    for k in range(1, len(frames) + 1):
+        if k == len(frames) or frames[k] != frames[k - 1] + 1:
+            yield range(frames[start], frames[k - 1] + 1)
+            start = k

@@ -25,6 +25,7 @@ from pixelkin.annotation.footage import Footage
 from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
 from pixelkin.annotation.model import Check, Progress
+from pixelkin.annotation.plan import ranges
 from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display, contested, stale
 from pixelkin.annotation.snapshot import Snapshot, Video
@@ -32,7 +33,7 @@ from pixelkin.annotation.store import FILE, Store, now
 from pixelkin.annotation.view import FrameView, annotations_of, view
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.locks import Lock
-from pixelkin.models.encoder import describe_encoder, load_encoder
+from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
@@ -95,9 +96,10 @@ class Session(Labeller):
         described = describe_encoder(load_encoder(encoder))
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(folder, create=True)
+        name = str(encoder) if str(encoder) in NAMED else str(Path(encoder).absolute())
         facts = {
             "video": footage.to_json(),
-            "encoder": json.dumps({"name": str(encoder), "digest": json.dumps(described)}),
+            "encoder": json.dumps({"name": name, "digest": json.dumps(described)}),
             "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
             "made": json.dumps({"pixelkin": __version__, "time": now()}),
         }
@@ -118,8 +120,11 @@ class Session(Labeller):
         Raises:
             InputError: If there is no session, or it cannot be read.
         """
-        folder = Path(folder)
-        return cls(folder, Store(folder), edit=edit)
+        folder, store = Path(folder), Store(Path(folder))
+        if store.meta("made") is None:
+            store.close()
+            raise InputError(f"{folder} was never made wholly: remove it, and make it anew")
+        return cls(folder, store, edit=edit)
 
     def close(self) -> None:
         """Close the session; everything is kept already."""
@@ -177,14 +182,16 @@ class Session(Labeller):
         """What is known of a frame: labels, confidence, and where they come from."""
         if not 0 <= frame < len(self):
             raise IndexError(f"frame {frame} of a video of {len(self)} frames")
-        return view(self._store, self.objects, self.edges, self.size, frame)
+        with self._store.reading():
+            return view(self._store, self.objects, self.edges, self.size, frame)
 
     def stale(self) -> list[tuple[Object, range]]:
         """Frames whose labels would be others if they were computed now, or are not there yet."""
         found: list[tuple[Object, range]] = []
-        known = {o.id: o for o in self.objects}
-        for segment in self.snapshot().segments:
-            for frames in _ranges(stale(self._store, segment)):
+        snapshot = self.snapshot()
+        known = {i: entry.object for i, entry in snapshot.entries.items()}
+        for segment in snapshot.segments:
+            for frames in ranges(stale(self._store, segment)):
                 found += [(known[i], frames) for i in segment.pieces]
         return found
 
@@ -307,12 +314,3 @@ class Session(Labeller):
             self._store.set_meta("video", moved.to_json())
         self.__dict__.pop("_passes", None)
         self.__dict__.pop("_display", None)
-
-
-def _ranges(frames: list[int]) -> Iterator[range]:
-    """Ascending numbers as ranges of consecutive ones."""
-    start = 0
-    for k in range(1, len(frames) + 1):
-        if k == len(frames) or frames[k] != frames[k - 1] + 1:
-            yield range(frames[start], frames[k - 1] + 1)
-            start = k

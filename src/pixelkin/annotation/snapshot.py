@@ -76,17 +76,20 @@ class Snapshot:
         self, store: Store, video: Video, protocols: Mapping[LabelKind, Protocol], encoder: str
     ) -> None:
         self._store, self._video, self._encoder = store, video, encoder
-        self.revision = revision(store)
         self._inputs: dict[tuple[int, Source], str] = {}
-        self.entries = entries(store)
+        with store.reading():  # others may be editing
+            self.revision = revision(store)
+            self.entries = entries(store)
+            rows = store.rows("SELECT * FROM label ORDER BY object, frame")
+            shots = cuts(store)
         own = [e.object for e in self.entries.values()]
         self.layers = layers_of(own, video.size, protocols)
         self.labels: dict[int, dict[int, Label]] = {o.id: {} for o in own}
-        for row in store.rows("SELECT * FROM label ORDER BY object, frame"):
+        for row in rows:
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
         self._ground = dict(self._grounds())
         self.pieces = {
-            i: pieces([_mark(x) for x in labels.values()], video.frames, cuts(store))
+            i: pieces([_mark(x) for x in labels.values()], video.frames, shots)
             for i, labels in self.labels.items()
         }
 
