@@ -250,7 +250,7 @@ def test_damage_is_told_in_one_line(new: New, video) -> None:
     file.write_bytes(whole[:page] + b"\xff" * (len(whole) - page))
     with Session.open(session.folder) as broken:
         for ask in (broken.faults, broken.stale, lambda: broken.accept(0), lambda: broken[0]):
-            with pytest.raises(InputError, match="cannot be (read|written)"):
+            with pytest.raises(InputError, match=r"cannot be (read|written)"):
                 ask()
     for left in session.folder.glob("session.db-*"):
         left.unlink()

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,8 @@ class Store:
         try:
             yield
         finally:
-            self._connection.execute("COMMIT")
+            with suppress(sqlite3.DatabaseError):  # of a damaged file, which was told already
+                self._connection.execute("ROLLBACK")  # nothing was written
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """The rows of a query.
