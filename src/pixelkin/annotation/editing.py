@@ -149,7 +149,7 @@ class Editor:
                 that are there.
         """
         with self.edit(f"add {name or 'an object'}"):
-            highest = max([int(self._store.meta("highest") or 0), *(o.id for o in self.objects)])
+            highest = self._highest
             number = highest + 1 if id is None else _whole(id, "the id of an object")
             new = Object(number, kind_of(kind), name, category, colour, parent)
             if number in {o.id for o in self.objects}:
@@ -158,6 +158,11 @@ class Editor:
             self._write_object(Entry(new, len(self.objects)))
             self._store.set_meta("highest", str(max(highest, number)))
         return new
+
+    @property
+    def _highest(self) -> int:
+        """The highest id that any object has had."""
+        return max([int(self._store.meta("highest") or 0), *(o.id for o in self.objects)])
 
     def change_object(self, who: Who, **changes: Any) -> Object:
         """Change name, category, colour, parent, position, locked or hidden of an object."""

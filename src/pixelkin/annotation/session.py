@@ -24,6 +24,7 @@ from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
 from pixelkin.annotation.footage import Footage
 from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
+from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
 from pixelkin.annotation.plan import ranges
 from pixelkin.annotation.run import Run
@@ -253,18 +254,19 @@ class Session(Labeller):
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
     def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:
-        """Take over labels, of a file or read from one; the frames that they label."""
+        """Take over labels of objects, known by name, colour or id; the frames that they label."""
         what = "labels" if isinstance(labels, Annotations) else Path(labels).name
         if not isinstance(labels, Annotations):
             labels = load_annotations(labels, self.video.info, format)
         with self.edit(f"import {what}"):
+            ids = same_objects(labels.objects, self.objects, self._highest)
             for number, one in labels:
-                self.label(number, one, source="imported")
+                self.label(number, renumbered(one, ids), source="imported")
             for (number, i), detail in sorted(labels.details.items()):
                 if detail.state != "present" and detail.origin == "given":
-                    self._hide(number, i, detail.state)
+                    self._hide(number, ids[i], detail.state)
             for a, b in labels.objects.skeleton:
-                self.connect(a, b)
+                self.connect(ids[a], ids[b])
         return sorted(labels.frames)
 
     def export(

@@ -11,7 +11,7 @@ import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say, show_table
-from pixelkin.types import InputError
+from pixelkin.types import InputError, Objects
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
@@ -93,7 +93,8 @@ def add(
 def _add(session: Session, labels: Sequence[str]) -> None:
     from pixelkin.app.commands.propagate import read_labels
 
-    found = read_labels(labels, session.video.info)
+    known = Objects(tuple(o for o in session.objects if o.kind == "mask"))
+    found = read_labels(labels, session.video.info, objects=known)
     session.import_(found.annotations)
     for line in found.said:
         say(f"labels: {line}")
