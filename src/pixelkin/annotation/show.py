@@ -104,8 +104,9 @@ class Display:
         given: dict[int, NDArray[Any]] = {}
         for i, piece in segment.pieces.items():
             label = snapshot.labels[i].get(frame)
-            if label is not None and label.place is not None:
-                given[i] = label.place
+            place = None if label is None else label.place
+            if place is not None:
+                given[i] = place
             elif piece.sources:
                 votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
                 soft[i], alike[i] = votes[0], None
@@ -124,12 +125,15 @@ class Display:
                 sources = (segment.ground,)
                 (ground,) = self._votes(snapshot, segment.layer, GROUND, sources, frame)
             ids, confidence = segment.layer.decode_map(soft, ground)
-        for i, place in given.items():
-            ids[place] = i
-            rows[i] = columns(place) | {"confidence": 1.0, "agreement": None}
+        for i, own in given.items():
+            ids[own.astype(bool)] = i
+            rows[i] = columns(own) | {"confidence": 1.0, "agreement": None}
         for i in soft:
-            own = ids == i if (ids == i).any() else None
-            rows[i] = columns(own) | {"confidence": confidence[i], "agreement": alike[i]}
+            found = ids == i
+            rows[i] = columns(found if found.any() else None) | {
+                "confidence": confidence[i],
+                "agreement": alike[i],
+            }
         return rows
 
     def _point(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
