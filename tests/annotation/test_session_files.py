@@ -291,3 +291,18 @@ def test_an_encoder_is_found_from_anywhere(
         monkeypatch.chdir("/")
         session.label(0, video.ids[0])
         assert finish(session) > 0
+
+
+def test_nothing_of_removed_objects_is_exported(new: New, video, tmp_path: Path) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    point = session.add_object("point", kind="point")
+    session.label(3, point, (5, 5))
+    session.remove_object(1)
+    session.remove_object(2)
+    session.export(tmp_path / "a.npz")
+    found = pixelkin.load_annotations(tmp_path / "a.npz", session.video.info)
+    assert list(found.frames) == [3] and found.objects.names == ("point",)
+    session.undo()
+    assert {i for _, i in session.annotations().details} == {2, point.id}
