@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pixelkin.annotation.editing import Editor
+from pixelkin.annotation.plan import Mark, pieces
 from pixelkin.annotation.session import Session
 from pixelkin.annotation.store import pack_soft, unpack_soft
 
@@ -67,3 +68,28 @@ def test_votes_are_kept_without_loss_and_small() -> None:
     content = pack_soft(soft)
     assert unpack_soft(content, soft.shape).tobytes() == soft.tobytes()
     assert len(content) < 1000 < soft.nbytes / 20
+
+
+def test_labels_are_not_decoded_before_they_are_looked_at(
+    video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Session.create(tmp_path / "a", video.folder, encoder="lab") as session:
+        for frame in range(14):
+            session.label(frame, video.ids[frame])
+        session.label(3, 1, np.zeros(session.size, bool))  # empty: it cannot be carried
+        monkeypatch.setattr("pixelkin.ops.rle.decode", pytest.fail)
+        labels = session.snapshot().labels
+        assert [f for f, label in labels[1].items() if not label.seeds] == [3]
+        assert all(label.seeds for label in labels[2].values())
+        assert session.stale() and session.contested() == []
+        monkeypatch.undo()
+        place = labels[2][5].place
+        np.testing.assert_array_equal(place, video.ids[5] == 2)
+
+
+def test_plans_grow_with_the_labels_and_no_faster() -> None:
+    def plan(count: int) -> float:
+        marks = [Mark(f, seeds=f % 2 == 0) for f in range(count)]
+        return best(lambda: pieces(marks, count))
+
+    assert plan(8000) < 16 * plan(1000)  # 8 times as many; squared, it would be 64

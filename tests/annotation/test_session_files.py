@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from sessions import content, finish, ids
 
 import pixelkin
+from pixelkin.annotation import snapshot
 from pixelkin.annotation.session import Session
-from pixelkin.types import Detail, InputError
+from pixelkin.models.encoder import load_encoder, save_encoder
+from pixelkin.types import Detail, InputError, Objects
 
 New = Callable[..., Session]
 
@@ -80,6 +83,18 @@ def test_a_full_disk_loses_nothing(new: New, video) -> None:
         (lambda s: s.add_object(kind="box"), "no kind 'box'"),
         (lambda s: s.accept(range(10, 20)), "no frame 14"),
         (lambda s: s.relocate("nowhere.mp4"), "no such file"),
+        (lambda s: s.label(1.5, 1, np.ones((96, 128))), r"no frame 1\.5"),
+        (lambda s: s.unlabel(99, 1), "frames 0 to 13"),
+        (lambda s: s.label(0, 1, [[1], [1, 2]]), "a mask is H x W"),
+        (lambda s: s.label(0, 1, "mask.png"), "a mask is H x W"),
+        (lambda s: s.add_object(colour="red"), "a part of a colour is a whole number"),
+        (lambda s: s.add_object(colour=(1, 2)), r"must be \(r, g, b\)"),
+        (lambda s: s.change_object(1, colour=(0, 0, 256)), r"must be \(r, g, b\)"),
+        (lambda s: s.add_object(id="3"), "id of an object is a whole number"),
+        (lambda s: s.connect(1, 2), "1 is no keypoint"),
+        (lambda s: s.accept(range(5, 3)), "no frame is named"),
+        (lambda s: s.accept(range(4)), "frame 1 shows nothing yet"),
+        (lambda s: s.suggest(0), "ask for one at least"),
     ],
 )
 def test_mistakes_are_told_in_one_line(new: New, video, act, message: str) -> None:
@@ -87,7 +102,41 @@ def test_mistakes_are_told_in_one_line(new: New, video, act, message: str) -> No
     session.label(0, video.ids[0])
     with pytest.raises(InputError, match=message):
         act(session)
-    assert session.labels(1) == [0]
+    assert session.labels(1) == [0] and len(session.objects) == 2
+
+
+def test_numbers_may_be_numpys(new: New, video) -> None:
+    session = new()
+    for frame in np.flatnonzero([1, 0, 1]):
+        session.label(frame, video.ids[frame])
+        session.accept(frame)
+    session.unlabel(np.int64(2), np.int32(1))
+    assert session[np.int64(2)].frame == 2 and session.reviewed() == [0, 2]
+    assert session.add_object(id=np.int64(7), colour=np.array([1, 2, 3], np.uint8)).id == 7
+    assert session.objects[2].colour == (1, 2, 3)
+    session.undo()
+    assert len(session.objects) == 2
+
+
+def test_lines_connect_two_keypoints_once(new: New) -> None:
+    session = new()
+    a, b = (session.add_object(name, kind="keypoint") for name in "ab")
+    session.connect(a, b)
+    session.connect(b, a)
+    assert session.edges == ((a.id, b.id),)
+    with pytest.raises(InputError, match="a cannot be connected with itself"):
+        session.connect(a, a)
+
+
+def test_undo_is_refused_inside_of_an_edit(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    with session.edit("more"):
+        session.label(1, video.ids[1])
+        with pytest.raises(InputError, match="finished edits"):
+            session.undo()
+    assert session.labels(1) == [0, 1]
+    assert session.undo() == "more" and session.labels(1) == [0]
 
 
 def test_locked_objects_are_not_changed(new: New, video) -> None:
@@ -98,6 +147,9 @@ def test_locked_objects_are_not_changed(new: New, video) -> None:
         session.label(1, 1, video.ids[1] == 1)
     with pytest.raises(InputError, match="left is locked"):
         session.label(0, 2, video.ids[0] > 0)  # would take its pixels
+    hidden = {(0, 1): Detail("occluded")}
+    with pytest.raises(InputError, match="left is locked"):
+        session.import_(pixelkin.Annotations(Objects(session.objects), {}, details=hidden))
 
 
 def test_a_moved_video_is_found_again(new: New, video, tmp_path: Path) -> None:
@@ -160,3 +212,97 @@ def test_what_is_exported_comes_back(new: New, video, tmp_path: Path, format: st
     assert again.labels(1) == [0] and again.labels(2) == [0, 9]
     finish(again)
     np.testing.assert_array_equal(ids(again, 11), ids(session, 11))
+
+
+def test_a_session_that_cannot_be_written_is_looked_at(
+    new: New, video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = new("a?b #1 %41 ü")  # what an address of a file must not be confused by
+    session.label(0, video.ids[0])
+    finish(session)
+    may = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: session.folder.name not in str(path) and may(path, mode)
+    )
+    with Session.open(session.folder, edit=False) as seen:  # what is only in the log is seen, too
+        assert seen.labels(1) == [0] and seen.stale() == []
+    session.close()
+    before = {p.name: p.read_bytes() for p in session.folder.iterdir()}
+    assert list(before) == ["session.db"]
+    with Session.open(session.folder, edit=False) as seen:
+        assert seen.labels(1) == [0] and seen.stale() == []
+        with pytest.raises(InputError, match="nothing was changed: attempt to write"):
+            next(seen.propagate())
+        seen.export(tmp_path / "out.npz")
+    assert {p.name: p.read_bytes() for p in session.folder.iterdir()} == before
+
+
+def test_damage_is_told_in_one_line(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    session.close()
+    file = session.folder / "session.db"
+    whole = file.read_bytes()
+    with sqlite3.connect(file) as open_file:  # page of meta stays whole
+        query = "SELECT rootpage FROM sqlite_schema WHERE name='meta'"
+        page = open_file.execute(query).fetchone()[0] * 4096
+    file.write_bytes(whole[:page] + b"\xff" * (len(whole) - page))
+    with Session.open(session.folder) as broken:
+        for ask in (broken.faults, broken.stale, lambda: broken.accept(0), lambda: broken[0]):
+            with pytest.raises(InputError, match=r"cannot be (read|written)"):
+                ask()
+    for left in session.folder.glob("session.db-*"):
+        left.unlink()
+    file.write_bytes(whole)
+    with sqlite3.connect(file) as open_file:
+        open_file.execute("DELETE FROM meta")
+    with pytest.raises(InputError, match="never made wholly"):
+        Session.open(session.folder)
+
+
+def test_a_snapshot_is_of_one_moment(
+    new: New, video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    reader = Session.open(tmp_path / "a")
+    entries = snapshot.entries
+
+    def then_another_is_added(store):
+        found = entries(store)
+        monkeypatch.setattr(snapshot, "entries", entries)
+        session.label(1, session.add_object("late"), video.ids[1] == 1)
+        return found
+
+    monkeypatch.setattr(snapshot, "entries", then_another_is_added)
+    assert set(reader.snapshot().labels) == {1, 2}
+    assert set(reader.snapshot().labels) == {1, 2, 3}
+    assert {o.id for o, _ in reader.stale()} == {1, 2, 3}
+    reader.close()
+
+
+def test_an_encoder_is_found_from_anywhere(
+    video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_encoder(load_encoder("lab"), tmp_path / "weights")
+    monkeypatch.chdir(tmp_path)
+    with Session.create(tmp_path / "a", video.folder, encoder="weights") as session:
+        monkeypatch.chdir("/")
+        session.label(0, video.ids[0])
+        assert finish(session) > 0
+
+
+def test_nothing_of_removed_objects_is_exported(new: New, video, tmp_path: Path) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    point = session.add_object("point", kind="point")
+    session.label(3, point, (5, 5))
+    session.remove_object(1)
+    session.remove_object(2)
+    session.export(tmp_path / "a.npz")
+    found = pixelkin.load_annotations(tmp_path / "a.npz", session.video.info)
+    assert list(found.frames) == [3] and found.objects.names == ("point",)
+    session.undo()
+    assert {i for _, i in session.annotations().details} == {2, point.id}

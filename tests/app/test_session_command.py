@@ -73,6 +73,8 @@ def test_from_a_first_mask_to_a_reviewed_video(
         (["new", "s", "frames"], "holds a session already"),
         (["relocate", "s", "other"], "is another video"),
         (["run", "s", "--threads", "0"], "must be from 1"),
+        (["accept", "s", "3:3"], "no frame is named"),
+        (["suggest", "s", "-k", "0"], "ask for one at least"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -91,6 +93,30 @@ def test_mistakes_are_one_line(
     assert session(*words) == 2
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1
+
+
+def test_a_session_whose_labels_are_wrong_is_not_begun(video: Path, tmp_path: Path) -> None:
+    folder, bad = tmp_path / "s", tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    words = ["new", folder, video, "--weights", "lab", "--labels"]
+    assert session(*words, f"0={bad}") == 2
+    assert not folder.exists()
+    assert session(*words, f"0={tmp_path / 'mask0.png'}") == 0
+
+
+def test_export_says_what_is_not_computed(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "s", tmp_path / "out.npz"
+    first = f"0={tmp_path / 'mask0.png'}"
+    assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
+    capsys.readouterr()
+    assert session("export", folder, out) == 0
+    assert "6 frames lack results of the labels" in capsys.readouterr().out
+    assert session("run", folder) == 0
+    capsys.readouterr()
+    assert session("export", folder, out, "--overwrite") == 0
+    assert "lack" not in capsys.readouterr().out
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

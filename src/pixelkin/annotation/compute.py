@@ -272,6 +272,7 @@ def find_pass(store: Store, object: int, source: Source, inputs: str) -> Pass | 
 
 
 def _placed(label: Label) -> NDArray[Any]:
-    if label.place is None:
+    place = label.place
+    if place is None:
         raise ValueError(f"frame {label.frame}: a label without a place begins no pass")
-    return label.place
+    return place

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ class Editor:
     def objects(self) -> tuple[Object, ...]:
         """All objects, in their order."""
         return tuple(e.object for e in self.entries.values())
+
+    def _frame(self, frame: int) -> int:
+        """A frame number that the video has, as a plain int."""
+        try:
+            number = index(frame)
+        except TypeError:
+            raise InputError(f"no frame {frame!r}: give the number of one") from None
+        if not 0 <= number < len(self):
+            raise InputError(f"no frame {number}: the video has frames 0 to {len(self) - 1}")
+        return number
 
     def object(self, who: Who) -> Object:
         """An object by itself, its id or its name.
@@ -134,11 +145,12 @@ class Editor:
             parent: Name of the body that it belongs to.
 
         Raises:
-            InputError: If the id is taken, or a kind does not go with those that are there.
+            InputError: If the id is taken, the colour is none, or a kind does not go with those
+                that are there.
         """
         with self.edit(f"add {name or 'an object'}"):
-            highest = max([int(self._store.meta("highest") or 0), *(o.id for o in self.objects)])
-            number = highest + 1 if id is None else id
+            highest = self._highest
+            number = highest + 1 if id is None else _whole(id, "the id of an object")
             new = Object(number, kind_of(kind), name, category, colour, parent)
             if number in {o.id for o in self.objects}:
                 raise InputError(f"there is an object {number} already")
@@ -146,6 +158,11 @@ class Editor:
             self._write_object(Entry(new, len(self.objects)))
             self._store.set_meta("highest", str(max(highest, number)))
         return new
+
+    @property
+    def _highest(self) -> int:
+        """The highest id that any object has had."""
+        return max([int(self._store.meta("highest") or 0), *(o.id for o in self.objects)])
 
     def change_object(self, who: Who, **changes: Any) -> Object:
         """Change name, category, colour, parent, position, locked or hidden of an object."""
@@ -176,9 +193,21 @@ class Editor:
         return tuple((row["a"], row["b"]) for row in self._store.rows("SELECT a, b FROM edge"))
 
     def connect(self, a: Who, b: Who) -> None:
-        """Draw a line between two keypoints: an edge of the skeleton."""
+        """Draw a line between two keypoints: an edge of the skeleton.
+
+        Raises:
+            InputError: If they are not two keypoints or points.
+        """
+        first, last = self.object(a), self.object(b)
+        for one in (first, last):
+            if one.is_map:
+                raise InputError(f"{one.name or one.id} is no keypoint: lines connect keypoints")
+        if first.id == last.id:
+            raise InputError(f"{first.name or first.id} cannot be connected with itself")
+        if (last.id, first.id) in self.edges:
+            return
         with self.edit("connect keypoints"):
-            self._put("edge", {"a": self.object(a).id, "b": self.object(b).id}, {})
+            self._put("edge", {"a": first.id, "b": last.id}, {})
 
     def _unlocked(self, one: Object) -> None:
         if self.entries[one.id].locked:
@@ -186,7 +215,7 @@ class Editor:
 
     def _write_object(self, entry: Entry) -> None:
         o = entry.object
-        colour = None if o.colour is None else " ".join(map(str, o.colour))
+        colour = None if o.colour is None else _words(o.colour)
         row: dict[str, Any] = {
             "kind": o.kind,
             "name": o.name,
@@ -222,6 +251,23 @@ class Editor:
     def _moved(self, move: Any) -> str | None:
         if self.read_only:
             raise InputError(f"{self.folder} is being edited by another process")
+        if self._edit is not None:
+            raise InputError("undo and redo are for finished edits: call them after this one")
         with self._store.transaction(durable=True):
             found: str | None = move(self._store)
         return found
+
+
+def _whole(value: Any, what: str) -> int:
+    try:
+        return index(value)
+    except TypeError:
+        raise InputError(f"{what} is a whole number, not {value!r}") from None
+
+
+def _words(colour: Colour) -> str:
+    """A colour as it is kept."""
+    parts = [_whole(part, "a part of a colour") for part in colour]
+    if len(parts) != 3 or not all(0 <= part <= 255 for part in parts):
+        raise InputError(f"colour {colour!r} must be (r, g, b), each from 0 to 255")
+    return " ".join(map(str, parts))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.model import Label
+from pixelkin.annotation.model import Label, Place
 from pixelkin.ops import rle
 
 
-def place_of(
-    row: dict[str, Any], size: tuple[int, int]
-) -> NDArray[np.bool_] | NDArray[np.float64] | None:
+def place_of(row: dict[str, Any], size: tuple[int, int]) -> Place | None:
     """The mask or the position in a row of labels or of what is shown; None where it has none."""
     if row["rle"] is not None:
         return rle.decode({"size": size, "counts": row["rle"]})
@@ -38,5 +37,7 @@ def label_of(row: dict[str, Any], size: tuple[int, int]) -> Label:
     """A label from its row."""
     content = repr([row[name] for name in ("state", "rle", "x", "y")])
     digest = hashlib.sha256(content.encode()).hexdigest()[:24]
-    place = place_of(row, size)
-    return Label(row["object"], row["frame"], row["state"], place, row["source"], digest)
+    empty = rle.compress([size[0] * size[1]])
+    seeds = row["x"] is not None if row["rle"] is None else row["rle"] != empty
+    head = row["object"], row["frame"], row["state"], row["source"]
+    return Label(*head, digest, bool(seeds), partial(place_of, row, size))

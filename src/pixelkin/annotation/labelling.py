@@ -46,8 +46,7 @@ class Labeller(Editor):
             InputError: If there is no such frame or object, it is locked, or the place does not
                 fit the frame.
         """
-        if not 0 <= frame < len(self):
-            raise InputError(f"no frame {frame}: the video has frames 0 to {len(self) - 1}")
+        frame = self._frame(frame)
         if isinstance(who, np.ndarray):
             who = Labels.from_mask(who)
         with self.edit(f"label frame {frame}"):
@@ -67,12 +66,13 @@ class Labeller(Editor):
         if row is None or state == "absent":
             self.label(frame, one, state=state, source="imported")
         else:
+            self._unlocked(one)
             own = {k: v for k, v in row.items() if k not in ("object", "frame")}
             self._put("label", {"object": one.id, "frame": frame}, own | {"state": state})
 
     def unlabel(self, frame: int, who: Who) -> None:
         """Take back what was said of an object in a frame."""
-        one = self.object(who)
+        one, frame = self.object(who), self._frame(frame)
         with self.edit(f"remove the label of frame {frame}"):
             self._unlocked(one)
             self._put("label", {"object": one.id, "frame": frame}, None)
@@ -110,7 +110,7 @@ class Labeller(Editor):
         author: str | None,
     ) -> None:
         self._unlocked(one)
-        array = None if place is None else np.asarray(place)
+        array = None if place is None else _array(one, place)
         if state == "absent" and array is not None:
             raise InputError(f"{one.name or one.id} cannot be absent and have a place")
         if state == "present" and array is None:
@@ -148,3 +148,14 @@ class Labeller(Editor):
             raise InputError(f"{one.name or one.id}: ({x:g}, {y:g}) lies outside of the frame, "
                              f"which is {width}x{height} pixels")  # fmt: skip
         return place.astype(np.float64)
+
+
+def _array(one: Object, place: NDArray[Any] | Sequence[float]) -> NDArray[Any]:
+    try:
+        array = np.asarray(place)
+    except ValueError:  # rows of several lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biuf":
+        wanted = "a mask is H x W numbers" if one.is_map else "a point is (x, y) in pixels"
+        raise InputError(f"{one.name or one.id}: {wanted}")
+    return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ from pixelkin.types import InputError, LabelKind, Object, State
 
 Source = Literal["drawn", "imported", "corrected", "accepted"]
 Origin = Literal["label", "result", "reviewed", "none"]
+Place = NDArray[np.bool_] | NDArray[np.float64]
 Review = Literal["reviewed", "flagged"]
 _SINGULAR: dict[str, LabelKind] = {"part": "parts", "keypoint": "keypoints", "point": "points"}
 
@@ -48,24 +50,31 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """What a person said of an object in a frame.
+    """What a person said of an object in a frame; its place is decoded when it is asked for.
 
     Attributes:
         object: Id of the object.
         frame: Frame number.
         state: "absent": it is not in the frame, from here on until its next label. "occluded":
             it is there, but hidden.
-        place: H x W bool, or 2 float64 (x, y) pixels; None where it is absent, or hidden wholly.
         source: Where the label came from.
         digest: Of all of this that decides results.
+        seeds: Whether it has a place that can be propagated: a mask with pixels, or a point.
+        read: Gives the place.
     """
 
     object: int
     frame: int
     state: State
-    place: NDArray[np.bool_] | NDArray[np.float64] | None
     source: Source
     digest: str
+    seeds: bool
+    read: Callable[[], Place | None]
+
+    @property
+    def place(self) -> Place | None:
+        """H x W bool, or 2 float64 (x, y) pixels; None where it is absent, or hidden wholly."""
+        return self.read()
 
 
 @dataclass(frozen=True)

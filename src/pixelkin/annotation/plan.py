@@ -5,9 +5,9 @@ Pure functions of the labels; no network, no files.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -83,10 +83,9 @@ def pieces(marks: Sequence[Mark], frames: int, cuts: Collection[int] = ()) -> li
         found += _between(first, last, inside, sorted(cuts))
         if last is not None:
             found.append(Piece(_one(last.frame), label=True, absent=last.absent))
-    for mark in marks:
-        if not (mark.seeds or mark.absent):
-            found = [part for piece in found for part in _marked(piece, mark.frame)]
-    return [piece for piece in found if piece.frames]
+    alone = sorted(m.frame for m in marks if not (m.seeds or m.absent))
+    parts = (part for piece in found for part in _split(piece, alone))
+    return [piece for piece in parts if piece.frames]
 
 
 def _between(
@@ -109,15 +108,14 @@ def _between(
         )
 
 
-def _marked(piece: Piece, frame: int) -> Iterator[Piece]:
-    """A piece, cut where one of its frames has a label of its own."""
-    if frame not in piece.frames or piece.label:
-        yield piece
-        return
-    for part in (range(piece.frames.start, frame), range(frame + 1, piece.frames.stop)):
-        if part.start > frame:
-            yield Piece(_one(frame), label=True)
-        yield Piece(part, piece.before, piece.after, absent=piece.absent)
+def _split(piece: Piece, alone: Sequence[int]) -> Iterator[Piece]:
+    """A piece, cut where its frames have labels of their own; these ascend."""
+    start, stop = piece.frames.start, piece.frames.stop
+    for frame in alone[bisect_left(alone, start) : bisect_left(alone, stop)]:
+        yield replace(piece, frames=range(start, frame))
+        yield Piece(_one(frame), label=True)
+        start = frame + 1
+    yield replace(piece, frames=range(start, stop))
 
 
 def _one(frame: int) -> range:
@@ -148,3 +146,12 @@ def _common(a: range, b: range) -> range:
 def piece_at(found: Sequence[Piece], frame: int) -> Piece:
     """The piece that a frame lies in; `found` covers all frames, ascending."""
     return found[bisect_right(found, frame, key=lambda p: p.frames.start) - 1]
+
+
+def ranges(frames: Sequence[int]) -> Iterator[range]:
+    """Ascending numbers as ranges of consecutive ones."""
+    start = 0
+    for k in range(1, len(frames) + 1):
+        if k == len(frames) or frames[k] != frames[k - 1] + 1:
+            yield range(frames[start], frames[k - 1] + 1)
+            start = k

@@ -24,7 +24,9 @@ from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
 from pixelkin.annotation.footage import Footage
 from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
+from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
+from pixelkin.annotation.plan import ranges
 from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display, contested, stale
 from pixelkin.annotation.snapshot import Snapshot, Video
@@ -32,7 +34,7 @@ from pixelkin.annotation.store import FILE, Store, now
 from pixelkin.annotation.view import FrameView, annotations_of, view
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.locks import Lock
-from pixelkin.models.encoder import describe_encoder, load_encoder
+from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
@@ -95,9 +97,10 @@ class Session(Labeller):
         described = describe_encoder(load_encoder(encoder))
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(folder, create=True)
+        name = str(encoder) if str(encoder) in NAMED else str(Path(encoder).absolute())
         facts = {
             "video": footage.to_json(),
-            "encoder": json.dumps({"name": str(encoder), "digest": json.dumps(described)}),
+            "encoder": json.dumps({"name": name, "digest": json.dumps(described)}),
             "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
             "made": json.dumps({"pixelkin": __version__, "time": now()}),
         }
@@ -118,8 +121,11 @@ class Session(Labeller):
         Raises:
             InputError: If there is no session, or it cannot be read.
         """
-        folder = Path(folder)
-        return cls(folder, Store(folder), edit=edit)
+        folder, store = Path(folder), Store(Path(folder))
+        if store.meta("made") is None:
+            store.close()
+            raise InputError(f"{folder} was never made wholly: remove it, and make it anew")
+        return cls(folder, store, edit=edit)
 
     def close(self) -> None:
         """Close the session; everything is kept already."""
@@ -177,14 +183,16 @@ class Session(Labeller):
         """What is known of a frame: labels, confidence, and where they come from."""
         if not 0 <= frame < len(self):
             raise IndexError(f"frame {frame} of a video of {len(self)} frames")
-        return view(self._store, self.objects, self.edges, self.size, frame)
+        with self._store.reading():
+            return view(self._store, self.objects, self.edges, self.size, frame)
 
     def stale(self) -> list[tuple[Object, range]]:
         """Frames whose labels would be others if they were computed now, or are not there yet."""
         found: list[tuple[Object, range]] = []
-        known = {o.id: o for o in self.objects}
-        for segment in self.snapshot().segments:
-            for frames in _ranges(stale(self._store, segment)):
+        snapshot = self.snapshot()
+        known = {i: entry.object for i, entry in snapshot.entries.items()}
+        for segment in snapshot.segments:
+            for frames in ranges(stale(self._store, segment)):
                 found += [(known[i], frames) for i in segment.pieces]
         return found
 
@@ -194,7 +202,16 @@ class Session(Labeller):
         return sorted({f for segment in segments for f in contested(self._store, segment)})
 
     def accept(self, frames: int | range, *, author: str | None = None) -> None:
-        """Say that frames are right as they are shown: nothing that is computed changes them."""
+        """Say that frames are right as they are shown: nothing that is computed changes them.
+
+        Raises:
+            InputError: If there is no such frame, or one shows nothing yet.
+        """
+        known = "SELECT frame FROM label UNION SELECT frame FROM shown"
+        seen = {row["frame"] for row in self._store.rows(known)}
+        for frame in self._chosen(frames):
+            if frame not in seen:
+                raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
         self._review(frames, {"state": "reviewed", "author": author, "time": now()})
 
     def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
@@ -207,13 +224,17 @@ class Session(Labeller):
         self._review(frames, None)
 
     def _review(self, frames: int | range, row: Mapping[str, Any] | None) -> None:
-        chosen = range(frames, frames + 1) if isinstance(frames, int) else frames
-        if wrong := [f for f in chosen if not 0 <= f < len(self)]:
-            raise InputError(f"no frame {wrong[0]}: the video has frames 0 to {len(self) - 1}")
+        chosen = self._chosen(frames)
         what = "reopen" if row is None else str(row["state"])
-        with self.edit(f"{what} frames {chosen.start} to {chosen.stop - 1}"):
+        with self.edit(f"{what} frames {min(chosen)} to {max(chosen)}"):
             for frame in chosen:
                 self._put("frame", {"frame": frame}, row)
+
+    def _chosen(self, frames: int | range) -> list[int]:
+        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
+        if not chosen:
+            raise InputError("no frame is named: a range has its first frame before its end")
+        return chosen
 
     def reviewed(self) -> list[int]:
         """The frames that were accepted."""
@@ -221,24 +242,31 @@ class Session(Labeller):
         return [row["frame"] for row in rows]
 
     def suggest(self, count: int = 5) -> list[Check]:
-        """The frames that ask for a look most, the worst first."""
+        """The frames that ask for a look most, the worst first.
+
+        Raises:
+            InputError: If not even one is wanted.
+        """
+        if count < 1:
+            raise InputError(f"{count} frames to look at: ask for one at least")
         fps = self.video.info.fps or 24.0
         apart = max(1, min(round(APART_SECONDS * fps), len(self) // 4))
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
     def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:
-        """Take over labels, of a file or read from one; the frames that they label."""
+        """Take over labels of objects, known by name, colour or id; the frames that they label."""
         what = "labels" if isinstance(labels, Annotations) else Path(labels).name
         if not isinstance(labels, Annotations):
             labels = load_annotations(labels, self.video.info, format)
         with self.edit(f"import {what}"):
+            ids = same_objects(labels.objects, self.objects, self._highest)
             for number, one in labels:
-                self.label(number, one, source="imported")
+                self.label(number, renumbered(one, ids), source="imported")
             for (number, i), detail in sorted(labels.details.items()):
                 if detail.state != "present" and detail.origin == "given":
-                    self._hide(number, i, detail.state)
+                    self._hide(number, ids[i], detail.state)
             for a, b in labels.objects.skeleton:
-                self.connect(a, b)
+                self.connect(ids[a], ids[b])
         return sorted(labels.frames)
 
     def export(
@@ -288,12 +316,3 @@ class Session(Labeller):
             self._store.set_meta("video", moved.to_json())
         self.__dict__.pop("_passes", None)
         self.__dict__.pop("_display", None)
-
-
-def _ranges(frames: list[int]) -> Iterator[range]:
-    """Ascending numbers as ranges of consecutive ones."""
-    start = 0
-    for k in range(1, len(frames) + 1):
-        if k == len(frames) or frames[k] != frames[k - 1] + 1:
-            yield range(frames[start], frames[k - 1] + 1)
-            start = k

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixelkin.annotation.blend import agreement, blend_points, weight
 from pixelkin.annotation.compute import Passes
-from pixelkin.annotation.geometry import columns
+from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.plan import Piece, Source
 from pixelkin.annotation.snapshot import GROUND, Segment, Snapshot
@@ -41,13 +41,37 @@ class Display:
         return all(one is not None and one.has(frame) for one in found)
 
     def show(self, snapshot: Snapshot, segment: Segment, frame: int) -> None:
-        """Decide what is shown of a frame, whose votes are kept."""
+        """Decide what is shown of a frame, whose votes are kept.
+
+        A reviewed frame keeps what it shows; an object that was added since takes what is free.
+        """
         make = self._map if segment.layer.is_map else self._point
         rows = make(snapshot, segment, frame)
         with self._store.transaction(durable=False):
-            for i, row in rows.items():
+            for i, row in self._open(segment, frame, rows).items():
                 key = {"object": i, "frame": frame}
                 self._store.put("shown", key, row | {"inputs": segment.key})
+
+    def _open(
+        self, segment: Segment, frame: int, rows: dict[int, dict[str, Any]]
+    ) -> dict[int, dict[str, Any]]:
+        """The rows that may be written: of a reviewed frame, those that it lacks."""
+        if self._store.value("SELECT state FROM frame WHERE frame=?", frame) != "reviewed":
+            return rows
+        shown = self._store.rows("SELECT * FROM shown WHERE frame=?", frame)
+        kept = {row["object"]: dict(row) for row in shown if row["object"] in rows}
+        new = {i: row for i, row in rows.items() if i not in kept}
+        if new and segment.layer.is_map:
+            places = [place_of(row, segment.layer.frame) for row in kept.values()]
+            taken = np.zeros(segment.layer.frame, bool)
+            for place in places:
+                taken |= False if place is None else place.astype(bool)
+            for row in new.values():
+                place = place_of(row, segment.layer.frame)
+                if place is not None:
+                    free = place.astype(bool) & ~taken
+                    row |= columns(free if free.any() else None)
+        return new
 
     def _votes(
         self, snapshot: Snapshot, layer: Layer, i: int, sources: Iterable[Source], frame: int
@@ -80,8 +104,9 @@ class Display:
         given: dict[int, NDArray[Any]] = {}
         for i, piece in segment.pieces.items():
             label = snapshot.labels[i].get(frame)
-            if label is not None and label.place is not None:
-                given[i] = label.place
+            place = None if label is None else label.place
+            if place is not None:
+                given[i] = place
             elif piece.sources:
                 votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
                 soft[i], alike[i] = votes[0], None
@@ -100,12 +125,15 @@ class Display:
                 sources = (segment.ground,)
                 (ground,) = self._votes(snapshot, segment.layer, GROUND, sources, frame)
             ids, confidence = segment.layer.decode_map(soft, ground)
-        for i, place in given.items():
-            ids[place] = i
-            rows[i] = columns(place) | {"confidence": 1.0, "agreement": None}
+        for i, own in given.items():
+            ids[own.astype(bool)] = i
+            rows[i] = columns(own) | {"confidence": 1.0, "agreement": None}
         for i in soft:
-            own = ids == i if (ids == i).any() else None
-            rows[i] = columns(own) | {"confidence": confidence[i], "agreement": alike[i]}
+            found = ids == i
+            rows[i] = columns(found if found.any() else None) | {
+                "confidence": confidence[i],
+                "agreement": alike[i],
+            }
         return rows
 
     def _point(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
@@ -147,8 +175,13 @@ def stale(store: Store, segment: Segment) -> list[int]:
 
 
 def contested(store: Store, segment: Segment) -> list[int]:
-    """Reviewed frames of a segment of which something else is shown than now follows."""
+    """Reviewed frames of a segment of which something else is shown than now follows.
+
+    A frame in which all objects have labels shows these, whatever was computed before.
+    """
     ids = list(segment.pieces)
+    if all(piece.label for piece in segment.pieces.values()):
+        return []
     rows = store.rows(
         f"SELECT DISTINCT frame FROM frame JOIN shown USING(frame) WHERE state='reviewed' AND "
         f"object IN ({','.join('?' * len(ids))}) AND inputs<>? AND frame BETWEEN ? AND ?",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelkin.annotation.compute import Pass, find_pass, inputs_of
 from pixelkin.annotation.geometry import label_of
@@ -76,17 +77,20 @@ class Snapshot:
         self, store: Store, video: Video, protocols: Mapping[LabelKind, Protocol], encoder: str
     ) -> None:
         self._store, self._video, self._encoder = store, video, encoder
-        self.revision = revision(store)
         self._inputs: dict[tuple[int, Source], str] = {}
-        self.entries = entries(store)
+        with store.reading():  # others may be editing
+            self.revision = revision(store)
+            self.entries = entries(store)
+            rows = store.rows("SELECT * FROM label ORDER BY object, frame")
+            shots = cuts(store)
         own = [e.object for e in self.entries.values()]
         self.layers = layers_of(own, video.size, protocols)
         self.labels: dict[int, dict[int, Label]] = {o.id: {} for o in own}
-        for row in store.rows("SELECT * FROM label ORDER BY object, frame"):
+        for row in rows:
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
         self._ground = dict(self._grounds())
         self.pieces = {
-            i: pieces([_mark(x) for x in labels.values()], video.frames, cuts(store))
+            i: pieces([_mark(x) for x in labels.values()], video.frames, shots)
             for i, labels in self.labels.items()
         }
 
@@ -132,14 +136,19 @@ class Snapshot:
 
     def _grounds(self) -> Iterator[tuple[int, Label]]:
         """By keyframe, what no label of its map covers."""
+
+        def free(own: Sequence[Label]) -> NDArray[np.bool_]:
+            places = [label.place for label in own]
+            taken = [place.astype(bool) for place in places if place is not None]
+            return np.asarray(~np.logical_or.reduce(taken))
+
         maps = [o.id for layer in self.layers if layer.is_map for o in layer.objects]
         for frame in sorted({f for i in maps for f in self.labels[i]}):
-            own = [self.labels[i][frame] for i in maps if frame in self.labels[i]]
-            places = [label.place.astype(bool) for label in own if label.place is not None]
-            if places:
-                digest = " ".join(label.digest for label in own if label.place is not None)
-                free = ~np.logical_or.reduce(places)
-                yield frame, Label(GROUND, frame, "present", free, "drawn", digest)
+            own = [x for i in maps if (x := self.labels[i].get(frame)) and x.seeds]
+            if own:
+                digest = " ".join(label.digest for label in own)
+                place = partial(free, own)
+                yield frame, Label(GROUND, frame, "present", "drawn", digest, True, place)
 
     @cached_property
     def segments(self) -> list[Segment]:
@@ -200,5 +209,4 @@ def entries(store: Store) -> dict[int, Entry]:
 
 
 def _mark(label: Label) -> Mark:
-    seeds = label.place is not None and bool(label.place.any() if label.place.ndim == 2 else True)
-    return Mark(label.frame, seeds, label.state == "absent")
+    return Mark(label.frame, label.seeds, label.state == "absent")

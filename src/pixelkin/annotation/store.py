@@ -6,10 +6,11 @@ which can be undone; votes and shown labels follow from it and are written here.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ VERSION = 1
 MIGRATIONS: dict[int, str] = {}
 """By version, the SQL that leads from it to the next one."""
 BUSY_SECONDS = 10.0
+_OF_THE_FILE = (sqlite3.DatabaseError, sqlite3.OperationalError)  # not of what was asked
 _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE object(
@@ -82,10 +84,15 @@ class Store:
         self.path = folder / FILE
         if not create and not self.path.is_file():
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
+        writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
         try:
             self._connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+                self.path.absolute().as_uri() + ("" if writable else self._way()),
+                timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True,
+            )  # fmt: skip
+        except sqlite3.OperationalError as error:
+            raise InputError(f"{self.path} cannot be opened: {error}") from error
+        try:
             self._connection.row_factory = sqlite3.Row
             if create:
                 self._connection.executescript(
@@ -94,10 +101,25 @@ class Store:
                 )
             self._check(folder)
             # Memory shared between processes, which network drives may lack: then without.
-            self._connection.execute("PRAGMA journal_mode=WAL")
+            if writable:
+                self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA foreign_keys=ON")
         except sqlite3.DatabaseError as error:
+            self.close()
             raise InputError(f"{self.path} is no session, or damaged: {error}") from error
+        except InputError:
+            self.close()
+            raise
+
+    def _way(self) -> str:
+        """How to open a file that cannot be written, such as on a read-only medium."""
+        log = self._log
+        # With a log, as it is: what is in it counts. Without, as nobody writes.
+        return "?mode=ro" if log.exists() and log.stat().st_size else "?immutable=1"
+
+    @property
+    def _log(self) -> Path:
+        return self.path.with_name(f"{FILE}-wal")
 
     def _check(self, folder: Path) -> None:
         one = self._connection.execute
@@ -141,22 +163,46 @@ class Store:
                     run("ROLLBACK")
                 raise
             run("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             if self._connection.in_transaction:
                 run("ROLLBACK")
+            if type(error) not in _OF_THE_FILE:
+                raise
             raise InputError(f"{self.path} cannot be written, nothing was changed: {error}") from (
                 error
             )
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever others write meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.DatabaseError):  # of a damaged file, which was told already
+                self._connection.execute("ROLLBACK")  # nothing was written
+
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        """The rows of a query."""
-        found: list[sqlite3.Row] = self._connection.execute(query, values).fetchall()
+        """The rows of a query.
+
+        Raises:
+            InputError: If the file is damaged, or cannot be read.
+        """
+        try:
+            found: list[sqlite3.Row] = self._connection.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if type(error) not in _OF_THE_FILE:
+                raise
+            raise InputError(f"{self.path} cannot be read: {error}") from error
         return found
 
     def value(self, query: str, *values: object) -> Any:
         """The first value of the first row of a query, or None."""
-        row = self._connection.execute(query, values).fetchone()
-        return None if row is None else row[0]
+        found = self.rows(query, *values)
+        return found[0][0] if found else None
 
     def write(self, query: str, *values: object) -> int:
         """Run a statement; the id of the row that it inserted."""
@@ -200,7 +246,7 @@ class Store:
     @property
     def bytes(self) -> int:
         """Size of the file, with what waits to be written into it."""
-        files = (self.path, self.path.with_name(f"{FILE}-wal"))
+        files = (self.path, self._log)
         return sum(f.stat().st_size for f in files if f.exists())
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
-from pixelkin.annotation.store import Store
+from pixelkin.annotation.store import FILE, Store
 
 KEPT_MB = 500.0
 """MiB of votes that no label asks for any more, kept so that undo computes nothing."""
@@ -48,3 +50,11 @@ def vacuum(store: Store) -> None:
     """Give back the room of what was dropped."""
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     store.rows("VACUUM")
+
+
+def remove(folder: Path) -> None:
+    """Remove the files of a session that nobody has open, and its folder if it held no others."""
+    for path in (folder / FILE, *folder.glob(f"{FILE}-*")):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()

@@ -124,6 +124,8 @@ def annotations_of(
         (r["frame"], r["object"]): Detail(r["state"])
         for r in store.rows("SELECT object, frame, state FROM label")
     }
+    known = {o.id for o in objects}  # what was computed of others stays for undo
+    details = {(frame, i): detail for (frame, i), detail in details.items() if i in known}
     numbers = sorted({frame for frame, _ in details})
     return Annotations(
         Objects(tuple(objects), tuple(edges)),

@@ -64,7 +64,11 @@ class _Mask:
 
 
 def load_label_files(
-    files: Sequence[LabelFile], video: VideoInfo, *, snap: bool = False
+    files: Sequence[LabelFile],
+    video: VideoInfo,
+    *,
+    snap: bool = False,
+    objects: Objects | None = None,
 ) -> Labelled:
     """Read files of labels of any format that is known, and join them.
 
@@ -78,6 +82,7 @@ def load_label_files(
         files: What to read.
         video: What they belong to.
         snap: As in `read_mask`.
+        objects: Masks that have ids, names and colours already; others get new ones.
 
     Raises:
         InputError: If a file is missing or wrong, its frame is not clear, or two belong to one
@@ -102,7 +107,7 @@ def load_label_files(
         by_name = frame is None and form.load is points_json.load
         unnamed = by_name and frame_of(path, video) is None
         said.append(_said(str(path), sorted(found.frames), video, unnamed))
-    annotations = Annotations(Objects(), {})
+    annotations = Annotations(objects or Objects(), {})
     named = one_id_a_name([found for _, found in others])
     for (path, _), found in zip(others, named, strict=True):
         annotations = _joined(annotations, found, path)

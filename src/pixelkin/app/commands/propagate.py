@@ -12,7 +12,7 @@ import tyro
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say
 from pixelkin.app.options import Faster
-from pixelkin.types import Annotations, InputError, VideoInfo
+from pixelkin.types import Annotations, InputError, Objects, VideoInfo
 
 if TYPE_CHECKING:
     from pixelkin.formats.label_files import LabelFile, Labelled
@@ -136,13 +136,16 @@ def tuned(video: str, out: Path, common: Faster) -> str:
     return str(done.folder)
 
 
-def read_labels(files: Sequence[str], video: VideoInfo, *, snap: bool = False) -> Labelled:
+def read_labels(
+    files: Sequence[str], video: VideoInfo, *, snap: bool = False, objects: Objects | None = None
+) -> Labelled:
     """The labels in FILE or FRAME=FILE.
 
     Args:
         files: As on the command line.
         video: What they belong to.
         snap: As in `read_mask`.
+        objects: Masks that have ids, names and colours already, if there are any.
 
     Raises:
         InputError: If a file is missing or wrong, or two belong to one frame.
@@ -151,7 +154,8 @@ def read_labels(files: Sequence[str], video: VideoInfo, *, snap: bool = False) -
 
     if not files:
         raise InputError("--labels needs at least one file ('#10=FILE' needs its quotes)")
-    return load_label_files([_parse(item, video) for item in files], video, snap=snap)
+    parsed = [_parse(item, video) for item in files]
+    return load_label_files(parsed, video, snap=snap, objects=objects)
 
 
 def _parse(item: str, video: VideoInfo) -> LabelFile:

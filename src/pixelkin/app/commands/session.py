@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,7 @@ import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say, show_table
-from pixelkin.types import InputError
+from pixelkin.types import InputError, Objects
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
@@ -63,11 +62,17 @@ def new(
         weights: Encoder: default, or a folder that `pixelkin train` made.
     """
     from pixelkin.annotation.session import Session
+    from pixelkin.annotation.upkeep import remove
 
     with Session.create(folder, video, encoder=weights) as session:
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
-        if labels:
-            _add(session, labels)
+        try:
+            if labels:
+                _add(session, labels)
+        except InputError:  # the same command may be given again
+            session.close()
+            remove(folder)
+            raise
 
 
 def add(
@@ -88,12 +93,16 @@ def add(
 def _add(session: Session, labels: Sequence[str]) -> None:
     from pixelkin.app.commands.propagate import read_labels
 
-    found = read_labels(labels, session.video.info)
+    known = Objects(tuple(o for o in session.objects if o.kind == "mask"))
+    found = read_labels(labels, session.video.info, objects=known)
     session.import_(found.annotations)
     for line in found.said:
         say(f"labels: {line}")
-    stale = {f for _, some in session.stale() for f in some}
-    say(f"{len(stale)} frames to compute: pixelkin session run {session.folder}")
+    say(f"{_stale(session)} frames to compute: pixelkin session run {session.folder}")
+
+
+def _stale(session: Session) -> int:
+    return len({f for _, some in session.stale() for f in some})
 
 
 def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> None:
@@ -231,6 +240,8 @@ def export(
     with _opened(folder) as session:
         for line in session.export(out, format, overwrite=overwrite):
             say(f"{out}: {line}")
+        if count := _stale(session):
+            say(f"{out}: {count} frames lack results of the labels: pixelkin session run {folder}")
     say(str(out))
 
 
@@ -263,23 +274,18 @@ def check(folder: Folder, /, vacuum: bool = False) -> None:
         say(f"{folder} is sound, {session.bytes / 2**20:.1f} MiB")
 
 
-@contextmanager
-def _opened(folder: Path, *, edit: bool = False) -> Iterator[Session]:
+def _opened(folder: Path, *, edit: bool = False) -> Session:
     from pixelkin.annotation.session import Session
 
-    with Session.open(folder, edit=edit) as session:
-        yield session
+    return Session.open(folder, edit=edit)
 
 
 def _short(frames: Sequence[int]) -> str:
     """Frame numbers, as ranges where they follow each other: 0-3, 7."""
-    parts: list[list[int]] = []
-    for frame in frames:
-        if parts and frame == parts[-1][-1] + 1:
-            parts[-1][1:] = [frame]
-        else:
-            parts.append([frame])
-    return ", ".join("-".join(map(str, part)) for part in parts) or "none"
+    from pixelkin.annotation.plan import ranges
+
+    parts = ("-".join(map(str, dict.fromkeys((r[0], r[-1])))) for r in ranges(frames))
+    return ", ".join(parts) or "none"
 
 
 COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
