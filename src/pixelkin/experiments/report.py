@@ -108,7 +108,7 @@ def _how(experiment: Experiment, runs: Runs, lines: Sequence[Line], command: str
 
 def _table(experiment: Experiment, lines: Sequence[Line]) -> list[list[str]]:
     rows = [["row", "J&F", "± std", "seeds", "J", "F", "difference", "± 95 %", "training s"]]
-    for line in lines:
+    for line in (x for x in lines if x.scores):
         count, mean, std = line.spread
         own = line.row.name == experiment.control
         seconds = "–" if line.seconds != line.seconds else f"{line.seconds:.0f}"
@@ -155,6 +155,8 @@ def _claims(experiment: Experiment, lines: Sequence[Line]) -> list[list[str]]:
     rows = [["claim", "seeds", "difference", "± 95 %", "shown?"]]
     for claim in experiment.claims:
         found = difference(known[claim.better].scores, known[claim.worse].scores)
+        if not found.seeds:
+            continue
         rows.append(
             [
                 claim.text,
@@ -189,7 +191,8 @@ def _draw(path: Path, experiment: Experiment, runs: Runs, lines: Sequence[Line])
         if experiment.curve:
             plot_curves(path, curve(experiment, runs), title=title, score=score)
         else:
-            plot_rows(path, lines, experiment.control, title=title, score=score)
+            done = [line for line in lines if line.scores]
+            plot_rows(path, done, experiment.control, title=title, score=score)
     except InputError as error:
         runs.tell(f"no plot: {error}")
         return False
