@@ -40,7 +40,7 @@ def plot_rows(path: Path, lines: Sequence[Line], control: str, *, title: str, sc
         if line.row.name == control:
             axes.axvline(mean, color=colour, ls="--", lw=1, alpha=0.7)
     axes.set_yticks(range(len(lines)), [line.row.label for line in lines])
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+    axes.set_ylim(max(1, len(lines)) - 0.5, -0.5)
     axes.set_xlabel(score)
     axes.set_title(title, fontsize=11)
     axes.grid(axis="x", alpha=0.3)
