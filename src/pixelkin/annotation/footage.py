@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -80,12 +81,13 @@ class Footage:
         """As text."""
         return json.dumps({"info": asdict(self.info), "digest": self.digest})
 
-    @classmethod
-    def from_json(cls, text: str) -> Footage:
-        """The reverse of `to_json`."""
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def from_json(text: str) -> Footage:
+        """The reverse of `to_json`; asked for again and again, and long for folders of frames."""
         raw: dict[str, Any] = json.loads(text)
         names = raw["info"].pop("names")
-        return cls(
+        return Footage(
             VideoInfo(**raw["info"], names=None if names is None else tuple(names)), raw["digest"]
         )
 
