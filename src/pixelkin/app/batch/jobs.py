@@ -23,7 +23,7 @@ class Job:
 
     Attributes:
         video: What is propagated through.
-        labels: FILE or FRAME_NUMBER=FILE each.
+        labels: FILE or FRAME=FILE each.
         out: Folder of its results, inside of that of all.
         weights: Encoder, or None for the command's.
         protocol: Or None for the command's.

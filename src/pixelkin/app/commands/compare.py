@@ -42,7 +42,7 @@ def compare(
 
     Args:
         video: Video file, folder of frames, or quoted glob pattern; comes before the options.
-        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        labels: Label files: FILE or FRAME=FILE.
         weights: Two or more of default, random, lab, and folders with weights.safetensors.
         common: How to carry labels.
         distances: Frames from the first labelled one to where its labels turn back.

@@ -58,7 +58,7 @@ def new(
     Args:
         folder: New folder for the session.
         video: Video file, folder of frames, or quoted glob pattern.
-        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        labels: Label files: FILE or FRAME=FILE.
         weights: Encoder: default, or a folder that `pixelkin train` made.
     """
     from pixelkin.annotation.session import Session
@@ -84,7 +84,7 @@ def add(
 
     Args:
         folder: The session.
-        labels: Label files: FILE or FRAME_NUMBER=FILE.
+        labels: Label files: FILE or FRAME=FILE.
     """
     with _opened(folder, edit=True) as session:
         _add(session, labels)
