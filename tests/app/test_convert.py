@@ -147,7 +147,7 @@ def test_nothing_is_overwritten_unless_asked(
     [
         (
             ["a.json"],
-            "may be written as coco, ytvis, burst, label_studio: name the format (convert --to, session export --format)",
+            "may be written as coco, ytvis, burst, label_studio: name the format (convert --to",
         ),
         (["a.h5"], "may be written as dlc_h5, sleap_h5"),
         (["a"], "may be written as png, davis, youtube_vos, labelme, yolo"),

@@ -25,9 +25,8 @@ DEFAULTS: dict[LabelKind, Protocol] = {
     "keypoints": replace(Protocol.named("jhmdb"), input_size=None, short_side=320),
     "points": replace(Protocol.named("jhmdb"), input_size=None, short_side=320),
 }
-"""At a short side of 320 pixels points are as good as at the square of 320 that JHMDB takes, and
-where objects are small better; at native 480p, where each cell is compared with all others, a frame
-takes five times as long."""
+"""Points at a short side of 320 pixels: every cell of a frame is compared with all others, which
+takes long at more (docs/use/session.md has figures)."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LEAST_COHERENCE = 0.05
-"""Below it two frames are of different shots. Measured with the weights in the package on frames
-of short clips: consecutive ones of 118 clips have 0.37 and more (one in a hundred below 0.53), 8
-frames apart 0.01 and more (0.06); frames of different clips, 59 pairs, at most 0.02."""
+"""Below it two frames are of different shots. With the weights in the package consecutive frames
+have 0.075 and more (118 pairs, one in a hundred below 0.62), frames of different clips at most
+0.023 (57 pairs); frames 8 apart 0.015 and more, so that a low frame rate may look like cuts:
+`python benchmarks/cuts.py CLIPS`, 2026-11-26, AMD EPYC (Zen 5)."""
 _SLACK = 2  # pooled cells between a match and where the others went
 _POOL = 2  # cells a side that are looked at as one
 
