@@ -33,7 +33,7 @@ Example:
   pixelkin propagate video.mp4 --labels first_frame.png --out out/video --overlay
   pixelkin propagate video.mp4 --labels first_frame.png --out out/tuned --tune
   pixelkin propagate frames/ --labels 0=a.png 40=b.png --out out/two_keyframes
-  pixelkin propagate --list jobs.csv --out results      # many videos: --list --help
+  pixelkin propagate --list jobs.csv --out results      # many; --list jobs.csv --help
 """
 
 
