@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.data.store import FrameStore, Segment
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class HeldFrames:
         segments: Of the videos.
         device: Where they are to lie.
         progress: Called with (segments read, of how many).
+        threads: How many segments are read at a time.
     """
 
     def __init__(
@@ -62,23 +61,31 @@ class HeldFrames:
         segments: Sequence[Segment],
         device: torch.device,
         progress: Callable[[int, int], None] | None = None,
+        *,
+        threads: int = 1,
     ) -> None:
         self.layout = Layout({}, {s: store.size(s.video) for s in segments}, {})
         self.pixels = torch.empty(held_bytes(store, segments), dtype=torch.uint8, device=device)
         begin = 0
-        for i, segment in enumerate(segments, start=1):
+        for segment in segments:
             height, width = self.layout.sizes[segment]
-            count = len(segment) * height * width
             self.layout.begins[segment] = begin
-            part = self.pixels[3 * begin : 3 * (begin + count)]
+            begin += len(segment) * height * width
+
+        def fill(segment: Segment) -> None:
+            height, width = self.layout.sizes[segment]
+            begin = 3 * self.layout.begins[segment]
             try:
                 frames = np.array(store.whole(segment))  # a map of a file cannot be written to
+                part = self.pixels[begin : begin + 3 * len(segment) * height * width]
                 part.copy_(torch.from_numpy(frames).flatten())
             except Exception as error:  # whatever a damaged file does to a decoder
                 self.layout.broken[segment] = str(error) or repr(error)
-            begin += count
-            if progress is not None:
-                progress(i, len(segments))
+
+        with ThreadPoolExecutor(threads) as readers:
+            for i, _ in enumerate(readers.map(fill, segments), start=1):
+                if progress is not None:
+                    progress(i, len(segments))
 
     def read(self, segment: Segment, times: Sequence[int]) -> list[NDArray[np.uint8]]:
         """Frames h x w x 3 uint8, as `FrameStore.read` gives them; they lie in memory.

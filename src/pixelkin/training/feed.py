@@ -83,7 +83,8 @@ class Feed:
             return
         device = self.processes.device if where == "device" else torch.device("cpu")
         progress = Count("reading frames") if self.processes.is_main else None
-        held = HeldFrames(dataset.store, dataset.segments, device, progress)
+        threads = min(16, available_cores())
+        held = HeldFrames(dataset.store, dataset.segments, device, progress, threads=threads)
         if device.type == "cpu":
             dataset.held = held
         else:
