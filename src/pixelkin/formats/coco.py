@@ -31,7 +31,16 @@ from pixelkin.formats.writing import (
 )
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
-from pixelkin.types import Annotations, Detail, MapKind, Origin, State, VideoInfo, check_size
+from pixelkin.types import (
+    Annotations,
+    Detail,
+    MapKind,
+    Object,
+    Origin,
+    State,
+    VideoInfo,
+    check_size,
+)
 
 LOSES = ("colours", "loose")
 ABSENT, HIDDEN, VISIBLE = 0, 1, 2
@@ -90,8 +99,10 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 
 
 def save(path: Path, writing: Writing) -> None:
-    """Write masks as run lengths, and keypoints, of every labelled frame."""
+    """Write masks as run lengths or polygons, and keypoints, of every labelled frame."""
     writing.check(path)
+    if writing.shapes == "polygons":
+        writing.losing("holes")
     video, every = writing.video, bodies(writing.objects)
     categories = _categories(writing, every)
     first_body = 1 + max((o.id for o in writing.objects if o.is_map), default=0)
@@ -165,21 +176,29 @@ def _masks(
             continue
         detail = writing.detail(frame.number, o)
         attributes |= _of_detail(detail)
-        runs = rle.encode(mask)
-        if not writing.uncompressed:
-            runs["counts"] = rle.compress(runs["counts"])
         entries.append(
             {
                 **ids,
                 "iscrowd": 0,
                 "area": int(mask.sum()),
                 "bbox": list(rle.bounds(mask)),
-                "segmentation": runs,
+                "segmentation": _segmentation(writing, frame.number, o, mask),
                 **_score(detail.confidence),
                 "attributes": attributes,
             }
         )
     return entries, absent
+
+
+def _segmentation(
+    writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]
+) -> dict[str, Any] | list[list[int]]:
+    if writing.shapes == "polygons":
+        return [ring.ravel().tolist() for ring in writing.polygons(number, o, mask)]
+    runs = rle.encode(mask)
+    if not writing.uncompressed:
+        runs["counts"] = rle.compress(runs["counts"])
+    return runs
 
 
 def _keypoints(

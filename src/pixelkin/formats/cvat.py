@@ -23,7 +23,6 @@ from pixelkin.formats.writing import (
     Writing,
     bodies,
     label_of,
-    largest_outline,
     point_name,
     point_names,
 )
@@ -155,7 +154,7 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
 def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> ET.Element:
     told = _told(writing.detail(number, o), frame=number, keyframe=1, outside=0)
     if writing.shapes == "polygons":
-        ring = largest_outline(writing, number, o, mask).tolist()
+        ring = writing.outline(number, o, mask).tolist()
         return _element("polygon", points=_pairs(ring), **told)
     left, top, width, height = rle.bounds(mask)
     if mask.sum() < width * height:

@@ -22,7 +22,6 @@ from pixelkin.formats.writing import (
     Writing,
     bodies,
     label_of,
-    largest_outline,
     point_name,
     skeleton,
 )
@@ -182,7 +181,7 @@ def _timed(writing: Writing, number: int, key: dict[str, Any]) -> dict[str, Any]
 
 def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> dict[str, Any]:
     if writing.shapes == "polygons":
-        ring = largest_outline(writing, number, o, mask)
+        ring = writing.outline(number, o, mask)
         points = _percent(writing, ring).tolist()
         vertices = [
             _vertex(f"p{n}", x, y, f"p{n - 1}" if n else None) for n, (x, y) in enumerate(points)

@@ -102,6 +102,7 @@ def save_annotations(
     *,
     video: VideoInfo | None = None,
     shapes: Shapes | None = None,
+    simplify: float | None = None,
     uncompressed: bool = False,
     scorer: str = "pixelkin",
     overwrite: bool = True,
@@ -115,12 +116,14 @@ def save_annotations(
             are several, and the labels are of one frame, the one for those.
         video: What they belong to; None for what the labels themselves tell.
         shapes: What masks are written as, where the format has a choice.
+        simplify: How many pixels the corners that polygons leave out may be from a side; None to
+            keep all, so that polygons are exact.
         uncompressed: Write lists of run lengths where there is a string for them (COCO).
         scorer: Who labelled, where the format has a place for it (DeepLabCut).
         overwrite: Replace files that are there.
 
     Returns:
-        What the format does not keep of these labels, a line each.
+        What the format does not keep of these labels, and what `simplify` cost, a line each.
 
     Raises:
         InputError: If the format cannot be written, or cannot hold these labels.
@@ -129,12 +132,15 @@ def save_annotations(
     one = _writer(path, annotations, format)
     if shapes is not None and shapes not in one.shapes:
         raise InputError(f"{one.name} has no {shapes}: it writes {' or '.join(one.shapes)}")
+    if simplify is not None:
+        _check_simplify(simplify, one, shapes or one.shapes[0])
     writing = Writing(
         annotations,
         _told(annotations) if video is None else video,
         one.name,
         one.loses,
         shapes=shapes or one.shapes[0],
+        simplify=simplify,
         uncompressed=uncompressed,
         scorer=scorer,
         overwrite=overwrite,
@@ -179,6 +185,16 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
         )
     writable = ", ".join(f"{one.name} (*{one.suffix or '/'})" for one in writers)
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
+
+
+def _check_simplify(tolerance: float, one: Format, shapes: Shapes) -> None:
+    """That there are polygons to simplify, by a number of pixels."""
+    if "polygons" not in one.shapes:
+        raise InputError(f"{one.name} has no polygons that could be simplified")
+    if shapes != "polygons":
+        raise InputError(f"{one.name} writes {shapes}: only polygons can be simplified (--shapes)")
+    if not 0 < tolerance < float("inf"):
+        raise InputError(f"polygons are simplified by a number of pixels above 0, not {tolerance}")
 
 
 def _told(annotations: Annotations) -> VideoInfo:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
 from pixelkin.formats.collecting import NOBODY
-from pixelkin.ops.outlines import Ring, area, outlines
+from pixelkin.formats.polygons import Simplified, pieces
+from pixelkin.ops.outlines import Ring
 from pixelkin.types import (
     Annotations,
     Detail,
@@ -52,16 +53,8 @@ FEATURES = {
 }
 
 OF_OBJECTS = (
-    "ids",
-    "numbers",
-    "names",
-    "categories",
-    "both",
-    "colours",
-    "parts",
-    "loose",
-    "bodies",
-)
+    "ids", "numbers", "names", "categories", "both", "colours", "parts", "loose", "bodies",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,17 +148,6 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def largest_outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
-    """The ring around the largest piece of a mask; what it leaves out is noted as lost."""
-    rings = outlines(mask)
-    around = [ring for ring in rings if area(ring) > 0]
-    if len(around) < len(rings):
-        writing.lose("holes", (number, o.id))
-    if len(around) > 1:
-        writing.lose("pieces", (number, o.id))
-    return max(around, key=area)
-
-
 class Writing:
     """One writing of annotations: what a writer reads them through.
 
@@ -175,6 +157,7 @@ class Writing:
         title: What the format is called in messages.
         loses: Which of `FEATURES` the format does not keep.
         shapes: What masks are written as.
+        simplify: How far, in pixels, polygons may be from the outlines; None for not at all.
         uncompressed: Whether run lengths are lists, where there is a string for them.
         scorer: Who labelled, where the format has a place for it.
         overwrite: Whether files that are there are replaced.
@@ -188,6 +171,7 @@ class Writing:
         loses: Iterable[str],
         *,
         shapes: Shapes = "masks",
+        simplify: float | None = None,
         uncompressed: bool = False,
         scorer: str = "pixelkin",
         overwrite: bool = True,
@@ -203,6 +187,7 @@ class Writing:
         self.video = video
         self.title = title
         self.shapes = shapes
+        self.simplified = None if simplify is None else Simplified(simplify)
         self.uncompressed = uncompressed
         self.scorer = scorer
         self.overwrite = overwrite
@@ -240,13 +225,38 @@ class Writing:
         self._lost.pop(feature, None)
 
     def lost(self) -> tuple[str, ...]:
-        """What the format did not keep, a line each."""
-        return tuple(
+        """What the format did not keep, and what simpler polygons cost, a line each."""
+        lost = tuple(
             f"{self.title} does not keep {words}: "
             + counted(len(self._lost[feature]), "object" if feature in OF_OBJECTS else "label")
             for feature, words in FEATURES.items()
             if feature in self._lost
         )
+        return lost + (() if self.simplified is None else self.simplified.said())
+
+    def polygons(self, number: int, o: Object, mask: NDArray[np.bool_]) -> list[Ring]:
+        """The polygons around the pieces of a mask, the largest first; holes are noted as lost."""
+        rings, holes = pieces(mask)
+        if holes:
+            self.lose("holes", (number, o.id))
+        return self._simpler(rings, number, o, mask)
+
+    def outline(self, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
+        """The polygon around the largest piece of a mask; the rest is noted as lost."""
+        rings, holes = pieces(mask)
+        if holes:
+            self.lose("holes", (number, o.id))
+        if len(rings) > 1:
+            self.lose("pieces", (number, o.id))
+        return self._simpler(rings[:1], number, o, mask)[0]
+
+    def _simpler(
+        self, rings: list[Ring], number: int, o: Object, mask: NDArray[np.bool_]
+    ) -> list[Ring]:
+        if self.simplified is None:
+            return rings
+        height, width = mask.shape
+        return self.simplified(rings, (height, width), f"{label_of(o)} in frame {number}")
 
     def _takes(self, maps: bool) -> bool:
         return ("masks" if maps else "points") not in self._loses

@@ -23,7 +23,6 @@ from pixelkin.formats.writing import (
     Writing,
     bodies,
     label_of,
-    largest_outline,
     point_name,
     point_names,
 )
@@ -92,7 +91,7 @@ def save(path: Path, writing: Writing) -> None:
         lines = []
         for o, mask in frame.masks():
             if mask.any():
-                ring = largest_outline(writing, frame.number, o, mask) / writing.video.size[::-1]
+                ring = writing.outline(frame.number, o, mask) / writing.video.size[::-1]
                 lines.append(_line(classes[label_of(o)], ring.ravel().tolist()))
         for body in every:
             if values := _pose(writing, frame, body, points):

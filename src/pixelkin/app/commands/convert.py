@@ -40,6 +40,7 @@ def convert(
     frames: str | None = None,
     as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
+    simplify: float | None = None,
     uncompressed: bool = False,
     scorer: str = "pixelkin",
     overwrite: bool = False,
@@ -54,7 +55,9 @@ def convert(
         video: The video, where SRC does not tell its size or its frames.
         frames: Only these, as in 0:120, which is frames 0 to 119.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
-        shapes: What masks are written as, for cvat and label_studio; masks by default.
+        shapes: What masks are written as: polygons for coco, polygons or boxes for cvat and
+            label_studio; masks by default.
+        simplify: Polygons with fewer corners: how many pixels those left out may be from a side.
         uncompressed: Run lengths of coco as lists, in place of strings.
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace files that are there.
@@ -86,6 +89,7 @@ def convert(
             to,
             video=info,
             shapes=shapes,
+            simplify=simplify,
             uncompressed=uncompressed,
             scorer=scorer,
             overwrite=overwrite,
