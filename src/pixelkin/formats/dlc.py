@@ -186,7 +186,10 @@ def _cell(
     if i is None:
         return [math.nan] * width
     x, y = there.get(i, (math.nan, math.nan))
-    return [x, y, sure.get((number, i), math.nan)][:width]
+    likelihood = sure.get((number, i), math.nan)
+    if math.isnan(x) and likelihood == 1:  # who says that a point is absent has not seen it
+        likelihood = 0.0
+    return [x, y, likelihood][:width]
 
 
 def _image(writing: Writing, number: int) -> str:
