@@ -13,9 +13,10 @@ from PIL import Image
 from pixelkin.app.cli import main
 from pixelkin.formats.frame_json import save_prediction
 from pixelkin.formats.registry import load_annotations
-from pixelkin.types import Labels, Prediction
+from pixelkin.types import Labels, Prediction, VideoInfo
 
 SIZE = 12, 16
+VIDEO = VideoInfo("clips/dog.mp4", SIZE[1], SIZE[0], 9)
 
 
 @pytest.fixture
@@ -156,6 +157,29 @@ def test_nothing_is_overwritten_unless_asked(
         assert file.read_bytes() != b"mine"
     assert convert(results, results, "--to", "png", "--overwrite") == 2
     assert "is what is read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["png", "davis", "youtube_vos", "labelme", "yolo"])
+def test_a_folder_is_written_whole_or_not_at_all(
+    results: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The labels of frame 3 cannot be read; what others keep in the folder stays."""
+    picture = results / "masks/00003.png"
+    good = picture.read_bytes()
+    picture.write_bytes(b"")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    for target in ("to", "new"):
+        assert convert(results, tmp_path / target, "--to", name) == 2
+        assert "00003.png is not an image" in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
+    picture.write_bytes(good)
+    for target in ("to", "new"):
+        assert convert(results, tmp_path / target, "--to", name) == 0
+        assert len(load_annotations(tmp_path / target, VIDEO, name).frames) == 5
+    assert (tmp_path / "to/mine.txt").read_text() == "mine"
+    assert not list(tmp_path.rglob(".*"))
 
 
 @pytest.mark.parametrize(

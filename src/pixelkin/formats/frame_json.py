@@ -33,6 +33,7 @@ from pixelkin.types import (
     PointLabels,
     Prediction,
     VideoInfo,
+    check_size,
 )
 
 FRAMES, MASKS = "frames", "masks"  # folders of the two files
@@ -93,6 +94,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         InputError: If it is missing or not of this form, or the video has no such frame.
     """
     prediction = _load(path)
+    check_size(prediction.labels.size, video.size, str(path))
     known = None if prediction.name is None else video.number(prediction.name)
     if known is None and prediction.name is not None and video.names is not None:
         raise InputError(f"{path} is of frame {prediction.name}, which the video does not have")

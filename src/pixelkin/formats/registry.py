@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import BadZipFile
 
+from pixelkin.files import whole_folder
 from pixelkin.formats import mask_png
 from pixelkin.formats.catalogue import FORMATS, Format
+from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.json_file import forget_json
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 
 __all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
-
-DAMAGES = (
-    ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
-    RecursionError, TypeError, UnpicklingError, ValueError,
-)  # fmt: skip
 
 
 def recognise(path: str | Path, format: str | None = None) -> Format:
@@ -47,8 +42,7 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
     if found:
         names = " and ".join(f"{one.name} ({one.about})" for one in found)
         raise InputError(f"{path} may be {names}: name the format (--from)")
-    known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
-    raise InputError(f"{path} is of no known format of labels ({known})")
+    raise InputError(f"{path} {_unknown(path)}")
 
 
 def load_annotations(
@@ -136,7 +130,7 @@ def save_annotations(
         _check_simplify(simplify, one, shapes or one.shapes[0])
     writing = Writing(
         annotations,
-        _told(annotations) if video is None else video,
+        _video_of(annotations) if video is None else video,
         one.name,
         one.loses,
         shapes=shapes or one.shapes[0],
@@ -147,7 +141,12 @@ def save_annotations(
     )
     if one.save is not None:
         try:
-            one.save(path, writing)
+            if one.folder:
+                with whole_folder(path) as temporary:
+                    writing.staged = temporary, path
+                    one.save(temporary, writing)
+            else:
+                one.save(path, writing)
         except InputError:
             raise
         except ValueError as error:
@@ -161,7 +160,21 @@ def _looks_like(one: Format, path: Path) -> bool:
     except InputError:
         raise
     except DAMAGES as error:
-        raise InputError(f"{path} cannot be read: {error!r}") from error
+        raise InputError(f"{path} cannot be read: {told(error)}") from error
+
+
+def _unknown(path: Path) -> str:
+    """What is said of a file or folder that looks like no format."""
+    if path.is_file() and not path.stat().st_size:
+        return "is empty"
+    folder, suffix = path.is_dir(), path.suffix.lower()
+    alike = [one for one in FORMATS if one.folder == folder and (folder or one.suffix == suffix)]
+    what = "a folder" if folder else f"*{suffix}" if suffix else "a file without a suffix"
+    if not alike:
+        every = sorted({one.suffix for one in FORMATS if one.suffix})
+        return f"is of no known format of labels: there are folders and {', '.join(every)}"
+    names = ", ".join(f"{one.name} ({one.about})" for one in alike)
+    return f"is of no known format of labels: {what} can be {names}"
 
 
 def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
@@ -197,7 +210,7 @@ def _check_simplify(tolerance: float, one: Format, shapes: Shapes) -> None:
         raise InputError(f"polygons are simplified by a number of pixels above 0, not {tolerance}")
 
 
-def _told(annotations: Annotations) -> VideoInfo:
+def _video_of(annotations: Annotations) -> VideoInfo:
     """What labels tell of their video."""
     for _, labels in annotations:
         height, width = labels.size
@@ -213,9 +226,8 @@ def _reading(path: Path, format: Format) -> Iterator[None]:
     except InputError:
         raise
     except DAMAGES as error:
-        what = str(error) if isinstance(error, ValueError) else repr(error)
         raise InputError(
-            f"{path} is damaged, or not {format.name} ({format.about}): {what}"
+            f"{path} is damaged, or not {format.name} ({format.about}): {told(error)}"
         ) from error
 
 

@@ -191,6 +191,7 @@ class Writing:
         self.uncompressed = uncompressed
         self.scorer = scorer
         self.overwrite = overwrite
+        self.staged: tuple[Path, Path] | None = None  # a temporary folder, and what it becomes
         self.numbers = sorted(annotations.frames)
 
     @property
@@ -205,7 +206,12 @@ class Writing:
 
     def check(self, *paths: Path) -> None:
         """Check that files may be written: see `files.check_writable`."""
-        check_writable(*paths, overwrite=self.overwrite)
+        if self.staged is None:
+            check_writable(*paths, overwrite=self.overwrite)
+            return
+        temporary, folder = self.staged
+        real = (folder / path.relative_to(temporary) for path in paths)
+        check_writable(*(path for path in real if path.exists()), overwrite=self.overwrite)
 
     def detail(self, number: int, o: Object) -> Detail:
         """What is known of an object in a frame beside its place."""

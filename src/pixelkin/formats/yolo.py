@@ -65,16 +65,27 @@ def load(path: Path, video: VideoInfo) -> Annotations:
             found.frame(number)
         counts: dict[int, int] = {}
         for line in filter(None, map(str.split, file.read_text("utf-8").splitlines())):
-            label, values = int(line[0]), [float(word) for word in line[1:]]
+            label, values = _numbers(line, file)
             nth = counts[label] = counts.get(label, -1) + 1
-            if label not in names or not np.isfinite(values).all():
-                raise ValueError(f"{file.name}: a line of class {label} that is none")
+            if label not in names:
+                raise ValueError(f"{file.name}: class {label} is not one of {DATA}'s names")
             name = str(names[label])
             if shape:
                 _read_pose(found, number, (label, nth), name, points[label], values, shape[1])
             else:
                 _read_mask(found, number, (label, nth), name, values)
     return found.annotations()
+
+
+def _numbers(line: list[str], file: Path) -> tuple[int, list[float]]:
+    """The class of a line, and its numbers."""
+    try:
+        label, values = int(line[0]), [float(word) for word in line[1:]]
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from error
+    if not np.isfinite(values).all():
+        raise ValueError(f"{file.name}: a line of class {label} has numbers that are not finite")
+    return label, values
 
 
 def save(path: Path, writing: Writing) -> None:
