@@ -13,18 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import write_json
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names, skeleton
 from pixelkin.formats.collecting import NOBODY
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    point_name,
-    point_names,
-    skeleton,
-)
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.types import Detail, Object
 

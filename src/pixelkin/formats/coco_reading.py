@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,14 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     by_image = {i["id"]: n for i, n in zip(images, numbers, strict=True)}
     categories = {c["id"]: c for c in content.get("categories") or []}
     found = Collector(video, path)
+    counts: Counter[Hashable] = Counter()  # of bodies that nothing tells apart, by frame
     for entry in sorted(
         (e for e in content["annotations"] if e["image_id"] in by_image),
         key=lambda e: by_image[e["image_id"]],
     ):
         try:
-            _read(found, by_image[entry["image_id"]], entry, categories[entry["category_id"]])
+            number, category = by_image[entry["image_id"]], categories[entry["category_id"]]
+            _read(found, number, entry, category, counts)
         except DAMAGES as error:
             if isinstance(error, InputError):
                 raise
@@ -112,14 +115,25 @@ def _numbered(images: list[dict[str, Any]]) -> bool:
     return bool(images) and all("frame_index" in image for image in images)
 
 
-def _read(found: Collector, number: int, entry: dict[str, Any], category: dict[str, Any]) -> None:
+def _read(
+    found: Collector,
+    number: int,
+    entry: dict[str, Any],
+    category: dict[str, Any],
+    counts: Counter[Hashable],
+) -> None:
     attributes = entry.get("attributes") or {}
     given = (entry.get("track_id"), entry.get("instance_id"), attributes.get("track_id"))
     track = next((key for key in given if key is not None), None)
     segmentation, keypoints = entry.get("segmentation"), entry.get("keypoints")
     key: Hashable = ("category", category["name"]) if track is None else track
     if keypoints:
-        _read_keypoints(found, number, entry, category, key)
+        body = key
+        if track is None:
+            found.note("COCO: keypoints without a track_id are counted as they stand in a frame")
+            body = (key, counts[number, key])
+            counts[number, key] += 1
+        _read_keypoints(found, number, entry, category, body)
     if keypoints and not segmentation:
         return
     if track is None:

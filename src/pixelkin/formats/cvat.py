@@ -16,16 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    point_name,
-    point_names,
-)
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.types import Detail, Object
 from pixelkin.video.palette import mask_colours

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
+from pixelkin.formats.bodies import bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import check_number, frame_numbers
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Writing, bodies, point_name, point_names
+from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = ("masks", "categories", "both", "colours", "loose", "skeleton", "origin", "occluded")

@@ -16,15 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    point_name,
-    skeleton,
-)
+from pixelkin.formats.bodies import Body, bodies, point_name, skeleton
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import brush, rle
 from pixelkin.types import Detail, Object, Origin
 

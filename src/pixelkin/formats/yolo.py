@@ -15,17 +15,10 @@ import numpy as np
 import yaml
 
 from pixelkin.files import write_text
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import frame_numbers
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    point_name,
-    point_names,
-)
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
 from pixelkin.video.images import natural_key
