@@ -25,11 +25,6 @@ def to_supervision(found: Prediction | Labels, objects: Objects | None = None) -
 
     Raises:
         InputError: If supervision is not installed, or the labels are points.
-
-    Example:
-        >>> for prediction in pixelkin.propagate("video.mp4", labels):  # doctest: +SKIP
-        ...     detections = pixelkin.to_supervision(prediction)
-        ...     image = supervision.MaskAnnotator().annotate(image, detections)
     """
     labels = found.labels if isinstance(found, Prediction) else found
     if not isinstance(labels, MaskLabels):
