@@ -2,7 +2,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PACKAGE := $(VENV)/.package
+TOOLS := $(VENV)/.tools
 
 .PHONY: help setup demo test check format benchmark clean
 
@@ -14,32 +16,37 @@ help:
 	@echo "make benchmark  speed and memory, against a dense reference"
 	@echo "make clean      remove .venv and caches"
 
-setup: $(STAMP)
+setup: $(TOOLS)
 
-$(STAMP): pyproject.toml constraints.txt
+$(PACKAGE): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "pixelkin needs Python 3.11 or later on the PATH"; exit 1; }
-	@echo "setting up $(VENV) (once, a few minutes)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $(STAMP)
+	@echo "setting up $(VENV) (once, a few minutes)"
+	@$(INSTALL) -e .
+	@touch $@
 
-demo: $(STAMP)
+$(TOOLS): $(PACKAGE)
+	@echo "adding tools and what tests need (once, a minute)"
+	@$(INSTALL) -e '.[dev,dlc,interop]'
+	@touch $@
+
+demo: $(PACKAGE)
 	$(BIN)/pixelkin demo --out out/demo --overwrite
 
-test: $(STAMP)
+test: $(TOOLS)
 	$(BIN)/python -m pytest
 
-check: $(STAMP)
+check: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-format: $(STAMP)
+format: $(TOOLS)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmark: $(STAMP)
+benchmark: $(TOOLS)
 	$(BIN)/python benchmarks/propagation.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/overlap.py

@@ -38,7 +38,7 @@ OPTIONAL = {
     "pycocotools",
     "ray",
 }
-OPTIONAL |= {"pandas", "tables", "h5py", "sleap_io"}
+OPTIONAL |= {"pandas", "tables", "h5py", "sleap_io", "supervision"}
 HEAVY = {"torch", "numpy", "scipy", "PIL", "av"}
 
 

@@ -45,6 +45,7 @@ _PUBLIC = {
     "read_mask": "pixelkin.formats.mask_png",
     "save_annotations": "pixelkin.formats.registry",
     "save_encoder": "pixelkin.models.encoder",
+    "to_supervision": "pixelkin.formats.supervision",
     "tune": "pixelkin.training.tuning",
     "write_mask": "pixelkin.formats.mask_png",
 }
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC
     from pixelkin.formats.mask_png import write_mask as write_mask
     from pixelkin.formats.registry import load_annotations as load_annotations
     from pixelkin.formats.registry import save_annotations as save_annotations
+    from pixelkin.formats.supervision import to_supervision as to_supervision
     from pixelkin.models.encoder import Encoder as Encoder
     from pixelkin.models.encoder import load_encoder as load_encoder
     from pixelkin.models.encoder import save_encoder as save_encoder

@@ -13,9 +13,10 @@ from PIL import Image
 from pixelkin.app.cli import main
 from pixelkin.formats.frame_json import save_prediction
 from pixelkin.formats.registry import load_annotations
-from pixelkin.types import Labels, Prediction
+from pixelkin.types import Labels, Prediction, VideoInfo
 
 SIZE = 12, 16
+VIDEO = VideoInfo("clips/dog.mp4", SIZE[1], SIZE[0], 9)
 
 
 @pytest.fixture
@@ -119,6 +120,22 @@ def test_keypoints_become_deeplabcuts_table(keypoints: Path, tmp_path: Path) -> 
     ]
 
 
+def test_objects_are_named(results: Path, tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    assert convert(results, path, "--to", "coco", "--names", "1=the neighbours' dog") == 0
+    names = [c["name"] for c in json.loads(path.read_text())["categories"]]
+    assert names == ["the neighbours' dog"]
+    assert load_annotations(path, None).frames[2][0].objects.names == ("the neighbours' dog",)
+
+
+def test_a_point_that_somebody_left_out_is_not_likely(tmp_path: Path) -> None:
+    labels = Labels.from_points(np.array([[1.5, 2], [np.nan] * 2]), SIZE, names=["nose", "tail"])
+    path, given = tmp_path / "a.csv", Prediction(0, labels, np.ones(2, np.float32), "given")
+    save_prediction(tmp_path / "out", "00000", given)
+    assert convert(tmp_path / "out", path, "--as", "predictions") == 0
+    assert path.read_text().splitlines()[-1] == "0,1.5,2.0,1.0,,,0.0"
+
+
 def test_nothing_is_overwritten_unless_asked(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +159,29 @@ def test_nothing_is_overwritten_unless_asked(
     assert "is what is read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["png", "davis", "youtube_vos", "labelme", "yolo"])
+def test_a_folder_is_written_whole_or_not_at_all(
+    results: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The labels of frame 3 cannot be read; what others keep in the folder stays."""
+    picture = results / "masks/00003.png"
+    good = picture.read_bytes()
+    picture.write_bytes(b"")
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to/mine.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    for target in ("to", "new"):
+        assert convert(results, tmp_path / target, "--to", name) == 2
+        assert "00003.png is not an image" in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
+    picture.write_bytes(good)
+    for target in ("to", "new"):
+        assert convert(results, tmp_path / target, "--to", name) == 0
+        assert len(load_annotations(tmp_path / target, VIDEO, name).frames) == 5
+    assert (tmp_path / "to/mine.txt").read_text() == "mine"
+    assert not list(tmp_path.rglob(".*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -159,6 +199,13 @@ def test_nothing_is_overwritten_unless_asked(
         (["a.json", "--to", "coco", "--frames", "4:2"], "there is no frame in it"),
         (["a.json", "--to", "coco", "--frames", "7:9"], "has no such labels"),
         (["a.json", "--to", "coco", "--shapes", "boxes"], "coco has no boxes"),
+        (["a.json", "--to", "coco", "--names", "dog"], "--names dog: must be ID=NAME"),
+        (["a.json", "--to", "coco", "--names", "1="], "--names 1=: must be ID=NAME"),
+        (["a.json", "--to", "coco", "--names", "1=a", "1=b"], "--names 1=b: must be ID=NAME, each"),
+        (
+            ["a.json", "--to", "coco", "--names", "2=cat"],
+            "no object 2 to be called so: there are 1",
+        ),
         (["a.json", "--to", "coco", "--from", "ytvis"], "is a folder, ytvis is a file"),
     ],
 )

@@ -17,6 +17,7 @@ from typing import Any
 import cases
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.app.cli import main
@@ -51,6 +52,35 @@ def text(name: str, content: str) -> Callable[[Path], Path]:
 
 def runs(counts: Any) -> Callable[[Path], Path]:
     return edited("coco", lambda c: c["annotations"][0]["segmentation"].update(counts=counts))
+
+
+def keypoints(edit: Callable[[Any], object]) -> Callable[[Path], Path]:
+    """COCO's keypoints of three points, changed."""
+
+    def make(folder: Path) -> Path:
+        save_annotations(folder / "a.json", cases.POINTS["one body"], "coco", video=VIDEO)
+        content = json.loads((folder / "a.json").read_text())
+        edit(content)
+        (folder / "a.json").write_text(json.dumps(content))
+        return folder / "a.json"
+
+    return make
+
+
+def yolo(line: str) -> Callable[[Path], Path]:
+    """YOLO's folder with a line of this kind for frame 3."""
+
+    def make(folder: Path) -> Path:
+        save_annotations(folder / "y", MASK, "yolo", video=VIDEO)
+        (folder / "y/labels/3.txt").write_text(line)
+        return folder / "y"
+
+    return make
+
+
+def save_png(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
 
 
 def huge_png(folder: Path, side: int) -> Path:
@@ -120,7 +150,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "negative": (runs([200, -8]), "not negative"),
     "no string": (runs("ooo"), "ends within a number"),
     "fractions": (runs([100.5, 91.5]), "whole numbers"),
-    "no runs": (runs(None), "coco"),
+    "no runs": (runs(None), "annotation 1: counts of run lengths must be a list or a string"),
     "another size": (
         edited("coco", lambda c: c["annotations"][0]["segmentation"].update(size=[9, 9])),
         "9x9, the video is 16x12",
@@ -137,7 +167,54 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
         edited("coco", lambda c: c["annotations"][0].update(segmentation=[[0, 0, 1e9, 0, 0, 1e9]])),
         "far outside",
     ),
-    "no category": (edited("coco", lambda c: c.update(categories=[])), "coco"),
+    "no category": (
+        edited("coco", lambda c: c.update(categories=[])),
+        "annotation 1 is of category 1, which is not listed (there are none)",
+    ),
+    "another category": (
+        edited("coco", lambda c: c["annotations"][1].update(category_id=77)),
+        "annotation 2 is of category 77, which is not listed (there are 1, 2)",
+    ),
+    "a category without a name": (
+        edited("coco", lambda c: c["categories"][1].pop("name")),
+        "category 2 has no name",
+    ),
+    "another image": (
+        edited("coco", lambda c: c["annotations"][2].update(image_id=99)),
+        "annotation 3 is of image 99, which is not listed",
+    ),
+    "no image": (
+        edited("coco", lambda c: c["annotations"][2].pop("image_id")),
+        "annotation 3 has no image_id",
+    ),
+    "half a corner": (
+        edited("coco", lambda c: c["annotations"][0].update(segmentation=[[0, 0, 5]])),
+        "annotation 1: a polygon of 3 numbers, must be x and y in turn",
+    ),
+    "half a box": (
+        edited("coco", lambda c: c["annotations"][0].update(segmentation=None, bbox=[1, 2])),
+        "annotation 1: a bbox of 2 numbers, must be x, y, width, height",
+    ),
+    "three numbers too many": (
+        keypoints(lambda c: c["annotations"][0]["keypoints"].extend([1, 2, 2])),
+        "annotation 1: 12 numbers of keypoints, must be x, y, v of 3",
+    ),
+    "a visibility": (
+        keypoints(lambda c: c["annotations"][0]["keypoints"].__setitem__(2, 7)),
+        "annotation 1: keypoints must be finite x and y, and v 0, 1 or 2",
+    ),
+    "a null": (
+        keypoints(lambda c: c["annotations"][0]["keypoints"].__setitem__(0, None)),
+        "annotation 1: keypoints must be finite x and y, and v 0, 1 or 2",
+    ),
+    "a line to nowhere": (
+        keypoints(lambda c: c["categories"][0].update(skeleton=[[0, 1]])),
+        "the skeleton has a line [0, 1], must be of 1 to 3",
+    ),
+    "a word in YOLO": (yolo("0 0.1 word 0.3"), "3.txt: could not convert string to float: 'word'"),
+    "NaN in YOLO": (yolo("0 0.1 nan 0.3 0.4 0.5 0.6"), "3.txt: a line of class 0 has numbers that"),
+    "a class in YOLO": (yolo("7 0.1 0.2 0.3 0.4"), "3.txt: class 7 is not one of data.yaml's"),
+    "an empty table": (text("a.csv", ""), "a.csv is empty"),
     "two tracks": (
         edited("ytvis", lambda c: c["annotations"].append(c["annotations"][0])),
         "has two objects 1",
@@ -161,8 +238,24 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a huge picture": (lambda folder: huge_png(folder, 50_000), "decompression bomb"),
     "a pickle": (pickled, "must be"),
     "a vast array": (vast, "npz"),
-    "a table": (text("a.csv", "scorer,a\nbodyparts,b\ncoords,x\n0,word\n"), "dlc_csv"),
-    "no columns": (text("a.csv", "scorer,\n"), "dlc_csv"),
+    "a table": (
+        text("a.csv", "scorer,a\nbodyparts,b\ncoords,x\n0,word\n"),
+        "the row 0,word has 'word' for a number",
+    ),
+    "no y": (text("a.csv", "scorer,a\nbodyparts,b\ncoords,x\n0,1\n"), "b has no columns x and y"),
+    "a short row": (
+        text("a.csv", "scorer,a,a\nbodyparts,b,b\ncoords,x,y\n0,1\n"),
+        "the row 0,1 has 2 cells, not 3",
+    ),
+    "no columns": (text("a.csv", "scorer,\n"), "first rows must be scorer, bodyparts and coords"),
+    "a mask of another size": (
+        lambda f: save_png(f / "a.png", np.eye(9, dtype=np.uint8)),
+        "a.png: 9x9, the video is 16x12",
+    ),
+    "points of another size": (
+        text("a.json", '{"kind": "points", "size": [9, 9], "points": [{"x": 1, "y": 2}]}'),
+        "a.json: 9x9, the video is 16x12",
+    ),
 }  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from pixelkin.formats.label_files import LabelFile, load_label_files
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import save_points
-from pixelkin.types import InputError, Labels, MaskLabels, VideoInfo
+from pixelkin.formats.registry import save_annotations
+from pixelkin.types import Annotations, InputError, Labels, MaskLabels, VideoInfo
 
 HEIGHT, WIDTH = 40, 60
 VIDEO = VideoInfo("v.mp4", WIDTH, HEIGHT, 9)
@@ -192,3 +193,17 @@ def test_which_object_a_mask_of_two_levels_corrects_is_not_guessed(tmp_path: Pat
     alone = save(tmp_path / "alone.png", areas(1, None, None))
     found = read(LabelFile(alone, 0), LabelFile(tmp_path / "2.png", 3))
     assert ids_at(found[3]) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["yolo", "labelme", "davis", "youtube_vos"])
+def test_a_folder_that_is_a_format_is_read_as_one(tmp_path: Path, name: str) -> None:
+    labels = Labels.from_mask(areas(1, 2, None), names=["dog", "cat"])
+    save_annotations(tmp_path / "a", Annotations.of({3: labels}), name, video=VIDEO)
+    found = load_label_files([LabelFile(tmp_path / "a")], VIDEO)
+    assert found.said[0].startswith(f"{tmp_path / 'a'} for frame 3")
+    for i, label in ((1, "dog"), (2, "cat")):
+        maps = found.annotations.frames[3][0].as_map()
+        np.testing.assert_array_equal(
+            maps.ids == next(o.id for o in found.annotations.objects if o.name == label),
+            labels.ids == i,
+        )

@@ -70,9 +70,16 @@ def test_what_can_be_written_comes_back(tmp_path: Path, labels: Labels) -> None:
 def test_refusals(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("labels")
     (tmp_path / "b.json").write_text("{}")
-    for path in (tmp_path / "a.txt", tmp_path / "b.json"):
-        with pytest.raises(InputError, match=r"no known format of labels \(points_json"):
-            load_annotations(path, VIDEO)
+    (tmp_path / "c.csv").touch()
+    (tmp_path / "d").mkdir()
+    for name, words in (
+        ("a.txt", r"no known format of labels: there are folders and \.csv, \.h5, \.json"),
+        ("b.json", r"no known format of labels: \*\.json can be points_json \(points of one"),
+        ("c.csv", "c.csv is empty"),
+        ("d", r"no known format of labels: a folder can be results \(folder of pixelkin"),
+    ):
+        with pytest.raises(InputError, match=words):
+            load_annotations(tmp_path / name, VIDEO)
     with pytest.raises(InputError, match="no such labels file"):
         load_annotations(tmp_path / "none.png", VIDEO)
     with pytest.raises(InputError, match="no format 'jpeg': there are points_json, frame_json"):
@@ -131,9 +138,10 @@ def test_smoothed_masks_are_snapped_where_asked(tmp_path: Path) -> None:
     disc = np.zeros((70, 90), np.uint8)
     disc[20:50, 30:60] = 255
     Image.fromarray(disc).resize((60, 45), Image.Resampling.BILINEAR).save(tmp_path / "a.png")
+    video = VideoInfo("v.mp4", 60, 45, 4)
     with pytest.raises(InputError, match="--snap"):
-        load_annotations(tmp_path / "a.png", VIDEO)
-    assert load_annotations(tmp_path / "a.png", VIDEO, snap=True).only().present == (1,)
+        load_annotations(tmp_path / "a.png", video)
+    assert load_annotations(tmp_path / "a.png", video, snap=True).only().present == (1,)
 
 
 @pytest.mark.parametrize(

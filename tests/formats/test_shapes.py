@@ -58,8 +58,8 @@ def test_what_polygons_and_boxes_lose_is_said(tmp_path: Path, one: Format) -> No
 
 def test_shapes_that_a_format_has_not_are_an_error(tmp_path: Path) -> None:
     given = cases.MASKS["a hole"]
-    with pytest.raises(InputError, match="coco has no polygons: it writes masks"):
-        save_annotations(tmp_path / "a.json", given, "coco", shapes="polygons")
+    with pytest.raises(InputError, match="coco has no boxes: it writes masks or polygons"):
+        save_annotations(tmp_path / "a.json", given, "coco", shapes="boxes")
     with pytest.raises(InputError, match="yolo has no boxes: it writes polygons"):
         save_annotations(tmp_path / "a", given, "yolo", shapes="boxes")
 

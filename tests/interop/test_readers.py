@@ -1,6 +1,6 @@
 """The tools of others read what we write; each test is skipped where its tool is not installed.
 
-    pip install pycocotools cvat-sdk label-studio-sdk -e '.[dlc,pose]'
+    pip install label-studio-sdk supervision -e '.[dev,interop,dlc,pose]'
     python -m venv old && old/bin/pip install 'pandas<3' 'numpy<2' tables
     PANDAS_2=old/bin/python python -m pytest tests/interop tests/formats
 
@@ -28,6 +28,7 @@ from pixelkin.types import (
     Object,
     Objects,
     PointLabels,
+    Prediction,
     VideoInfo,
 )
 
@@ -200,6 +201,21 @@ def test_tables_of_pandas_are_read(tmp_path: Path) -> None:
     for t in (0, 2):
         a, b = (x.frames[t][0].as_points().points for x in (fixed, table))
         np.testing.assert_array_equal(a, b)
+
+
+def test_supervision_takes_masks() -> None:
+    """Its own tools then find the objects: their areas, crops and a filter."""
+    pytest.importorskip("supervision")
+    from pixelkin.formats.supervision import to_supervision
+
+    given = masks()
+    labels = given.frames[2][0]
+    confidence = np.array([0.5, 0.25], np.float32)
+    found = to_supervision(Prediction(2, labels, confidence))
+    assert len(found) == 2 and found.area.tolist() == [(ids(given, 2) == i).sum() for i in (1, 2)]
+    assert found[found.confidence > 0.3].tracker_id.tolist() == [1]
+    assert found.xyxy[1].tolist() == [22, 14, 31, 22]
+    assert found.class_id.tolist() == [0, 1] and found["class_name"].tolist() == ["toy", "dog"]
 
 
 def test_numpy_reads_our_arrays(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -52,3 +53,37 @@ def test_polygons_are_filled_as_by_pycocotools(golden: Path) -> None:
 def test_what_is_no_polygon_is_an_error(ring: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="a polygon"):
         outlines.fill([ring], (4, 4))
+
+
+@given(MASKS.filter(lambda mask: mask.any()), st.sampled_from([0.3, 1.0, 2.5]))
+def test_corners_that_are_left_out_are_near(mask: NDArray[np.bool_], tolerance: float) -> None:
+    """By walking along each side in small steps: no corner is further from all of its steps."""
+    for ring in outlines.outlines(mask):
+        simple = outlines.simplify(ring, tolerance)
+        places = [np.flatnonzero((ring == corner).all(axis=1)) for corner in simple]
+        assert 3 <= len(simple) <= len(ring) and all(len(p) for p in places)
+        steps = np.linspace(0, 1, 200)[:, None]
+        sides = [
+            a + steps * (b - a) for a, b in zip(simple, np.roll(simple, -1, axis=0), strict=True)
+        ]
+        walked = np.concatenate(sides)
+        gaps = np.hypot(*(ring[:, None] - walked).transpose(2, 0, 1)).min(axis=1)
+        assert gaps.max() <= tolerance + 0.1
+
+
+def test_rectangles_keep_their_corners_and_stairs_become_a_line() -> None:
+    (square,) = outlines.outlines(np.ones((30, 40), bool))
+    np.testing.assert_array_equal(outlines.simplify(square, 3), square)
+    (stairs,) = outlines.outlines(np.tri(30, 30, dtype=bool))
+    assert len(stairs) == 62
+    assert sorted(outlines.simplify(stairs, 1).tolist())[:2] == [[0, 0], [0, 30]]
+    assert len(outlines.simplify(stairs, 1)) <= 5
+
+
+def test_a_ring_that_passes_a_corner_twice_keeps_both_lobes() -> None:
+    mask = np.ones((22, 22), bool)
+    mask[1:11, 1:11] = mask[11:21, 11:21] = False
+    rings = outlines.outlines(mask)
+    assert sorted(len(ring) for ring in rings) == [4, 8]
+    for ring in rings:
+        np.testing.assert_array_equal(outlines.simplify(ring, 2), ring)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -223,15 +224,21 @@ class Collector:
 
     def _name(self) -> None:
         """Labels become names where they are not shared."""
-        count = Counter(self._labels.values())
+        times = Counter(self._labels.values())
         for key, known in self._objects.items():
             label = self._labels[key]
-            if label is not None and known["name"] is None and count[label] == 1:
+            if label is not None and known["name"] is None and times[label] == 1:
                 known["name"] = label
         for key, body in self._bodies.items():
             label = self._labels.get(("body", key))
-            if label is not None and count[label] == 1 and len(self._bodies) > 1:
+            if label is not None and times[label] == 1 and len(self._bodies) > 1:
                 body.name = body.name or label
+        unnamed = [body for body in self._bodies.values() if body.name is None]
+        taken = {body.name for body in self._bodies.values()}
+        for body in unnamed if len(unnamed) > 1 else ():  # who has no name of its own gets a number
+            names = (f"{body.category or NOBODY} {n}" for n in count(1))
+            body.name = next(name for name in names if name not in taken)
+            taken.add(body.name)
 
     def _ids(self) -> dict[Hashable, int]:
         """The id of each object."""

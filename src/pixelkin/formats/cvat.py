@@ -16,17 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    largest_outline,
-    point_name,
-    point_names,
-)
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.types import Detail, Object
 from pixelkin.video.palette import mask_colours
@@ -155,7 +147,7 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
 def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> ET.Element:
     told = _told(writing.detail(number, o), frame=number, keyframe=1, outside=0)
     if writing.shapes == "polygons":
-        ring = largest_outline(writing, number, o, mask).tolist()
+        ring = writing.outline(number, o, mask).tolist()
         return _element("polygon", points=_pairs(ring), **told)
     left, top, width, height = rle.bounds(mask)
     if mask.sum() < width * height:

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
+from pixelkin.formats.bodies import bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import check_number, frame_numbers
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Writing, bodies, point_name, point_names
+from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = ("masks", "categories", "both", "colours", "loose", "skeleton", "origin", "occluded")
@@ -55,20 +56,23 @@ def sniff(path: Path) -> bool:
     """Whether the file is CSV that begins with the scorer."""
     if path.suffix.lower() != ".csv":
         return False
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.read(len(SCORER) + 1) == f"{SCORER},"
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The keypoints of every row that has any."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]
     first = next((n for n, word in enumerate(head[0]) if n and word), 0)  # empty: an index
-    if not first or len({len(line) for line in lines}) > 1:
-        raise ValueError("its rows are not those of a table")
+    if not first or {line[0] for line in head} < {SCORER, PARTS, COORDS}:
+        raise ValueError(f"its first rows must be {SCORER}, {PARTS} and {COORDS}")
+    width = len(head[0])
+    if ragged := next((line for line in lines if len(line) != width), None):
+        raise ValueError(f"the row {','.join(ragged)[:60]} has {len(ragged)} cells, not {width}")
     body = lines[len(head) :]
-    values = [[float(word) if word else math.nan for word in line[first:]] for line in body]
+    values = [[_value(word, line) for word in line[first:]] for line in body]
     rows: list[tuple[str, ...] | int] = [
         int(line[0]) if line[0].isdecimal() else tuple(line[:first]) for line in body
     ]
@@ -82,6 +86,13 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         path,
         video,
     )
+
+
+def _value(word: str, line: Sequence[str]) -> float:
+    try:
+        return float(word) if word else math.nan
+    except ValueError as error:
+        raise ValueError(f"the row {','.join(line)[:60]} has {word!r} for a number") from error
 
 
 def save(path: Path, writing: Writing) -> None:
@@ -153,7 +164,9 @@ def read_table(table: Table, path: Path, video: VideoInfo) -> Annotations:
     for n, column in enumerate(table.columns):
         individual = column[level[INDIVIDUALS]] if many else None
         groups.setdefault((individual, column[level[PARTS]]), {})[column[level[COORDS]]] = n
-    for individual, part in groups:
+    for (individual, part), at in groups.items():
+        if not {"x", "y"} <= at.keys():
+            raise ValueError(f"{part} has no columns x and y")
         found.body(individual, [part], name=individual)
     numbers = _numbers(table.rows, path, video)
     for number, values in zip(numbers, table.values, strict=True):
@@ -186,7 +199,10 @@ def _cell(
     if i is None:
         return [math.nan] * width
     x, y = there.get(i, (math.nan, math.nan))
-    return [x, y, sure.get((number, i), math.nan)][:width]
+    likelihood = sure.get((number, i), math.nan)
+    if math.isnan(x) and likelihood == 1:  # who says that a point is absent has not seen it
+        likelihood = 0.0
+    return [x, y, likelihood][:width]
 
 
 def _image(writing: Writing, number: int) -> str:

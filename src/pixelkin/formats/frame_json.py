@@ -7,7 +7,8 @@
 
 `size` is (height, width). The pixels of masks and parts are in the PNG alone, so that somebody who
 paints in it corrects the result. Keypoints and points have "x" and "y" in their entries, null where
-absent, and no PNG.
+absent, and no PNG. What else is known of an object stands in its entry: "category", and "body"
+where there are several; "skeleton" beside the entries has pairs of ids.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from pixelkin.types import (
     PointLabels,
     Prediction,
     VideoInfo,
+    check_size,
 )
 
 FRAMES, MASKS = "frames", "masks"  # folders of the two files
@@ -78,6 +80,18 @@ def load_confidence(folder: str | Path, stem: str) -> tuple[Origin, dict[int, fl
         raise InputError(f"{path} is not the JSON of a prediction: {error!r}") from error
 
 
+def objects_of(content: dict[str, Any]) -> Objects:
+    """The objects of a frame's JSON."""
+    kind = content["kind"]
+    return Objects(
+        tuple(
+            Object(_id(e), kind, e.get("name"), e.get("category"), parent=e.get("body"))
+            for e in content["objects"]
+        ),
+        tuple((a, b) for a, b in content.get("skeleton", ())),
+    )
+
+
 def sniff(path: Path) -> bool:
     """Whether the file says that it holds a prediction."""
     if path.suffix.lower() != ".json":
@@ -93,6 +107,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         InputError: If it is missing or not of this form, or the video has no such frame.
     """
     prediction = _load(path)
+    check_size(prediction.labels.size, video.size, str(path))
     known = None if prediction.name is None else video.number(prediction.name)
     if known is None and prediction.name is not None and video.names is not None:
         raise InputError(f"{path} is of frame {prediction.name}, which the video does not have")
@@ -104,9 +119,11 @@ def _content(prediction: Prediction) -> dict[str, Any]:
     labels = prediction.labels
     objects = []
     for n, (o, sure) in enumerate(zip(labels.objects, prediction.confidence, strict=True)):
-        name = {} if o.name is None else {"name": o.name}
+        known = {"name": o.name, "category": o.category, "body": o.parent}
+        told = {key: value for key, value in known.items() if value is not None}
         where = json_of(labels.points[n]) if isinstance(labels, PointLabels) else {}
-        objects.append({"id": o.id, **name, "confidence": shortest(sure), **where})
+        objects.append({"id": o.id, **told, "confidence": shortest(sure), **where})
+    lines = [list(pair) for pair in labels.objects.skeleton]
     return {
         "frame": prediction.index,
         "name": prediction.name,
@@ -114,6 +131,7 @@ def _content(prediction: Prediction) -> dict[str, Any]:
         "kind": labels.kind,
         "size": list(labels.size),
         "objects": objects,
+        **({"skeleton": lines} if lines else {}),
     }
 
 
@@ -122,7 +140,7 @@ def _load(path: Path) -> Prediction:
     try:
         kind, entries = content["kind"], content["objects"]
         size = size_of(content)
-        objects = Objects(tuple(Object(_id(e), kind, e.get("name")) for e in entries))
+        objects = objects_of(content)
         return Prediction(
             index=int(content["frame"]),
             labels=_labels(path, objects, kind, size, entries),

@@ -18,10 +18,12 @@ from pixelkin.formats import mask_png, points_json
 from pixelkin.formats.frame_names import frame_of, object_name, spoken
 from pixelkin.formats.mask_pixels import MaskPixels
 from pixelkin.formats.point_names import one_id_a_name
-from pixelkin.formats.registry import load_annotations, recognise
+from pixelkin.formats.registry import FORMATS, load_annotations, recognise
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
 from pixelkin.video.images import SUFFIXES, natural_key
 from pixelkin.video.palette import davis_palette
+
+WHOLE = tuple(one for one in FORMATS if one.folder and one.name not in ("png", "results"))
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ def load_label_files(
 ) -> Labelled:
     """Read files of labels of any format that is known, and join them.
 
-    A folder stands for the files in it. Masks of one frame with one object each become one map:
-    objects have the ids that tell them apart in the files, else the numbers that are the names of
-    the files, else numbers from 1 on; where they overlap, the smaller one is in front. Colours are
-    numbered from the first frame on, unless a palette of another file has them. Points are told by
-    their names, where they have some.
+    A folder stands for the files in it, but where a format is a folder. Masks of one frame with one
+    object each become one map: objects have the ids that tell them apart in the files, else the
+    numbers that are the names of the files, else numbers from 1 on; where they overlap, the smaller
+    one is in front. Colours are numbered from the first frame on, unless a palette of another file
+    has them. Points are told by their names, where they have some.
 
     Args:
         files: What to read.
@@ -125,7 +127,7 @@ def _files(files: Sequence[LabelFile]) -> Iterator[tuple[Path, int | None]]:
     if not files:
         raise InputError("no file of labels is given")
     for file in files:
-        if not file.path.is_dir():
+        if not file.path.is_dir() or any(one.looks_like(file.path) for one in WHOLE):
             yield file.path, file.frame
             continue
         wanted = {".json", *SUFFIXES}

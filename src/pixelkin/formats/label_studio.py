@@ -16,16 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    largest_outline,
-    point_name,
-    skeleton,
-)
+from pixelkin.formats.bodies import Body, bodies, point_name, skeleton
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import brush, rle
 from pixelkin.types import Detail, Object, Origin
 
@@ -182,7 +174,7 @@ def _timed(writing: Writing, number: int, key: dict[str, Any]) -> dict[str, Any]
 
 def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> dict[str, Any]:
     if writing.shapes == "polygons":
-        ring = largest_outline(writing, number, o, mask)
+        ring = writing.outline(number, o, mask)
         points = _percent(writing, ring).tolist()
         vertices = [
             _vertex(f"p{n}", x, y, f"p{n - 1}" if n else None) for n, (x, y) in enumerate(points)

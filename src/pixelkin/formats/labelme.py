@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.files import write_json
+from pixelkin.formats.bodies import bodies, point_name
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.listed_frames import frame_numbers, image_path, named_video
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Frame, Writing, bodies, label_of, point_name
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, VideoInfo, check_size

@@ -155,7 +155,8 @@ def load(path: Path, video: VideoInfo, *, snap: bool = False) -> Annotations:
 
     See `frame_names.frame_of` and `read_mask`.
     """
-    return Annotations.of({frame_of(path, video) or 0: read_mask(path, snap=snap)}, str(path))
+    labels = read_mask(path, video.size, snap=snap)
+    return Annotations.of({frame_of(path, video) or 0: labels}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

@@ -8,6 +8,8 @@ from itertools import count
 
 from pixelkin.types import Annotations, InputError, Labels, Object, Objects, PointLabels
 
+Key = tuple[str | None, str | None]  # the body of a point, and its name
+
 
 def one_id_a_name(found: Sequence[Annotations]) -> list[Annotations]:
     """The same annotations with ids of points that mean one name each.
@@ -20,13 +22,13 @@ def one_id_a_name(found: Sequence[Annotations]) -> list[Annotations]:
         InputError: If a point without a name stands at the place of a name in the same frame.
     """
     tables = [labels.objects for labels in _points(found)]
-    names = [[o.name for o in table if _is_named(o)] for table in tables]
+    names = [[_key(o) for o in table if _is_named(o)] for table in tables]
     if any(len(set(one)) < len(one) for one in names):
         return list(found)  # names that are there twice tell nothing
-    ids: dict[str, int] = {}
+    ids: dict[Key, int] = {}
     taken: set[int] = set()
     for o in (o for table in tables for o in table if _is_named(o)):
-        name = str(o.name)
+        name = _key(o)
         if name not in ids:
             ids[name] = o.id if o.id not in taken else next(i for i in count() if i not in taken)
             taken.add(ids[name])
@@ -44,8 +46,12 @@ def _points(found: Sequence[Annotations]) -> list[Labels]:
     return [x for _, x in sorted(every, key=lambda e: e[0]) if isinstance(x, PointLabels)]
 
 
-def _renumbered(found: Annotations, ids: Mapping[str, int]) -> Annotations:
-    new = {o.id: ids[str(o.name)] if _is_named(o) else o.id for o in found.objects}
+def _key(o: Object) -> Key:
+    return o.parent, o.name
+
+
+def _renumbered(found: Annotations, ids: Mapping[Key, int]) -> Annotations:
+    new = {o.id: ids[_key(o)] if _is_named(o) else o.id for o in found.objects}
     if all(old == i for old, i in new.items()):
         return found
     frames = {

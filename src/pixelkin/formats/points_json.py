@@ -125,7 +125,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 
     See `frame_names.frame_of` and `load_points`.
     """
-    return Annotations.of({frame_of(path, video) or 0: load_points(path)}, str(path))
+    return Annotations.of({frame_of(path, video) or 0: load_points(path, video.size)}, str(path))
 
 
 def save(path: Path, annotations: Annotations) -> None:

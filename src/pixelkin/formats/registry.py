@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from pickle import UnpicklingError
-from zipfile import BadZipFile
 
+from pixelkin.files import whole_folder
 from pixelkin.formats import mask_png
 from pixelkin.formats.catalogue import FORMATS, Format
+from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.json_file import forget_json
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 
 __all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
-
-DAMAGES = (
-    ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
-    RecursionError, TypeError, UnpicklingError, ValueError,
-)  # fmt: skip
 
 
 def recognise(path: str | Path, format: str | None = None) -> Format:
@@ -47,8 +42,7 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
     if found:
         names = " and ".join(f"{one.name} ({one.about})" for one in found)
         raise InputError(f"{path} may be {names}: name the format (--from)")
-    known = "; ".join(f"{f.name}: {f.about}" for f in FORMATS)
-    raise InputError(f"{path} is of no known format of labels ({known})")
+    raise InputError(f"{path} {_unknown(path)}")
 
 
 def load_annotations(
@@ -102,6 +96,7 @@ def save_annotations(
     *,
     video: VideoInfo | None = None,
     shapes: Shapes | None = None,
+    simplify: float | None = None,
     uncompressed: bool = False,
     scorer: str = "pixelkin",
     overwrite: bool = True,
@@ -115,12 +110,14 @@ def save_annotations(
             are several, and the labels are of one frame, the one for those.
         video: What they belong to; None for what the labels themselves tell.
         shapes: What masks are written as, where the format has a choice.
+        simplify: How many pixels the corners that polygons leave out may be from a side; None to
+            keep all, so that polygons are exact.
         uncompressed: Write lists of run lengths where there is a string for them (COCO).
         scorer: Who labelled, where the format has a place for it (DeepLabCut).
         overwrite: Replace files that are there.
 
     Returns:
-        What the format does not keep of these labels, a line each.
+        What the format does not keep of these labels, and what `simplify` cost, a line each.
 
     Raises:
         InputError: If the format cannot be written, or cannot hold these labels.
@@ -129,19 +126,27 @@ def save_annotations(
     one = _writer(path, annotations, format)
     if shapes is not None and shapes not in one.shapes:
         raise InputError(f"{one.name} has no {shapes}: it writes {' or '.join(one.shapes)}")
+    if simplify is not None:
+        _check_simplify(simplify, one, shapes or one.shapes[0])
     writing = Writing(
         annotations,
-        _told(annotations) if video is None else video,
+        _video_of(annotations) if video is None else video,
         one.name,
         one.loses,
         shapes=shapes or one.shapes[0],
+        simplify=simplify,
         uncompressed=uncompressed,
         scorer=scorer,
         overwrite=overwrite,
     )
     if one.save is not None:
         try:
-            one.save(path, writing)
+            if one.folder:
+                with whole_folder(path) as temporary:
+                    writing.staged = temporary, path
+                    one.save(temporary, writing)
+            else:
+                one.save(path, writing)
         except InputError:
             raise
         except ValueError as error:
@@ -155,7 +160,21 @@ def _looks_like(one: Format, path: Path) -> bool:
     except InputError:
         raise
     except DAMAGES as error:
-        raise InputError(f"{path} cannot be read: {error!r}") from error
+        raise InputError(f"{path} cannot be read: {told(error)}") from error
+
+
+def _unknown(path: Path) -> str:
+    """What is said of a file or folder that looks like no format."""
+    if path.is_file() and not path.stat().st_size:
+        return "is empty"
+    folder, suffix = path.is_dir(), path.suffix.lower()
+    alike = [one for one in FORMATS if one.folder == folder and (folder or one.suffix == suffix)]
+    what = "a folder" if folder else f"*{suffix}" if suffix else "a file without a suffix"
+    if not alike:
+        every = sorted({one.suffix for one in FORMATS if one.suffix})
+        return f"is of no known format of labels: there are folders and {', '.join(every)}"
+    names = ", ".join(f"{one.name} ({one.about})" for one in alike)
+    return f"is of no known format of labels: {what} can be {names}"
 
 
 def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
@@ -181,7 +200,17 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
 
 
-def _told(annotations: Annotations) -> VideoInfo:
+def _check_simplify(tolerance: float, one: Format, shapes: Shapes) -> None:
+    """That there are polygons to simplify, by a number of pixels."""
+    if "polygons" not in one.shapes:
+        raise InputError(f"{one.name} has no polygons that could be simplified")
+    if shapes != "polygons":
+        raise InputError(f"{one.name} writes {shapes}: only polygons can be simplified (--shapes)")
+    if not 0 < tolerance < float("inf"):
+        raise InputError(f"polygons are simplified by a number of pixels above 0, not {tolerance}")
+
+
+def _video_of(annotations: Annotations) -> VideoInfo:
     """What labels tell of their video."""
     for _, labels in annotations:
         height, width = labels.size
@@ -197,9 +226,8 @@ def _reading(path: Path, format: Format) -> Iterator[None]:
     except InputError:
         raise
     except DAMAGES as error:
-        what = str(error) if isinstance(error, ValueError) else repr(error)
         raise InputError(
-            f"{path} is damaged, or not {format.name} ({format.about}): {what}"
+            f"{path} is damaged, or not {format.name} ({format.about}): {told(error)}"
         ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pixelkin.formats.frame_json import FRAMES, load_confidence, load_prediction
+from pixelkin.formats.frame_json import FRAMES, load_confidence, load_prediction, objects_of
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.listed_frames import check_number
 from pixelkin.types import (
@@ -14,7 +14,6 @@ from pixelkin.types import (
     Detail,
     InputError,
     LazyFrames,
-    Object,
     Objects,
     State,
     VideoInfo,
@@ -60,8 +59,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
             raise InputError(f"{files[number]} and {entry} are both of frame {number}")
         files[number] = entry
         origin, confidences = load_confidence(path, entry.stem)
-        table = (Object(e["id"], content["kind"], e.get("name")) for e in content["objects"])
-        objects = objects.joined(Objects(tuple(table)))
+        objects = objects.joined(objects_of(content))
         for e in content["objects"]:
             state: State = "absent" if "x" in e and e["x"] is None else "present"
             confidence = None if origin == "given" else confidences[e["id"]]

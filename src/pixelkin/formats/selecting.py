@@ -1,4 +1,4 @@
-"""Which labels are taken: those of some frames, those that were given, or all as predictions."""
+"""Which labels are taken: of some frames, given ones, all as predictions; new names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import Literal
 
 import numpy as np
 
-from pixelkin.types import Annotations, Detail, Labels, LazyFrames, MaskLabels, Objects, PointLabels
+from pixelkin.types import (
+    Annotations,
+    Detail,
+    InputError,
+    Labels,
+    LazyFrames,
+    MaskLabels,
+    Objects,
+    PointLabels,
+)
 
 Kept = Literal["labels", "predictions", "both"]
 
@@ -17,6 +26,24 @@ def within(annotations: Annotations, numbers: Iterable[int]) -> Annotations:
     """The labels of those of the frames that have any; they keep their numbers."""
     kept = [number for number in numbers if number in annotations.frames]
     return replace(annotations, frames=LazyFrames(kept, lambda n: annotations.frames[n]))
+
+
+def named(annotations: Annotations, names: Mapping[int, str]) -> Annotations:
+    """The same labels, of which some objects are called otherwise.
+
+    Args:
+        annotations: The labels.
+        names: By the ids of objects.
+
+    Raises:
+        InputError: If there is no such object.
+    """
+    objects = annotations.objects
+    if unknown := [i for i in names if i not in objects]:
+        known = ", ".join(map(str, objects.ids[:20]))
+        raise InputError(f"there is no object {unknown[0]} to be called so: there are {known}")
+    table = tuple(replace(o, name=names.get(o.id, o.name)) for o in objects)
+    return replace(annotations, objects=Objects(table, objects.skeleton))
 
 
 def taken(annotations: Annotations, kept: Kept) -> Annotations:

@@ -14,10 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from pixelkin.files import atomic_write
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names, skeleton
 from pixelkin.formats.collecting import NOBODY, Collector, confidence_of
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.listed_frames import check_number, image_path
-from pixelkin.formats.writing import Body, Frame, Writing, bodies, point_name, point_names, skeleton
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = ("masks", "categories", "both", "colours", "loose", "occluded")

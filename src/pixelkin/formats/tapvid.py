@@ -11,7 +11,7 @@ and, as additions,
     frames    T           the frames that are labelled
     size      2           height and width
 
-TAP-Vid's own files are pickles, which are not read.
+TAP-Vid's own files are pickles: `tapvid_pickle` reads them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
+from pixelkin.formats import tapvid_pickle
 from pixelkin.formats.collecting import Collector
 from pixelkin.formats.listed_frames import check_number
 from pixelkin.formats.npz import arrays_of, read_array
@@ -37,12 +38,14 @@ EDGE = 0.5
 
 
 def sniff(path: Path) -> bool:
-    """Whether the file holds points and whether they are occluded."""
-    return {"points", "occluded"} <= arrays_of(path)
+    """Whether the file holds points and whether they are occluded, or may as a pickle."""
+    return tapvid_pickle.sniff(path) or {"points", "occluded"} <= arrays_of(path)
 
 
 def probe(path: Path) -> VideoInfo | None:
     """The video that the file tells of; TAP-Vid's own arrays tell of none but by a video."""
+    if tapvid_pickle.sniff(path):
+        return tapvid_pickle.probe(path)
     known = arrays_of(path)
     if "size" not in known:
         return None
@@ -53,6 +56,8 @@ def probe(path: Path) -> VideoInfo | None:
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The points of every frame."""
+    if tapvid_pickle.sniff(path):
+        return tapvid_pickle.load(path, video)
     points, known = read_array(path, "points"), arrays_of(path)
     count, length, _ = points.shape
     occluded = read_array(path, "occluded", (count, length)).astype(bool)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
-from pixelkin.formats.collecting import NOBODY
-from pixelkin.ops.outlines import Ring, area, outlines
+from pixelkin.formats.polygons import Simplified, pieces
+from pixelkin.ops.outlines import Ring
 from pixelkin.types import (
     Annotations,
     Detail,
@@ -21,7 +21,6 @@ from pixelkin.types import (
     MaskLabels,
     Object,
     Objects,
-    PointKind,
     PointLabels,
     VideoInfo,
 )
@@ -52,16 +51,8 @@ FEATURES = {
 }
 
 OF_OBJECTS = (
-    "ids",
-    "numbers",
-    "names",
-    "categories",
-    "both",
-    "colours",
-    "parts",
-    "loose",
-    "bodies",
-)
+    "ids", "numbers", "names", "categories", "both", "colours", "parts", "loose", "bodies",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,59 +83,6 @@ class Frame:
         return {i: (x, y) for i, (x, y) in there}
 
 
-@dataclass(frozen=True)
-class Body:
-    """Points that belong together: the keypoints of one body, or points of none.
-
-    Attributes:
-        name: Its name, where there are several bodies.
-        category: What it is, where somebody says.
-        kind: Of its points.
-        points: Its points, in order.
-    """
-
-    name: str | None
-    category: str | None
-    kind: PointKind
-    points: tuple[Object, ...]
-
-    @property
-    def label(self) -> str:
-        """The one word for it that many formats have: what it is, or its name."""
-        return self.category or self.name or NOBODY
-
-
-def bodies(objects: Objects) -> list[Body]:
-    """The bodies among the objects of a video, in order of appearance."""
-    groups: dict[str | None, list[Object]] = {}
-    for o in objects:
-        if not o.is_map:
-            groups.setdefault(o.parent, []).append(o)
-    kinds: dict[str, PointKind] = {"keypoints": "keypoints", "points": "points"}
-    return [
-        Body(name, points[0].category, kinds[points[0].kind], tuple(points))
-        for name, points in groups.items()
-    ]
-
-
-def point_names(found: Iterable[Body]) -> tuple[str, ...]:
-    """What the points of bodies are called, each name once; a number where one has no name."""
-    return tuple(dict.fromkeys(point_name(b, n) for b in found for n in range(len(b.points))))
-
-
-def point_name(body: Body, n: int) -> str:
-    """What the n-th point of a body is called."""
-    name = body.points[n].name
-    return str(n) if name is None else name
-
-
-def skeleton(objects: Objects, found: Iterable[Body]) -> list[tuple[str, str]]:
-    """The lines between the points of bodies, as pairs of names, each once."""
-    names = {o.id: point_name(b, n) for b in found for n, o in enumerate(b.points)}
-    pairs = ((names[a], names[b]) for a, b in objects.skeleton if a in names and b in names)
-    return list(dict.fromkeys(pairs))
-
-
 def label_of(o: Object) -> str:
     """The one word for an object that many formats have: what it is, or its name."""
     return o.category or o.name or f"object {o.id}"
@@ -153,17 +91,6 @@ def label_of(o: Object) -> str:
 def counted(number: int, what: str) -> str:
     """A number of things, in words."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def largest_outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
-    """The ring around the largest piece of a mask; what it leaves out is noted as lost."""
-    rings = outlines(mask)
-    around = [ring for ring in rings if area(ring) > 0]
-    if len(around) < len(rings):
-        writing.lose("holes", (number, o.id))
-    if len(around) > 1:
-        writing.lose("pieces", (number, o.id))
-    return max(around, key=area)
 
 
 class Writing:
@@ -175,6 +102,7 @@ class Writing:
         title: What the format is called in messages.
         loses: Which of `FEATURES` the format does not keep.
         shapes: What masks are written as.
+        simplify: How far, in pixels, polygons may be from the outlines; None for not at all.
         uncompressed: Whether run lengths are lists, where there is a string for them.
         scorer: Who labelled, where the format has a place for it.
         overwrite: Whether files that are there are replaced.
@@ -188,6 +116,7 @@ class Writing:
         loses: Iterable[str],
         *,
         shapes: Shapes = "masks",
+        simplify: float | None = None,
         uncompressed: bool = False,
         scorer: str = "pixelkin",
         overwrite: bool = True,
@@ -203,9 +132,11 @@ class Writing:
         self.video = video
         self.title = title
         self.shapes = shapes
+        self.simplified = None if simplify is None else Simplified(simplify)
         self.uncompressed = uncompressed
         self.scorer = scorer
         self.overwrite = overwrite
+        self.staged: tuple[Path, Path] | None = None  # a temporary folder, and what it becomes
         self.numbers = sorted(annotations.frames)
 
     @property
@@ -220,7 +151,12 @@ class Writing:
 
     def check(self, *paths: Path) -> None:
         """Check that files may be written: see `files.check_writable`."""
-        check_writable(*paths, overwrite=self.overwrite)
+        if self.staged is None:
+            check_writable(*paths, overwrite=self.overwrite)
+            return
+        temporary, folder = self.staged
+        real = (folder / path.relative_to(temporary) for path in paths)
+        check_writable(*(path for path in real if path.exists()), overwrite=self.overwrite)
 
     def detail(self, number: int, o: Object) -> Detail:
         """What is known of an object in a frame beside its place."""
@@ -240,13 +176,38 @@ class Writing:
         self._lost.pop(feature, None)
 
     def lost(self) -> tuple[str, ...]:
-        """What the format did not keep, a line each."""
-        return tuple(
+        """What the format did not keep, and what simpler polygons cost, a line each."""
+        lost = tuple(
             f"{self.title} does not keep {words}: "
             + counted(len(self._lost[feature]), "object" if feature in OF_OBJECTS else "label")
             for feature, words in FEATURES.items()
             if feature in self._lost
         )
+        return lost + (() if self.simplified is None else self.simplified.said())
+
+    def polygons(self, number: int, o: Object, mask: NDArray[np.bool_]) -> list[Ring]:
+        """The polygons around the pieces of a mask, the largest first; holes are noted as lost."""
+        rings, holes = pieces(mask)
+        if holes:
+            self.lose("holes", (number, o.id))
+        return self._simpler(rings, number, o, mask)
+
+    def outline(self, number: int, o: Object, mask: NDArray[np.bool_]) -> Ring:
+        """The polygon around the largest piece of a mask; the rest is noted as lost."""
+        rings, holes = pieces(mask)
+        if holes:
+            self.lose("holes", (number, o.id))
+        if len(rings) > 1:
+            self.lose("pieces", (number, o.id))
+        return self._simpler(rings[:1], number, o, mask)[0]
+
+    def _simpler(
+        self, rings: list[Ring], number: int, o: Object, mask: NDArray[np.bool_]
+    ) -> list[Ring]:
+        if self.simplified is None:
+            return rings
+        height, width = mask.shape
+        return self.simplified(rings, (height, width), f"{label_of(o)} in frame {number}")
 
     def _takes(self, maps: bool) -> bool:
         return ("masks" if maps else "points") not in self._loses

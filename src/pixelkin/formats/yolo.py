@@ -15,18 +15,10 @@ import numpy as np
 import yaml
 
 from pixelkin.files import write_text
+from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import frame_numbers
-from pixelkin.formats.writing import (
-    Body,
-    Frame,
-    Writing,
-    bodies,
-    label_of,
-    largest_outline,
-    point_name,
-    point_names,
-)
+from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
 from pixelkin.video.images import natural_key
@@ -66,16 +58,27 @@ def load(path: Path, video: VideoInfo) -> Annotations:
             found.frame(number)
         counts: dict[int, int] = {}
         for line in filter(None, map(str.split, file.read_text("utf-8").splitlines())):
-            label, values = int(line[0]), [float(word) for word in line[1:]]
+            label, values = _numbers(line, file)
             nth = counts[label] = counts.get(label, -1) + 1
-            if label not in names or not np.isfinite(values).all():
-                raise ValueError(f"{file.name}: a line of class {label} that is none")
+            if label not in names:
+                raise ValueError(f"{file.name}: class {label} is not one of {DATA}'s names")
             name = str(names[label])
             if shape:
                 _read_pose(found, number, (label, nth), name, points[label], values, shape[1])
             else:
                 _read_mask(found, number, (label, nth), name, values)
     return found.annotations()
+
+
+def _numbers(line: list[str], file: Path) -> tuple[int, list[float]]:
+    """The class of a line, and its numbers."""
+    try:
+        label, values = int(line[0]), [float(word) for word in line[1:]]
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from error
+    if not np.isfinite(values).all():
+        raise ValueError(f"{file.name}: a line of class {label} has numbers that are not finite")
+    return label, values
 
 
 def save(path: Path, writing: Writing) -> None:
@@ -92,7 +95,7 @@ def save(path: Path, writing: Writing) -> None:
         lines = []
         for o, mask in frame.masks():
             if mask.any():
-                ring = largest_outline(writing, frame.number, o, mask) / writing.video.size[::-1]
+                ring = writing.outline(frame.number, o, mask) / writing.video.size[::-1]
                 lines.append(_line(classes[label_of(o)], ring.ravel().tolist()))
         for body in every:
             if values := _pose(writing, frame, body, points):

@@ -56,6 +56,33 @@ def area(ring: NDArray[np.generic]) -> float:
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
+def simplify(ring: Ring, tolerance: float) -> Ring:
+    """The ring with fewer of its corners: those that Douglas and Peucker's method keeps.
+
+    Every corner that is left out is within `tolerance` pixels of the side that passes it. Three
+    corners are kept at least; sides of a winding ring may cross.
+
+    Args:
+        ring: N x 2 corners, not all on one line.
+        tolerance: In pixels.
+    """
+    closed = np.concatenate([ring, ring[:1]]).astype(float)
+    far = int(np.hypot(*(closed[:-1] - closed[0]).T).argmax())
+    kept = np.zeros(len(ring), dtype=np.bool_)
+    kept[[0, far]] = True
+    spans = [(0, far), (far, len(ring))]
+    while spans:
+        start, end = spans.pop()
+        gaps = _distances(closed[start + 1 : end], closed[start], closed[end])
+        if gaps.max(initial=0) > tolerance:
+            middle = start + 1 + int(gaps.argmax())
+            kept[middle] = True
+            spans += [(start, middle), (middle, end)]
+    if kept.sum() < 3:
+        kept[int(_distances(closed[:-1], closed[0], closed[far]).argmax())] = True
+    return ring[kept]
+
+
 def fill(
     rings: Iterable[Sequence[Sequence[float]] | NDArray[np.generic]], size: tuple[int, int]
 ) -> NDArray[np.bool_]:
@@ -92,6 +119,15 @@ def _stretches(edges: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
     rows, starts = np.nonzero(steps == 1)
     stops = np.nonzero(steps == -1)[1]
     return list(zip(rows.tolist(), starts.tolist(), stops.tolist(), strict=True))
+
+
+def _distances(
+    points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """N: how far points, N x 2, are from the side between two corners."""
+    side = end - start
+    share = np.clip((points - start) @ side / (side @ side or 1), 0, 1)
+    return np.asarray(np.hypot(*(points - start - share[:, None] * side).T))
 
 
 def _crossings(ring: NDArray[np.float64], height: int, width: int) -> NDArray[np.int64]:

@@ -25,7 +25,7 @@ Formats: {names}.
 
 Example:
   pixelkin convert out/video labels.json --to coco
-  pixelkin convert labels.json yolo/ --to yolo --frames 0:120
+  pixelkin convert labels.json yolo/ --to yolo --frames 0:120 --names 1=dog
   pixelkin convert CollectedData_me.csv mouse.slp --video mouse.mp4
 """
 
@@ -39,7 +39,9 @@ def convert(
     video: str | None = None,
     frames: str | None = None,
     as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
+    names: tuple[str, ...] = (),
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
+    simplify: float | None = None,
     uncompressed: bool = False,
     scorer: str = "pixelkin",
     overwrite: bool = False,
@@ -54,7 +56,10 @@ def convert(
         video: The video, where SRC does not tell its size or its frames.
         frames: Only these, as in 0:120, which is frames 0 to 119.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
-        shapes: What masks are written as, for cvat and label_studio; masks by default.
+        names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
+        shapes: What masks are written as: polygons for coco, polygons or boxes for cvat and
+            label_studio; masks by default.
+        simplify: Polygons with fewer corners: how many pixels those left out may be from a side.
         uncompressed: Run lengths of coco as lists, in place of strings.
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace files that are there.
@@ -65,7 +70,7 @@ def convert(
         recognise,
         save_annotations,
     )
-    from pixelkin.formats.selecting import taken, within
+    from pixelkin.formats.selecting import named, taken, within
     from pixelkin.formats.writing import counted
     from pixelkin.video.reader import open_video
 
@@ -76,7 +81,7 @@ def convert(
     annotations = load_annotations(source, info, format.name)
     if frames is not None:
         annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
-    annotations = taken(annotations, as_)
+    annotations = named(taken(annotations, as_), read_names(names))
     if not annotations.frames:
         raise InputError(f"{source} has no such labels: nothing is written")
     with progress_bar("converting") as progress:
@@ -86,6 +91,7 @@ def convert(
             to,
             video=info,
             shapes=shapes,
+            simplify=simplify,
             uncompressed=uncompressed,
             scorer=scorer,
             overwrite=overwrite,
@@ -113,6 +119,21 @@ def read_frames(text: str, count: int) -> range:
     if first >= end:
         raise InputError(f"--frames {text}: there is no frame in it")
     return range(first, min(end, count))
+
+
+def read_names(given: Sequence[str]) -> dict[int, str]:
+    """The names in "1=dog" by the ids of objects.
+
+    Raises:
+        InputError: If one is no id and a name, or an id is there twice.
+    """
+    names: dict[int, str] = {}
+    for text in given:
+        found = re.fullmatch(r"([0-9]{1,10})=(.*\S.*)", text)
+        if found is None or int(found[1]) in names:
+            raise InputError(f"--names {text}: must be ID=NAME, each id once, as in 1=dog 2=cat")
+        names[int(found[1])] = found[2]
+    return names
 
 
 def _watched(annotations: Annotations, progress: Callable[[int, int], None]) -> Annotations:
