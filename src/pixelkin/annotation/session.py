@@ -15,18 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pixelkin import __version__
 from pixelkin.annotation import suggest as suggestions
 from pixelkin.annotation import upkeep
 from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
 from pixelkin.annotation.footage import Footage
-from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
 from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
 from pixelkin.annotation.plan import ranges
+from pixelkin.annotation.reviewing import Reviewer
 from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display, contested, stale
 from pixelkin.annotation.snapshot import Snapshot, Video
@@ -43,7 +42,7 @@ EDITING, RUNNING = "session.lock", "run.lock"
 APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
 
 
-class Session(Labeller):
+class Session(Reviewer):
     """An annotation session; make one with `create`, or `open` one.
 
     Example:
@@ -200,46 +199,6 @@ class Session(Labeller):
         """Reviewed frames that would be others if they were computed now."""
         segments = self.snapshot().segments
         return sorted({f for segment in segments for f in contested(self._store, segment)})
-
-    def accept(self, frames: int | range, *, author: str | None = None) -> None:
-        """Say that frames are right as they are shown: nothing that is computed changes them.
-
-        Raises:
-            InputError: If there is no such frame, or one shows nothing yet.
-        """
-        known = "SELECT frame FROM label UNION SELECT frame FROM shown"
-        seen = {row["frame"] for row in self._store.rows(known)}
-        for frame in self._chosen(frames):
-            if frame not in seen:
-                raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
-        self._review(frames, {"state": "reviewed", "author": author, "time": now()})
-
-    def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
-        """Mark a frame for a later look."""
-        row = {"state": "flagged", "note": note, "author": author, "time": now()}
-        self._review(frame, row)
-
-    def reopen(self, frames: int | range) -> None:
-        """Take back that frames were reviewed or flagged: they take new results again."""
-        self._review(frames, None)
-
-    def _review(self, frames: int | range, row: Mapping[str, Any] | None) -> None:
-        chosen = self._chosen(frames)
-        what = "reopen" if row is None else str(row["state"])
-        with self.edit(f"{what} frames {min(chosen)} to {max(chosen)}"):
-            for frame in chosen:
-                self._put("frame", {"frame": frame}, row)
-
-    def _chosen(self, frames: int | range) -> list[int]:
-        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
-        if not chosen:
-            raise InputError("no frame is named: a range has its first frame before its end")
-        return chosen
-
-    def reviewed(self) -> list[int]:
-        """The frames that were accepted."""
-        rows = self._store.rows("SELECT frame FROM frame WHERE state='reviewed' ORDER BY frame")
-        return [row["frame"] for row in rows]
 
     def suggest(self, count: int = 5) -> list[Check]:
         """The frames that ask for a look most, the worst first.
