@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pixelkin.types import InputError, LabelKind, Object, State
 
 Source = Literal["drawn", "imported", "corrected", "accepted"]
-Origin = Literal["label", "result", "reviewed", "none"]
+Origin = Literal["label", "reviewed", "result", "stale", "none"]
 Place = NDArray[np.bool_] | NDArray[np.float64]
 Review = Literal["reviewed", "flagged"]
 _SINGULAR: dict[str, LabelKind] = {"part": "parts", "keypoint": "keypoints", "point": "points"}
@@ -84,7 +84,9 @@ class View:
     Attributes:
         state: Whether it is there.
         origin: "label": a person said so; "reviewed": a person has seen the frame and found it
-            right; "result": propagated; "none": nothing is known of it there.
+            right; "result": it follows from the labels; "stale": it followed from labels that were
+            changed since; "none": nothing is known, as it was not computed yet, or as no label
+            reaches the frame.
         confidence: In [0, 1]; 1 for labels, 0 where nothing is known.
     """
 

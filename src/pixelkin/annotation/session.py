@@ -11,7 +11,7 @@ computes. What people did is never overwritten by what was computed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +19,19 @@ from pathlib import Path
 from pixelkin import __version__
 from pixelkin.annotation import suggest as suggestions
 from pixelkin.annotation import upkeep
-from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
+from pixelkin.annotation.compute import Passes
+from pixelkin.annotation.features import FEATURE_BYTES, Features
 from pixelkin.annotation.footage import Footage
+from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import DEFAULTS, layers_of
 from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
 from pixelkin.annotation.plan import ranges
 from pixelkin.annotation.reviewing import Reviewer
 from pixelkin.annotation.run import Run
-from pixelkin.annotation.show import Display, contested, stale
-from pixelkin.annotation.snapshot import Snapshot, Video
-from pixelkin.annotation.store import FILE, Store, now
+from pixelkin.annotation.show import Display, contested, missing, stale
+from pixelkin.annotation.snapshot import Segment, Snapshot, Video
+from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.annotation.view import FrameView, annotations_of, view
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.locks import Lock
@@ -38,7 +40,6 @@ from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
 
-EDITING, RUNNING = "session.lock", "run.lock"
 APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
 
 
@@ -63,6 +64,7 @@ class Session(Reviewer):
             except InputError:  # somebody else edits it: this one looks on
                 edit = False
         super().__init__(folder, store, read_only=not edit)
+        self._known: Snapshot | None = None
 
     @classmethod
     def create(
@@ -158,10 +160,16 @@ class Session(Reviewer):
 
     def snapshot(self) -> Snapshot:
         """The labels as they are, and what follows from them."""
-        footage = self.video
-        video = Video(footage.info.size, footage.frames, footage.digest)
-        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
-        return Snapshot(self._store, video, self.protocols, digest)
+        with self._store.reading():
+            found = self._known
+            if found is None or found.revision != revision(self._store):
+                footage = self.video
+                video = Video(footage.info.size, footage.frames, footage.digest)
+                digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
+                found = Snapshot(self._store, video, self.protocols, digest)
+            if self._edit is None:  # otherwise it may be taken back
+                self._known = found
+        return found
 
     @cached_property
     def _passes(self) -> Passes:
@@ -183,22 +191,42 @@ class Session(Reviewer):
         if not 0 <= frame < len(self):
             raise IndexError(f"frame {frame} of a video of {len(self)} frames")
         with self._store.reading():
-            return view(self._store, self.objects, self.edges, self.size, frame)
+            return view(self._store, self.snapshot(), self.edges, self.size, frame)
 
     def stale(self) -> list[tuple[Object, range]]:
         """Frames whose labels would be others if they were computed now, or are not there yet."""
-        found: list[tuple[Object, range]] = []
+        return self._where(stale)
+
+    def missing(self) -> list[tuple[Object, range]]:
+        """Those of `stale` of which nothing was computed yet; the others show an older result."""
+        return self._where(missing)
+
+    def unreached(self) -> list[tuple[Object, range]]:
+        """Frames that no label reaches: before the first of a shot, say, that nobody labelled."""
         snapshot = self.snapshot()
         known = {i: entry.object for i, entry in snapshot.entries.items()}
-        for segment in snapshot.segments:
-            for frames in ranges(stale(self._store, segment)):
-                found += [(known[i], frames) for i in segment.pieces]
+        return [
+            (known[i], piece.frames)
+            for i, pieces in snapshot.pieces.items()
+            for piece in pieces
+            if piece.unreached
+        ]
+
+    def _where(self, chosen: Callable[[Store, Segment], list[int]]) -> list[tuple[Object, range]]:
+        found: list[tuple[Object, range]] = []
+        with self._store.reading():
+            snapshot = self.snapshot()
+            known = {i: entry.object for i, entry in snapshot.entries.items()}
+            for segment in snapshot.segments:
+                for frames in ranges(chosen(self._store, segment)):
+                    found += [(known[i], frames) for i in segment.pieces]
         return found
 
     def contested(self) -> list[int]:
         """Reviewed frames that would be others if they were computed now."""
-        segments = self.snapshot().segments
-        return sorted({f for segment in segments for f in contested(self._store, segment)})
+        with self._store.reading():
+            segments = self.snapshot().segments
+            return sorted({f for segment in segments for f in contested(self._store, segment)})
 
     def suggest(self, count: int = 5) -> list[Check]:
         """The frames that ask for a look most, the worst first.
@@ -239,8 +267,9 @@ class Session(Reviewer):
         Raises:
             InputError: If the format cannot be written, or cannot hold them.
         """
-        found, video = self.annotations(), self.video.info
-        return save_annotations(path, found, format, video=video, overwrite=overwrite)
+        with self._store.reading():  # of one moment, also where labels are edited meanwhile
+            found, video = self.annotations(), self.video.info
+            return save_annotations(path, found, format, video=video, overwrite=overwrite)
 
     def faults(self) -> list[str]:
         """What is wrong with the session's file; nothing, if all is well."""
@@ -260,7 +289,9 @@ class Session(Reviewer):
 
     def annotations(self) -> Annotations:
         """Labels and results of all frames that have any, read frame by frame."""
-        return annotations_of(self._store, self.objects, self.edges, self.__getitem__)
+        with self._store.reading():
+            snapshot = self.snapshot()
+            return annotations_of(self._store, snapshot, self.edges, self.__getitem__)
 
     def relocate(self, video: str | Path) -> None:
         """Say where the video lies by now.
