@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError, LabelKind, Object, State
 
-Source = Literal["drawn", "imported", "corrected", "accepted"]
+LabelSource = Literal["drawn", "imported", "corrected", "accepted"]
 Origin = Literal["label", "reviewed", "result", "stale", "none"]
 Place = NDArray[np.bool_] | NDArray[np.float64]
-Review = Literal["reviewed", "flagged"]
 _SINGULAR: dict[str, LabelKind] = {"part": "parts", "keypoint": "keypoints", "point": "points"}
 
 
@@ -66,7 +65,7 @@ class Label:
     object: int
     frame: int
     state: State
-    source: Source
+    source: LabelSource
     digest: str
     seeds: bool
     read: Callable[[], Place | None]

@@ -161,15 +161,17 @@ class Session(Reviewer):
     def snapshot(self) -> Snapshot:
         """The labels as they are, and what follows from them."""
         with self._store.reading():
-            found = self._known
-            if found is None or found.revision != revision(self._store):
-                footage = self.video
-                video = Video(footage.info.size, footage.frames, footage.digest)
-                digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
-                found = Snapshot(self._store, video, self.protocols, digest)
-            if self._edit is None:  # otherwise it may be taken back
-                self._known = found
-        return found
+            if self._edit is not None:  # which may still be taken back
+                return self._read()
+            if self._known is None or self._known.revision != revision(self._store):
+                self._known = self._read()
+        return self._known
+
+    def _read(self) -> Snapshot:
+        footage = self.video
+        video = Video(footage.info.size, footage.frames, footage.digest)
+        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
+        return Snapshot(self._store, video, self.protocols, digest)
 
     @cached_property
     def _passes(self) -> Passes:
@@ -299,9 +301,8 @@ class Session(Reviewer):
         Raises:
             InputError: If another video is there.
         """
+        self._check_editable()
         moved = self.video.moved(video)
-        if self.read_only:
-            raise InputError(f"{self.folder} is being edited by another process")
         with self._store.transaction(durable=True):
             self._store.set_meta("video", moved.to_json())
         self.__dict__.pop("_passes", None)

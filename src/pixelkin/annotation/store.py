@@ -129,9 +129,12 @@ class Store:
                 computed again.
 
         Raises:
-            InputError: If the disk is full, or the file cannot be written.
+            InputError: If the disk is full, the file cannot be written, or another transaction is
+                not finished.
         """
         run = self._connection.execute
+        if self._connection.in_transaction:
+            raise InputError(f"{self.path.parent} is being edited: end that edit, then compute")
         try:
             run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             run("BEGIN IMMEDIATE")
@@ -150,6 +153,21 @@ class Store:
             raise InputError(f"{self.path} cannot be written, nothing was changed: {error}") from (
                 error
             )
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """All of what is written inside a part of a transaction, or nothing."""
+        run = self._connection.execute
+        run("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk has ended it already
+                run("ROLLBACK TO part")
+            raise
+        finally:
+            if self._connection.in_transaction:
+                run("RELEASE part")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -48,8 +48,8 @@ def trim(store: Store, wanted: Iterable[str], most_mb: float = KEPT_MB) -> int:
 
 def vacuum(store: Store) -> None:
     """Give back the room of what was dropped."""
-    store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     store.rows("VACUUM")
+    store.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file, which gets smaller only then
 
 
 def remove(folder: Path) -> None:

@@ -46,6 +46,7 @@ FRAME_LOSES = (
     "bodies",
     "skeleton",
     "origin",
+    "stale",
     "confidence",
     "occluded",
 )

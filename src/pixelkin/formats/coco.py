@@ -207,6 +207,8 @@ def _keypoints(
         attributes["keypoint_scores"] = confidences
     if any(d.origin == "propagated" for d in details):
         attributes["keypoint_origins"] = [d.origin for d in details]
+    if any(d.stale for d in details):
+        attributes["keypoint_stale"] = [d.stale for d in details]
     return {
         "keypoints": values,
         "num_keypoints": len(there),
@@ -224,7 +226,8 @@ def _score(confidence: float | None) -> dict[str, float]:
 def _of_detail(detail: Detail) -> dict[str, Any]:
     """What attributes say of a label."""
     occluded = {"occluded": True} if detail.state == "occluded" else {}
-    return {"origin": detail.origin, **occluded}
+    stale = {"stale": True} if detail.stale else {}
+    return {"origin": detail.origin, **stale, **occluded}
 
 
 def _read(found: Collector, number: int, entry: dict[str, Any], category: dict[str, Any]) -> None:
@@ -244,7 +247,10 @@ def _read(found: Collector, number: int, entry: dict[str, Any], category: dict[s
     _declare(found, key, entry, category)
     state: State = "occluded" if attributes.get("occluded") else "present"
     detail = Detail(
-        state, confidence_of(entry.get("score")), _origin(attributes.get("origin"), entry)
+        state,
+        confidence_of(entry.get("score")),
+        _origin(attributes.get("origin"), entry),
+        bool(attributes.get("stale")),
     )
     found.mask(number, key, _mask(entry, found.video.size), detail, joins=track is None)
 
@@ -283,8 +289,9 @@ def _read_keypoints(
     found.body(("body", key), names, name=attributes.get("name"), category=what, lines=lines)
     scores = attributes.get("keypoint_scores") or [entry.get("score")] * len(names)
     origins = attributes.get("keypoint_origins") or [attributes.get("origin")] * len(names)
-    said = zip(names, values.tolist(), scores, origins, strict=True)
-    for point, (x, y, seen), score, origin in said:
+    stale = attributes.get("keypoint_stale") or [False] * len(names)
+    said = zip(names, values.tolist(), scores, origins, stale, strict=True)
+    for point, (x, y, seen), score, origin, old in said:
         state = STATES[int(seen)]
-        detail = Detail(state, confidence_of(score), _origin(origin, entry))
+        detail = Detail(state, confidence_of(score), _origin(origin, entry), bool(old))
         found.point(number, ("body", key), point, (x, y) if seen else None, detail)

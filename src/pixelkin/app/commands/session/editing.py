@@ -56,6 +56,11 @@ def add(
         folder: The session.
         labels: Label files: FILE or FRAME=FILE.
     """
+    if not labels:
+        raise InputError(
+            f"no labels are named: pixelkin session add {folder} FILE, or FRAME=FILE ('#10=FILE' "
+            "needs its quotes)"
+        )
     with opened(folder, edit=True) as session:
         _add(session, labels)
 

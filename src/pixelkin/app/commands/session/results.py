@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pixelkin.app.commands.session.common import Folder, opened, spoken, to_compute
+from pixelkin.app.commands.session.common import Folder, opened, spoken
 from pixelkin.app.console import progress_bar, say, show_table
-from pixelkin.types import InputError
+from pixelkin.types import InputError, Object
+
+if TYPE_CHECKING:
+    from pixelkin.annotation.session import Session
 
 
 def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> None:
@@ -42,23 +47,49 @@ def status(folder: Folder, /) -> None:
         folder: The session.
     """
     with opened(folder) as session:
-        stale: dict[int, int] = {}
-        for one, frames in session.stale():
-            stale[one.id] = stale.get(one.id, 0) + len(frames)
+        lacking, missing = _count(session.stale()), _count(session.missing())
         rows = [
-            [o.name or str(o.id), o.kind, spoken(session.labels(o)), str(stale.get(o.id, 0))]
+            [
+                o.called,
+                o.kind,
+                spoken(session.labels(o)),
+                *map(str, (lacking[o.id], missing[o.id])),
+            ]
             for o in session.objects
         ]
         title = f"{session.video.info.path}, {len(session)} frames"
         if rows:
-            heads = ("object", "kind", "labelled frames", "frames to compute")
+            heads = ("object", "kind", "labelled frames", "frames to compute", "of them missing")
             show_table(rows, columns=heads, title=title)
         else:
             say(f"{title}: nothing is labelled yet")
+        for line in _doubts(session):
+            say(line)
         say(f"reviewed: {spoken(session.reviewed())}; contested: {spoken(session.contested())}")
+        for frame, note in session.flagged().items():
+            say(f"flagged: {frame}{note and f' ({note})'}")
         if session.cuts:
             say(f"cuts, over which nothing is carried: {spoken(session.cuts)}")
         say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
+
+
+def _count(found: list[tuple[Object, range]]) -> Counter[int]:
+    """Frames by id of the object."""
+    return sum((Counter({o.id: len(frames)}) for o, frames in found), Counter())
+
+
+def _doubts(session: Session) -> Iterator[str]:
+    """What is not to be relied on of the results, a line each."""
+    missing = {f for _, frames in session.missing() for f in frames}
+    stale = {f for _, frames in session.stale() for f in frames} - missing
+    if missing:
+        yield f"not computed yet: frames {spoken(sorted(missing))}"
+    if stale:
+        yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}"
+    for o in session.objects:
+        frames = [f for one, some in session.unreached() if one.id == o.id for f in some]
+        if frames:
+            yield f"{o.called} is reached by no label: frames {spoken(frames)}"
 
 
 def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 5) -> None:
@@ -69,7 +100,7 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
         count: How many.
     """
     with opened(folder) as session:
-        names = {o.id: o.name or str(o.id) for o in session.objects}
+        names = {o.id: o.called for o in session.objects}
         rows = [
             [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
             for c in session.suggest(count)
@@ -98,8 +129,9 @@ def export(
     with opened(folder) as session:
         for line in session.export(out, format, overwrite=overwrite):
             say(f"{out}: {line}")
-        if count := to_compute(session):
-            say(f"{out}: {count} frames lack results of the labels: pixelkin session run {folder}")
+        doubts = list(_doubts(session))
+    for line in doubts:
+        say(f"{out}: {line}")
     say(str(out))
 
 
