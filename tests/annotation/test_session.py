@@ -258,3 +258,41 @@ def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: 
         assert session[8].labels == ()
         with pytest.raises(InputError, match="lies between 1 and 13"):
             session.set_cut(0)
+
+
+def test_the_ground_is_carried_only_as_long_as_all_that_it_was_left_by(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.mark_absent(6, 2)
+    snapshot = session.snapshot()
+    grounds = {t: snapshot.segment(1, t).ground for t in range(14)}
+    # What object 2 had is nobody's from frame 6 on, so the ground of frame 0 would leave a hole.
+    assert grounds == {
+        0: None,
+        **dict.fromkeys(range(1, 6), (0, 1)),
+        **dict.fromkeys(range(6, 14)),
+    }
+    finish(session)
+    alone = new("alone")
+    alone.label(0, 1 * (video.ids[0] == 1))
+    finish(alone)
+    for t in range(6, 14):  # as if there never had been another
+        np.testing.assert_array_equal(ids(session, t), ids(alone, t))
+
+
+def test_a_part_of_an_edit_is_done_wholly_or_not_at_all(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.change_object(2, locked=True)
+    before = session[0].labels[0].as_map().ids.copy()
+    with session.edit("what can be done"):
+        session.label(3, 1, video.ids[3] == 1)
+        with pytest.raises(InputError, match="2 is locked"):  # it would lose pixels
+            session.label(0, 1, np.ones(session.size, bool))
+        with pytest.raises(InputError, match="is being edited: end that edit, then compute"):
+            next(session.propagate())
+    assert session.labels(1) == [0, 3] and session.faults() == []
+    np.testing.assert_array_equal(session[0].labels[0].as_map().ids, before)
+    assert session.undo() == "what can be done" and session.labels(1) == [0]
+    assert session.redo() == "what can be done" and session.labels(1) == [0, 3]
+    np.testing.assert_array_equal(session[0].labels[0].as_map().ids, before)

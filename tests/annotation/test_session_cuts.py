@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,8 +51,10 @@ def test_a_cut_that_was_denied_before_it_was_seen_is_found_after_undo(session, v
 
 def errors(session: Session) -> dict[tuple[int, int], float]:
     """By keyframe and direction, the error that was measured of object 1's labels."""
-    rows = session._store.rows("SELECT * FROM pass WHERE object=1 AND reliability IS NOT NULL")
-    return {(r["keyframe"], r["direction"]): r["reliability"] for r in rows}
+    query = "SELECT keyframe, direction, reliability FROM pass WHERE object=1"
+    with sqlite3.connect(session.folder / "session.db") as file:
+        rows = file.execute(f"{query} AND reliability IS NOT NULL").fetchall()
+    return {(keyframe, direction): error for keyframe, direction, error in rows}
 
 
 def test_no_label_is_measured_over_a_cut(session, video, tmp_path: Path) -> None:

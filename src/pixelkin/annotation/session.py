@@ -11,7 +11,7 @@ computes. What people did is never overwritten by what was computed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -22,17 +22,13 @@ from pixelkin.annotation import upkeep
 from pixelkin.annotation.compute import Passes
 from pixelkin.annotation.features import FEATURE_BYTES, Features
 from pixelkin.annotation.footage import Footage
-from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import DEFAULTS, layers_of
+from pixelkin.annotation.looking import Looker
 from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
-from pixelkin.annotation.plan import ranges
-from pixelkin.annotation.reviewing import Reviewer
 from pixelkin.annotation.run import Run
-from pixelkin.annotation.show import Display, contested, missing, stale
-from pixelkin.annotation.snapshot import Segment, Snapshot, Video
+from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
-from pixelkin.annotation.view import FrameView, annotations_of, view
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
@@ -43,7 +39,7 @@ from pixelkin.types import Annotations, InputError, LabelKind, Object
 APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
 
 
-class Session(Reviewer):
+class Session(Looker):
     """An annotation session; make one with `create`, or `open` one.
 
     Example:
@@ -64,7 +60,6 @@ class Session(Reviewer):
             except InputError:  # somebody else edits it: this one looks on
                 edit = False
         super().__init__(folder, store, read_only=not edit)
-        self._known: Snapshot | None = None
 
     @classmethod
     def create(
@@ -158,21 +153,6 @@ class Session(Reviewer):
             yield from run.steps(near, frames)
             upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
-    def snapshot(self) -> Snapshot:
-        """The labels as they are, and what follows from them."""
-        with self._store.reading():
-            if self._edit is not None:  # which may still be taken back
-                return self._read()
-            if self._known is None or self._known.revision != revision(self._store):
-                self._known = self._read()
-        return self._known
-
-    def _read(self) -> Snapshot:
-        footage = self.video
-        video = Video(footage.info.size, footage.frames, footage.digest)
-        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
-        return Snapshot(self._store, video, self.protocols, digest)
-
     @cached_property
     def _passes(self) -> Passes:
         known = json.loads(self._store.meta("encoder") or "{}")
@@ -187,48 +167,6 @@ class Session(Reviewer):
     @cached_property
     def _display(self) -> Display:
         return Display(self._store, self._passes)
-
-    def __getitem__(self, frame: int) -> FrameView:
-        """What is known of a frame: labels, confidence, and where they come from."""
-        if not 0 <= frame < len(self):
-            raise IndexError(f"frame {frame} of a video of {len(self)} frames")
-        with self._store.reading():
-            return view(self._store, self.snapshot(), self.edges, self.size, frame)
-
-    def stale(self) -> list[tuple[Object, range]]:
-        """Frames whose labels would be others if they were computed now, or are not there yet."""
-        return self._where(stale)
-
-    def missing(self) -> list[tuple[Object, range]]:
-        """Those of `stale` of which nothing was computed yet; the others show an older result."""
-        return self._where(missing)
-
-    def unreached(self) -> list[tuple[Object, range]]:
-        """Frames that no label reaches: before the first of a shot, say, that nobody labelled."""
-        snapshot = self.snapshot()
-        known = {i: entry.object for i, entry in snapshot.entries.items()}
-        return [
-            (known[i], piece.frames)
-            for i, pieces in snapshot.pieces.items()
-            for piece in pieces
-            if piece.unreached
-        ]
-
-    def _where(self, chosen: Callable[[Store, Segment], list[int]]) -> list[tuple[Object, range]]:
-        found: list[tuple[Object, range]] = []
-        with self._store.reading():
-            snapshot = self.snapshot()
-            known = {i: entry.object for i, entry in snapshot.entries.items()}
-            for segment in snapshot.segments:
-                for frames in ranges(chosen(self._store, segment)):
-                    found += [(known[i], frames) for i in segment.pieces]
-        return found
-
-    def contested(self) -> list[int]:
-        """Reviewed frames that would be others if they were computed now."""
-        with self._store.reading():
-            segments = self.snapshot().segments
-            return sorted({f for segment in segments for f in contested(self._store, segment)})
 
     def suggest(self, count: int = 5) -> list[Check]:
         """The frames that ask for a look most, the worst first.
@@ -288,12 +226,6 @@ class Session(Reviewer):
     def bytes(self) -> int:
         """Size of the session's file."""
         return self._store.bytes
-
-    def annotations(self) -> Annotations:
-        """Labels and results of all frames that have any, read frame by frame."""
-        with self._store.reading():
-            snapshot = self.snapshot()
-            return annotations_of(self._store, snapshot, self.edges, self.__getitem__)
 
     def relocate(self, video: str | Path) -> None:
         """Say where the video lies by now.

@@ -82,10 +82,11 @@ def _doubts(session: Session) -> Iterator[str]:
     """What is not to be relied on of the results, a line each."""
     missing = {f for _, frames in session.missing() for f in frames}
     stale = {f for _, frames in session.stale() for f in frames} - missing
+    run = f"pixelkin session run {session.folder}"
     if missing:
-        yield f"not computed yet: frames {spoken(sorted(missing))}"
+        yield f"not computed yet: frames {spoken(sorted(missing))}: {run}"
     if stale:
-        yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}"
+        yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}: {run}"
     for o in session.objects:
         frames = [f for one, some in session.unreached() if one.id == o.id for f in some]
         if frames:
