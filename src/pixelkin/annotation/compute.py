@@ -77,6 +77,7 @@ class Passes:
 
     def __init__(self, store: Store, features: Features) -> None:
         self._store, self._features = store, features
+        self._seen: set[tuple[bool, int]] = set()  # frames that were looked at for cuts
 
     def find(self, object: int, source: Source, inputs: str) -> Pass:
         """A pass, which is begun if there is none of these inputs."""
@@ -173,7 +174,7 @@ class Passes:
             for frame, features in zip(frames, found, strict=True):
                 if before is not None:
                     pair = (before, features) if frames.step > 0 else (features, before)
-                    self._look_for_cut(max(frame, frame - frames.step), *pair)
+                    self._look_for_cut(layer, max(frame, frame - frames.step), *pair)
                 before = features
                 yield features
 
@@ -184,15 +185,17 @@ class Passes:
         )
         return unpack_soft(content, layer.sizes.grid)
 
-    def _look_for_cut(self, frame: int, before: Tensor, after: Tensor) -> None:
+    def _look_for_cut(self, layer: Layer, frame: int, before: Tensor, after: Tensor) -> None:
         """Keep that a new shot begins with a frame, whatever somebody has said of it."""
-        if self._store.value("SELECT 1 FROM found_cut WHERE frame=?", frame):
+        if (layer.is_map, frame) in self._seen:
             return
-        if is_cut(before, after):
+        known = self._store.value("SELECT 1 FROM found_cut WHERE frame=?", frame)
+        if not known and is_cut(before, after):
             with self._store.transaction(durable=False):
                 self._store.write("INSERT OR IGNORE INTO found_cut VALUES(?)", frame)
                 if not self._store.value("SELECT 1 FROM cut WHERE frame=?", frame):
                     revise(self._store)
+        self._seen.add((layer.is_map, frame))
 
     def _resume(
         self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor
