@@ -86,10 +86,10 @@ class Passes:
             return known
         with self._store.transaction(durable=False):
             number = self._store.write(
-                "INSERT OR IGNORE INTO pass(object, keyframe, direction, inputs) VALUES(?,?,?,?)",
+                "INSERT INTO pass(object, keyframe, direction, inputs) VALUES(?,?,?,?)",
                 object, *source, inputs,
             )  # fmt: skip
-        return find_pass(self._store, object, source, inputs) or Pass(number, object, source, 0)
+        return Pass(number, object, source, 0)
 
     def extend(
         self,

@@ -83,9 +83,10 @@ def pieces(marks: Sequence[Mark], frames: int, cuts: Collection[int] = ()) -> li
     """
     bounds = sorted((m for m in marks if m.seeds or m.absent), key=lambda m: m.frame)
     found: list[Piece] = []
+    shots = sorted(cuts)
     for first, last in pairwise([None, *bounds, None]):
         inside = range(0 if first is None else first.frame + 1, last.frame if last else frames)
-        found += _between(first, last, inside, sorted(cuts))
+        found += _between(first, last, inside, shots)
         if last is not None:
             found.append(Piece(_one(last.frame), label=True, absent=last.absent))
     alone = sorted(m.frame for m in marks if not (m.seeds or m.absent))

@@ -30,6 +30,7 @@ from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.formats.registry import load_annotations, save_annotations
+from pixelkin.formats.selecting import taken
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
@@ -181,10 +182,22 @@ class Session(Looker):
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
     def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:
-        """Take over labels of objects, known by name, colour or id; the frames that they label."""
+        """Take over labels of objects, known by name, colour or id; the frames that they label.
+
+        Of labels and results of a model, the labels; results alone become labels.
+
+        Args:
+            labels: Annotations, or where they are.
+            format: Of the file; None to find out.
+
+        Raises:
+            InputError: If they cannot be read, or do not fit the video or the session.
+        """
         what = "labels" if isinstance(labels, Annotations) else Path(labels).name
         if not isinstance(labels, Annotations):
             labels = load_annotations(labels, self.video.info, format)
+        given = taken(labels, "labels")
+        labels = given if given.frames else labels
         with self.edit(f"import {what}"):
             ids = same_objects(labels.objects, self.objects, self._highest)
             for number, one in labels:

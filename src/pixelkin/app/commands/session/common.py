@@ -27,8 +27,3 @@ def spoken(frames: Sequence[int]) -> str:
 
     parts = ("-".join(map(str, dict.fromkeys((r[0], r[-1])))) for r in ranges(frames))
     return ", ".join(parts) or "none"
-
-
-def to_compute(session: Session) -> int:
-    """The number of frames that lack results of the labels."""
-    return len({f for _, some in session.stale() for f in some})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pixelkin.app.commands.session.common import Folder, opened, to_compute
+from pixelkin.app.commands.session.common import Folder, opened
 from pixelkin.app.console import say
 from pixelkin.types import InputError, Objects
 
@@ -73,7 +73,8 @@ def _add(session: Session, labels: Sequence[str]) -> None:
     session.import_(found.annotations)
     for line in found.said:
         say(f"labels: {line}")
-    say(f"{to_compute(session)} frames to compute: pixelkin session run {session.folder}")
+    frames = {f for _, some in session.stale() for f in some}
+    say(f"{len(frames)} frames to compute: pixelkin session run {session.folder}")
 
 
 def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:

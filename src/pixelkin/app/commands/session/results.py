@@ -47,23 +47,21 @@ def status(folder: Folder, /) -> None:
         folder: The session.
     """
     with opened(folder) as session:
-        lacking, missing = _count(session.stale()), _count(session.missing())
+        lacking = session.stale()
+        counts: Counter[int] = Counter()
+        for one, frames in lacking:
+            counts[one.id] += len(frames)
         rows = [
-            [
-                o.called,
-                o.kind,
-                spoken(session.labels(o)),
-                *map(str, (lacking[o.id], missing[o.id])),
-            ]
+            [o.called, o.kind, spoken(session.labels(o)), str(counts[o.id])]
             for o in session.objects
         ]
         title = f"{session.video.info.path}, {len(session)} frames"
         if rows:
-            heads = ("object", "kind", "labelled frames", "frames to compute", "of them missing")
+            heads = ("object", "kind", "labelled frames", "frames to compute")
             show_table(rows, columns=heads, title=title)
         else:
             say(f"{title}: nothing is labelled yet")
-        for line in _doubts(session):
+        for line in _doubts(session, lacking):
             say(line)
         say(f"reviewed: {spoken(session.reviewed())}; contested: {spoken(session.contested())}")
         for frame, note in session.flagged().items():
@@ -73,24 +71,20 @@ def status(folder: Folder, /) -> None:
         say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
 
 
-def _count(found: list[tuple[Object, range]]) -> Counter[int]:
-    """Frames by id of the object."""
-    return sum((Counter({o.id: len(frames)}) for o, frames in found), Counter())
-
-
-def _doubts(session: Session) -> Iterator[str]:
+def _doubts(session: Session, lacking: list[tuple[Object, range]]) -> Iterator[str]:
     """What is not to be relied on of the results, a line each."""
     missing = {f for _, frames in session.missing() for f in frames}
-    stale = {f for _, frames in session.stale() for f in frames} - missing
+    stale = {f for _, frames in lacking for f in frames} - missing
     run = f"pixelkin session run {session.folder}"
     if missing:
         yield f"not computed yet: frames {spoken(sorted(missing))}: {run}"
     if stale:
         yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}: {run}"
-    for o in session.objects:
-        frames = [f for one, some in session.unreached() if one.id == o.id for f in some]
-        if frames:
-            yield f"{o.called} is reached by no label: frames {spoken(frames)}"
+    unreached: dict[Object, list[int]] = {}
+    for one, frames in session.unreached():
+        unreached.setdefault(one, []).extend(frames)
+    for one, known in unreached.items():
+        yield f"{one.called} is reached by no label: frames {spoken(known)}"
 
 
 def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 5) -> None:
@@ -130,7 +124,7 @@ def export(
     with opened(folder) as session:
         for line in session.export(out, format, overwrite=overwrite):
             say(f"{out}: {line}")
-        doubts = list(_doubts(session))
+        doubts = list(_doubts(session, session.stale()))
     for line in doubts:
         say(f"{out}: {line}")
     say(str(out))
