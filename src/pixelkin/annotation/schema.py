@@ -2,7 +2,8 @@
 
 What people did is in `object`, `edge`, `label`, `frame` (reviewed, flagged), `accepted` (what
 reviewed frames showed) and `cut`, all of which `edit` can undo; what follows from it, or was found,
-in `pass`, `vote`, `shown` and `found_cut`.
+in `pass`, `vote`, `shown` and `found_cut`. Tables without row ids are those of small rows: votes
+would take pages of their own there.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ CREATE TABLE pass(
   UNIQUE(object, keyframe, direction, inputs));
 CREATE TABLE vote(
   pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
-  soft BLOB NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;
+  soft BLOB NOT NULL, PRIMARY KEY(pass, frame));
 CREATE TABLE shown(
   object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
   confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(object, frame)
@@ -92,6 +93,7 @@ def _to_version_2(file: sqlite3.Connection) -> None:
 
 _VERSION_2 = """
 ALTER TABLE pass ADD COLUMN cycle INTEGER;
+ALTER TABLE vote RENAME TO old_vote;
 ALTER TABLE frame RENAME TO old_frame;
 ALTER TABLE cut RENAME TO old_cut;
 CREATE TABLE frame(
@@ -105,12 +107,17 @@ CREATE TABLE accepted(
 CREATE TABLE cut(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('set','ignored')));
 CREATE TABLE found_cut(frame INTEGER PRIMARY KEY);
+CREATE TABLE vote(
+  pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
+  soft BLOB NOT NULL, PRIMARY KEY(pass, frame));
+INSERT INTO vote(pass, frame, soft) SELECT pass, frame, soft FROM old_vote;
 INSERT INTO frame SELECT frame, state, note, author, time FROM old_frame;
 INSERT INTO accepted(frame, object, rle, x, y, confidence, agreement, inputs)
   SELECT frame, object, rle, x, y, confidence, agreement, inputs FROM shown
   WHERE frame IN (SELECT frame FROM old_frame WHERE state='reviewed');
 INSERT INTO cut SELECT frame, state FROM old_cut WHERE state<>'found';
 INSERT INTO found_cut SELECT frame FROM old_cut WHERE state='found';
+DROP TABLE old_vote;
 DROP TABLE old_frame;
 DROP TABLE old_cut
 """
