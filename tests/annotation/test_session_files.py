@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,30 +187,6 @@ def test_other_files_are_refused(tmp_path: Path, video) -> None:
         Session.open(tmp_path / "new")
     with pytest.raises(InputError, match="holds a session already"):
         Session.create(tmp_path / "new", video.folder, encoder="lab")
-
-
-def test_results_of_a_file_that_has_labels_are_not_taken_for_labels(
-    new: New, video, tmp_path: Path
-) -> None:
-    session, again, alone = new("a"), new("b"), new("c")
-    session.label(0, video.ids[0])
-    session.label(6, 1, video.ids[6] == 1)
-    session.mark_absent(9, 2)
-    finish(session)
-    session.export(tmp_path / "a.npz")
-    assert again.import_(tmp_path / "a.npz") == [0, 6, 9]
-    for i in (1, 2):
-        assert again.labels(i) == session.labels(i)
-    assert again[9].objects[2].state == "absent"
-    results = replace(session.annotations(), details={})
-    assert alone.import_(
-        replace(
-            results,
-            details=dict.fromkeys(
-                session.annotations().details, Detail("present", 0.5, "propagated")
-            ),
-        )
-    ) == list(range(14))  # a model's, to begin with
 
 
 @pytest.mark.parametrize("format", ["npz", "coco", "davis"])
