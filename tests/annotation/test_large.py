@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.plan import Mark, pieces
 from pixelkin.annotation.session import Session
 from pixelkin.annotation.store import pack_soft, unpack_soft
+from pixelkin.ops import rle
 
 FRAMES, OBJECTS = 5000, 10
 
@@ -76,7 +78,10 @@ def test_labels_are_not_decoded_before_they_are_looked_at(
     with Session.create(tmp_path / "a", video.folder, encoder="lab") as session:
         for frame in range(14):
             session.label(frame, video.ids[frame])
-        session.label(3, 1, np.zeros(session.size, bool))  # empty: it cannot be carried
+        with sqlite3.connect(tmp_path / "a" / "session.db") as file:  # an empty one of before
+            row = rle.compress([96 * 128])
+            file.execute("UPDATE label SET rle=? WHERE object=1 AND frame=3", (row,))
+        session.label(4, 2, video.ids[4] == 2)  # after which all labels are read again
         monkeypatch.setattr("pixelkin.ops.rle.decode", pytest.fail)
         labels = session.snapshot().labels
         assert [f for f, label in labels[1].items() if not label.seeds] == [3]

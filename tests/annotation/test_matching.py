@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sessions import finish
 
 import pixelkin
 from pixelkin.annotation.matching import same_objects
 from pixelkin.annotation.session import Session
 from pixelkin.app.cli import main
-from pixelkin.types import MaskLabels, Object, Objects, PointLabels
+from pixelkin.types import Detail, MaskLabels, Object, Objects, PointLabels
 
 New = Callable[..., Session]
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -88,3 +91,27 @@ def test_a_correction_of_one_object_is_of_its_colour_or_name(new: New, video, tm
         assert 5 in found.labels(by_colour[RED]) and 5 not in found.labels(by_colour[GREEN])
         assert 6 in found.labels(by_colour[GREEN]) and 6 not in found.labels(by_colour[RED])
         assert found.labels(2)[-1] == 7 and 7 not in found.labels(1) and 8 not in found.labels(1)
+
+
+def test_results_of_a_file_that_has_labels_are_not_taken_for_labels(
+    new: New, video, tmp_path: Path
+) -> None:
+    session, again, alone = new("a"), new("b"), new("c")
+    session.label(0, video.ids[0])
+    session.label(6, 1, video.ids[6] == 1)
+    session.mark_absent(9, 2)
+    finish(session)
+    session.export(tmp_path / "a.npz")
+    assert again.import_(tmp_path / "a.npz") == [0, 6, 9]
+    for i in (1, 2):
+        assert again.labels(i) == session.labels(i)
+    assert again[9].objects[2].state == "absent"
+    results = replace(session.annotations(), details={})
+    assert alone.import_(
+        replace(
+            results,
+            details=dict.fromkeys(
+                session.annotations().details, Detail("present", 0.5, "propagated")
+            ),
+        )
+    ) == list(range(14))  # a model's, to begin with

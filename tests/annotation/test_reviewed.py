@@ -64,3 +64,73 @@ def test_a_label_is_not_contested_by_what_it_replaced(new: New, video) -> None:
     session.accept(6)
     finish(session)
     assert session.contested() == []
+
+
+def test_a_review_comes_back_with_what_was_seen(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    seen = ids(session, 5).copy()
+    corner = np.zeros(session.size, bool)
+    corner[:20, :20] = True
+    session.label(4, 1, corner)
+    session.accept(5)  # what it shows is stale already, and right all the same
+    assert session.undo() == "reviewed frame 5"
+    finish(session)
+    assert (ids(session, 5) != seen).any()
+    assert session.redo() == "reviewed frame 5"
+    np.testing.assert_array_equal(ids(session, 5), seen)
+    assert session.contested() == [5]
+    finish(session)
+    np.testing.assert_array_equal(ids(session, 5), seen)
+    session.reopen(5)
+    finish(session)
+    assert (ids(session, 5) != seen).any()
+
+
+def test_a_flag_takes_no_review_away(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    finish(session)
+    session.accept(5)
+    session.flag(5, "the tail?")
+    session.flag(6)
+    assert session.reviewed() == [5] and session.flagged() == {5: "the tail?", 6: ""}
+    session.accept(6)
+    assert session.reviewed() == [5, 6] and session.flagged().keys() == {5, 6}
+    session.unflag(range(5, 7))
+    assert session.reviewed() == [5, 6] and session.flagged() == {}
+    session.undo()
+    session.reopen(5)
+    assert session.reviewed() == [6] and session.flagged() == {6: ""}
+
+
+def test_an_object_that_nobody_saw_in_a_reviewed_frame_is_a_result(new: New, video) -> None:
+    session = new()
+    session.label(0, 1 * (video.ids[0] == 1))
+    finish(session)
+    session.accept(5)
+    second = session.add_object()
+    session.label(4, second, ids(session, 5) > 0)  # where the other one will be
+    finish(session)
+    assert session[5].origin == {1: "reviewed", 2: "result"}
+    covered = (ids(session, 5) == 2).any()
+    assert session[5].objects[2].state == ("present" if covered else "absent")
+    details = session.annotations().details
+    assert details[5, 2].state == session[5].objects[2].state
+    assert details[5, 1].origin == "propagated" and not details[5, 1].stale
+
+
+def test_a_label_that_is_removed_from_a_reviewed_frame_leaves_what_was_seen(
+    new: New, video
+) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.label(6, 1, video.ids[6] == 1)
+    finish(session)
+    before = ids(session, 6).copy()
+    session.accept(6)
+    session.unlabel(6, 1)
+    finish(session)
+    np.testing.assert_array_equal(ids(session, 6), before)
+    assert session[6].origin == {1: "reviewed", 2: "reviewed"} and session.contested() == [6]

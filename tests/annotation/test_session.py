@@ -94,7 +94,7 @@ def test_edits_after_an_undo_make_what_was_undone_unreachable(new: New, video) -
     assert session.redo() is None
     assert session.labels(1) == [0, 5]
     assert [session.undo() for _ in range(3)] == ["label frame 5", "label frame 0", None]
-    assert session.objects == () and session.labels.__self__ is session
+    assert session.objects == ()
 
 
 def test_several_changes_may_be_one_edit(new: New, video) -> None:
@@ -244,13 +244,55 @@ def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: 
         assert session.cuts == [6] and session.stale() == []
         assert all((ids(session, t) > 0).any() for t in range(6))
         for t in range(6, 14):
-            assert not (ids(session, t) > 0).any()
-            assert session[t].confidence == {1: 0, 2: 0}
+            assert session[t].labels == () and session[t].confidence == {1: 0, 2: 0}
+            assert session[t].origin == {1: "none", 2: "none"}
+        assert {(o.id, frames) for o, frames in session.unreached()} == {
+            (1, range(6, 14)), (2, range(6, 14))
+        }  # fmt: skip
+        assert list(session.annotations().frames) == list(range(6))
         session.set_cut(6, False)
         assert finish(session) > 0 and session.cuts == []
         assert session[8].confidence[1] > 0 and session.stale() == []
         session.undo()
         assert session.cuts == [6] and finish(session) == 0
-        assert not (ids(session, 8) > 0).any()
+        assert session[8].labels == ()
         with pytest.raises(InputError, match="lies between 1 and 13"):
             session.set_cut(0)
+
+
+def test_the_ground_is_carried_only_as_long_as_all_that_it_was_left_by(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.mark_absent(6, 2)
+    snapshot = session.snapshot()
+    grounds = {t: snapshot.segment(1, t).ground for t in range(14)}
+    # What object 2 had is nobody's from frame 6 on, so the ground of frame 0 would leave a hole.
+    assert grounds == {
+        0: None,
+        **dict.fromkeys(range(1, 6), (0, 1)),
+        **dict.fromkeys(range(6, 14)),
+    }
+    finish(session)
+    alone = new("alone")
+    alone.label(0, 1 * (video.ids[0] == 1))
+    finish(alone)
+    for t in range(6, 14):  # as if there never had been another
+        np.testing.assert_array_equal(ids(session, t), ids(alone, t))
+
+
+def test_a_part_of_an_edit_is_done_wholly_or_not_at_all(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    session.change_object(2, locked=True)
+    before = session[0].labels[0].as_map().ids.copy()
+    with session.edit("what can be done"):
+        session.label(3, 1, video.ids[3] == 1)
+        with pytest.raises(InputError, match="2 is locked"):  # it would lose pixels
+            session.label(0, 1, np.ones(session.size, bool))
+        with pytest.raises(InputError, match="is being edited: end that edit, then compute"):
+            next(session.propagate())
+    assert session.labels(1) == [0, 3] and session.faults() == []
+    np.testing.assert_array_equal(session[0].labels[0].as_map().ids, before)
+    assert session.undo() == "what can be done" and session.labels(1) == [0]
+    assert session.redo() == "what can be done" and session.labels(1) == [0, 3]
+    np.testing.assert_array_equal(session[0].labels[0].as_map().ids, before)

@@ -27,8 +27,15 @@ def test_votes_that_no_label_asks_for_are_dropped(new: New, video) -> None:
     finish(session)
     session.undo()
     shown = content(session)["shown"]
+    noise = np.random.default_rng(0).random(session.size) < 0.5
+    for frame in range(14):
+        session.label(frame, 1, noise)
+    for _ in range(14):
+        session.undo()
+    before = session.bytes
     session.vacuum()
     assert content(session)["votes"] == asked and content(session)["shown"] == shown
+    assert session.bytes < before - 10 * 4096  # at once, not when the session is closed
 
 
 def test_the_oldest_edits_are_forgotten(new: New, video, monkeypatch: pytest.MonkeyPatch) -> None:

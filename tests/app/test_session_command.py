@@ -70,6 +70,7 @@ def test_from_a_first_mask_to_a_reviewed_video(
         (["accept", "s", "first"], "first: give a frame number, or FIRST:LAST"),
         (["accept", "s", "4:9"], "no frame 6"),
         (["add", "s", "9=mask0.png"], "no frame is named 9"),
+        (["add", "s"], "no labels are named: pixelkin session add s FILE, or FRAME=FILE"),
         (["new", "s", "frames"], "holds a session already"),
         (["relocate", "s", "other"], "is another video"),
         (["run", "s", "--threads", "0"], "must be from 1"),
@@ -112,11 +113,50 @@ def test_export_says_what_is_not_computed(
     assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
     capsys.readouterr()
     assert session("export", folder, out) == 0
-    assert "6 frames lack results of the labels" in capsys.readouterr().out
+    assert "not computed yet: frames 0-5: pixelkin session run" in capsys.readouterr().out
     assert session("run", folder) == 0
     capsys.readouterr()
     assert session("export", folder, out, "--overwrite") == 0
-    assert "lack" not in capsys.readouterr().out
+    assert capsys.readouterr().out == f"{out}\n"
+    assert session("add", folder, f"3={tmp_path / 'mask3.png'}") == 0
+    assert session("cut", folder, "5") == 0
+    capsys.readouterr()
+    for command in (("status", folder), ("export", folder, out, "--overwrite")):
+        assert session(*command) == 0
+        told = capsys.readouterr().out
+        assert "stale, of labels that were changed since: frames 1-5: pixelkin session" in told
+        assert "1 is reached by no label: frames 5" in told and "not computed yet" not in told
+
+
+def test_status_tells_what_people_said_of_frames(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    with Session.create(folder, video, encoder="lab") as made:
+        made.label(0, np.ones((64, 96), int))
+        made.flag(2, "the ear?")
+        made.accept(0)
+    assert session("status", folder) == 0
+    told = capsys.readouterr().out
+    assert "flagged: 2 (the ear?)" in told and "reviewed: 0; contested: none" in told
+    assert "not computed yet: frames 0-5" in told
+
+
+def test_a_new_part_is_added_by_a_picture(video: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    parts = np.zeros((64, 96), np.uint8)
+    parts[16:28, 10:34], parts[28:40, 10:34] = 1, 2
+    with Session.create(folder, video, encoder="lab") as made:
+        for name in ("head", "body"):
+            made.add_object(name, kind="part")
+        made.label(0, parts)
+    parts[30:40, 10:20] = 3
+    Image.fromarray(parts).save(tmp_path / "three.png")
+    assert session("add", folder, f"1={tmp_path / 'three.png'}") == 0
+    with Session.open(folder) as found:
+        assert [(o.id, o.kind) for o in found.objects] == [(i, "parts") for i in (1, 2, 3)]
+        assert found.labels(3) == [1] and found.labels("head") == [0, 1]
+        assert found[1].labels[0].kind == "parts"
 
 
 def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ MASKS = {
         {
             (0, 2): Detail("occluded"),
             (1, 1): Detail("present", 0.25, "propagated"),
-            (2, 1): Detail("occluded", 0.5, "propagated"),
+            (2, 1): Detail("occluded", 0.5, "propagated", stale=True),
             (2, 2): Detail("present", 1.0, "propagated"),
         },
     ),
@@ -125,7 +125,7 @@ POINTS = {
             (0, 1): Detail("occluded"),
             (1, 0): Detail("present", 0.5, "propagated"),
             (1, 1): Detail("absent", 0.0, "propagated"),
-            (1, 2): Detail("occluded", 0.75, "propagated"),
+            (1, 2): Detail("occluded", 0.75, "propagated", stale=True),
         },
     ),
     "unicode": of_points({0: [(1, 2)]}, Objects(keypoints("näschen 鼻"))),
@@ -233,6 +233,8 @@ def _details(
         wrong.append(f"confidence {theirs.confidence} of {o!r} in {number}, not {ours.confidence}")
     if "origin" not in loses and ours.origin != theirs.origin:
         wrong.append(f"origin {theirs.origin} of {o!r} in {number}")
+    if "stale" not in loses and ours.stale != theirs.stale:
+        wrong.append(f"{o!r} in {number} is stale: {theirs.stale}")
     occluded = [detail.state == "occluded" for detail in (ours, theirs)]
     if "occluded" not in loses and occluded[0] != occluded[1]:
         wrong.append(f"state {theirs.state} of {o!r} in {number}")

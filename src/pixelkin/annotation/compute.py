@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -21,21 +19,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.annotation.blend import CYCLE, cycle_error
+from pixelkin.annotation.blend import cycle_error
+from pixelkin.annotation.features import Features
 from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label
 from pixelkin.annotation.plan import Source
 from pixelkin.annotation.store import Store, pack_soft, unpack_soft
-from pixelkin.background import prefetch
-from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.cuts import is_cut
 from pixelkin.propagation.features import FeaturePropagator
-from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.rules import RULES
-from pixelkin.video.reader import VideoReader
-
-FEATURE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -74,61 +67,6 @@ def inputs_of(layer: Layer, label: Label, direction: int, video: str, encoder: s
     return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
-class Features:
-    """Features of the frames of a video, each computed once as long as memory allows.
-
-    Args:
-        reader: The video.
-        encoder: What computes them.
-        most: Bytes that may be held.
-    """
-
-    def __init__(self, reader: VideoReader, encoder: Encoder, most: int = FEATURE_BYTES) -> None:
-        self._reader, self._encoder, self._most = reader, encoder, most
-        self._held: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
-        self._propagators: dict[tuple[object, ...], Propagator] = {}
-        self._lock = Lock()
-        self.frames = len(reader)
-
-    def get(self, layer: Layer, frame: int) -> Tensor:
-        """C x h x w of one frame, as the layer's protocol wants it."""
-        return next(iter(self.along(layer, range(frame, frame + 1))))
-
-    def along(self, layer: Layer, frames: range) -> Generator[Tensor, None, None]:
-        """Those of consecutive frames, in either direction; the next one is computed meanwhile."""
-        key = (layer.sizes.encoded, layer.protocol.stride, layer.protocol.fast)
-        if key not in self._propagators:
-            self._propagators[key] = Propagator(self._encoder, layer.protocol)
-        propagator = self._propagators[key]
-
-        def compute() -> Iterator[Tensor]:
-            images: Iterator[tuple[int, NDArray[np.uint8]]] = iter(())
-            for frame in frames:
-                features = self._held.get((*key, frame))
-                if features is None:
-                    # Reads on, past frames that are held, from the first that is not.
-                    image = next((image for number, image in images if number == frame), None)
-                    if image is None:
-                        images = self._read(range(frame, frames.stop, frames.step))
-                        _, image = next(images)
-                    features = propagator.features(image)
-                    self._keep((*key, frame), features)
-                yield features
-
-        with closing(prefetch(compute())) as found:
-            yield from found
-
-    def _read(self, frames: range) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        stop = frames.stop if frames.stop >= 0 else None
-        return zip(frames, self._reader.frames(frames.start, stop, frames.step), strict=True)
-
-    def _keep(self, key: tuple[object, ...], features: Tensor) -> None:
-        with self._lock:  # passes may be computed while another looks at a frame
-            self._held[key] = features
-            while len(self._held) > 1 and len(self._held) * features.nbytes > self._most:
-                self._held.popitem(last=False)
-
-
 class Passes:
     """The passes of a session: what is kept of them, and how they go on.
 
@@ -139,6 +77,7 @@ class Passes:
 
     def __init__(self, store: Store, features: Features) -> None:
         self._store, self._features = store, features
+        self._seen: set[tuple[bool, int]] = set()  # frames that were looked at for cuts
 
     def find(self, object: int, source: Source, inputs: str) -> Pass:
         """A pass, which is begun if there is none of these inputs."""
@@ -147,10 +86,10 @@ class Passes:
             return known
         with self._store.transaction(durable=False):
             number = self._store.write(
-                "INSERT OR IGNORE INTO pass(object, keyframe, direction, inputs) VALUES(?,?,?,?)",
+                "INSERT INTO pass(object, keyframe, direction, inputs) VALUES(?,?,?,?)",
                 object, *source, inputs,
             )  # fmt: skip
-        return find_pass(self._store, object, source, inputs) or Pass(number, object, source, 0)
+        return Pass(number, object, source, 0)
 
     def extend(
         self,
@@ -179,43 +118,65 @@ class Passes:
             self._resume(engine, layer, passes, given)
         frames = range(first.frame(first.done), first.frame(until), first.source.direction)
         before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
-        with closing(self._features.along(layer, frames)) as found:
+        with closing(self._along(layer, frames, before)) as found:
             for number, features in enumerate(found, start=first.done):
-                self._look_for_cut(first, number, before, features)
                 if not goes_on():  # a cut is a reason, too
                     return
-                before = features
                 votes = engine.step(features, given if number == 0 else None)
                 self._keep(passes, number, votes.numpy())
                 yield first.frame(number)
 
-    def error(self, layer: Layer, found: Pass, label: Label) -> float:
-        """How much of a label is lost on a few frames out and back; measured once, and kept."""
-        known = self._store.value("SELECT reliability FROM pass WHERE id=?", found.id)
-        if known is not None:
-            return float(known)
-        # As far as the video goes, not as far as the pass has gone so far: it must not matter when.
+    def error(self, layer: Layer, found: Pass, label: Label, out: int) -> float:
+        """How much of a label is lost on some frames out and back; measured once, and kept.
+
+        Args:
+            layer: Of its object.
+            found: The pass that begins with it.
+            label: The label.
+            out: Number of frames, as `Snapshot.cycle` says: how far the pass has come so far must
+                not matter.
+        """
+        (known,) = self._store.rows("SELECT reliability, cycle FROM pass WHERE id=?", found.id)
+        if known["cycle"] == out:
+            return float(known["reliability"])
         start, way = found.source
-        out = min(CYCLE, start if way < 0 else self._features.frames - 1 - start)
         given = layer.encode(_placed(label))[None]
         if found.done > out:
             far = torch.from_numpy(self.votes(layer, found, found.frame(out)).copy())[None]
         else:
             far = self._carried(layer, given, range(start, start + (out + 1) * way, way))
-        back = range(found.frame(out), start - way, -way)
-        votes = self._carried(layer, far, back)
+        votes = self._carried(layer, far, range(found.frame(out), start - way, -way))
         error = cycle_error(given[0].numpy(), votes[0].numpy())
         with self._store.transaction(durable=False):
-            self._store.write("UPDATE pass SET reliability=? WHERE id=?", error, found.id)
+            kept = "UPDATE pass SET reliability=?, cycle=? WHERE id=?"
+            self._store.write(kept, error, out, found.id)
         return error
 
     def _carried(self, layer: Layer, given: Tensor, frames: range) -> Tensor:
         """Votes for the last of some frames, from labels of the first."""
         engine, votes = FeaturePropagator(layer.protocol, layer.sizes.encoded), given
-        with closing(self._features.along(layer, frames)) as found:
+        with closing(self._along(layer, frames)) as found:
             for number, features in enumerate(found):
                 votes = engine.step(features, given if number == 0 else None)
         return votes
+
+    def _along(
+        self, layer: Layer, frames: range, before: Tensor | None = None
+    ) -> Generator[Tensor, None, None]:
+        """Features of consecutive frames; that a new shot begins among them is kept.
+
+        Args:
+            layer: Whose.
+            frames: In either direction.
+            before: Features of the frame before the first one, if it is to be looked at.
+        """
+        with closing(self._features.along(layer, frames)) as found:
+            for frame, features in zip(frames, found, strict=True):
+                if before is not None:
+                    pair = (before, features) if frames.step > 0 else (features, before)
+                    self._look_for_cut(layer, max(frame, frame - frames.step), *pair)
+                before = features
+                yield features
 
     def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
         """Votes of a pass for a frame, h x w."""
@@ -224,15 +185,17 @@ class Passes:
         )
         return unpack_soft(content, layer.sizes.grid)
 
-    def _look_for_cut(self, found: Pass, number: int, before: Tensor | None, after: Tensor) -> None:
-        """Keep that a new shot begins, where nobody has said anything about that frame."""
-        frame = max(found.frame(number), found.frame(number - 1))
-        if before is None or self._store.value("SELECT 1 FROM cut WHERE frame=?", frame):
+    def _look_for_cut(self, layer: Layer, frame: int, before: Tensor, after: Tensor) -> None:
+        """Keep that a new shot begins with a frame, whatever somebody has said of it."""
+        if (layer.is_map, frame) in self._seen:
             return
-        if is_cut(before, after):
+        known = self._store.value("SELECT 1 FROM found_cut WHERE frame=?", frame)
+        if not known and is_cut(before, after):
             with self._store.transaction(durable=False):
-                self._store.write("INSERT OR IGNORE INTO cut VALUES(?, 'found')", frame)
-                revise(self._store)
+                self._store.write("INSERT OR IGNORE INTO found_cut VALUES(?)", frame)
+                if not self._store.value("SELECT 1 FROM cut WHERE frame=?", frame):
+                    revise(self._store)
+        self._seen.add((layer.is_map, frame))
 
     def _resume(
         self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor

@@ -89,7 +89,7 @@ class Editor:
         wanted = who.id if isinstance(who, Object) else who
         found = [o for o in known if wanted in (o.id, o.name)]
         if len(found) != 1:
-            names = ", ".join(o.name or str(o.id) for o in known) or "none"
+            names = ", ".join(o.called for o in known) or "none"
             what = f"several objects are called {wanted!r}" if found else f"no object {wanted!r}"
             raise InputError(f"{what} (there are: {names})")
         return found[0]
@@ -104,11 +104,10 @@ class Editor:
         Raises:
             InputError: If another process edits the session.
         """
-        if self.read_only:
-            raise InputError(f"{self.folder} is being edited by another process, or was opened to "
-                             "look at: its labels cannot be changed here")  # fmt: skip
-        if self._edit is not None:  # part of a greater edit
-            yield
+        self._check_editable()
+        if self._edit is not None:
+            with self._edit.part():
+                yield
             return
         with self._store.transaction(durable=True):
             self._edit = history.Edit(self._store, what)
@@ -117,6 +116,11 @@ class Editor:
                 self._edit.keep()
             finally:
                 self._edit = None
+
+    def _check_editable(self) -> None:
+        if self.read_only:
+            raise InputError(f"{self.folder} is being edited by another process, or was opened to "
+                             "look at: it cannot be changed here")  # fmt: skip
 
     def _put(self, table: str, key: Mapping[str, Any], row: Mapping[str, Any] | None) -> None:
         if self._edit is None:
@@ -172,14 +176,14 @@ class Editor:
         if wrong := others.keys() - {"name", "category", "colour", "parent"}:
             raise InputError(f"{min(wrong)} of an object cannot be changed")
         entry = replace(entry, object=replace(entry.object, **others), **own)
-        with self.edit(f"change {entry.object.name or entry.object.id}"):
+        with self.edit(f"change {entry.object.called}"):
             self._write_object(entry)
         return entry.object
 
     def remove_object(self, who: Who) -> None:
         """Remove an object with its labels."""
         gone = self.object(who)
-        with self.edit(f"remove {gone.name or gone.id}"):
+        with self.edit(f"remove {gone.called}"):
             self._unlocked(gone)
             for row in self._store.rows("SELECT frame FROM label WHERE object=?", gone.id):
                 self._put("label", {"object": gone.id, "frame": row["frame"]}, None)
@@ -201,9 +205,9 @@ class Editor:
         first, last = self.object(a), self.object(b)
         for one in (first, last):
             if one.is_map:
-                raise InputError(f"{one.name or one.id} is no keypoint: lines connect keypoints")
+                raise InputError(f"{one.called} is no keypoint: lines connect keypoints")
         if first.id == last.id:
-            raise InputError(f"{first.name or first.id} cannot be connected with itself")
+            raise InputError(f"{first.called} cannot be connected with itself")
         if (last.id, first.id) in self.edges:
             return
         with self.edit("connect keypoints"):
@@ -211,7 +215,7 @@ class Editor:
 
     def _unlocked(self, one: Object) -> None:
         if self.entries[one.id].locked:
-            raise InputError(f"{one.name or one.id} is locked: unlock it to change its labels")
+            raise InputError(f"{one.called} is locked: unlock it to change its labels")
 
     def _write_object(self, entry: Entry) -> None:
         o = entry.object
@@ -249,8 +253,7 @@ class Editor:
         return self._moved(history.redo)
 
     def _moved(self, move: Any) -> str | None:
-        if self.read_only:
-            raise InputError(f"{self.folder} is being edited by another process")
+        self._check_editable()
         if self._edit is not None:
             raise InputError("undo and redo are for finished edits: call them after this one")
         with self._store.transaction(durable=True):

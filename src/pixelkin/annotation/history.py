@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pixelkin.annotation.store import Store, now
@@ -36,6 +37,17 @@ class Edit:
         after = self._store.get(table, key)
         if before != after:
             self._changes.append((table, dict(key), before, after))
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """Everything inside or nothing of it, whatever becomes of the rest of the edit."""
+        count = len(self._changes)
+        try:
+            with self._store.savepoint():
+                yield
+        except BaseException:
+            del self._changes[count:]
+            raise
 
     def keep(self) -> bool:
         """Add the edit to the list; False if it changed nothing."""

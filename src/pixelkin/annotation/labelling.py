@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pixelkin.annotation.editing import Editor, Who
 from pixelkin.annotation.geometry import columns, place_of
-from pixelkin.annotation.model import Source
+from pixelkin.annotation.model import LabelSource
 from pixelkin.annotation.store import now
 from pixelkin.types import InputError, Labels, MaskLabels, Object, PointLabels, State, check_size
 
@@ -25,7 +25,7 @@ class Labeller(Editor):
         place: NDArray[Any] | Sequence[float] | None = None,
         *,
         state: State = "present",
-        source: Source = "drawn",
+        source: LabelSource = "drawn",
         author: str | None = None,
     ) -> None:
         """Say where an object is in a frame, or all that labels of a frame show.
@@ -37,7 +37,7 @@ class Labeller(Editor):
             frame: Frame number.
             who: The object; or labels of the frame or a map of ids, whose objects are added where
                 they are new.
-            place: H x W bool, or (x, y) in pixels.
+            place: H x W bool, or (x, y) in pixels. An empty mask says that the object is absent.
             state: "occluded" may go without a place; "absent" does.
             source: Where the label comes from.
             author: Who says so.
@@ -84,13 +84,17 @@ class Labeller(Editor):
         )
         return [row["frame"] for row in rows]
 
-    def _label_all(self, frame: int, labels: Labels, source: Source, author: str | None) -> None:
+    def _label_all(
+        self, frame: int, labels: Labels, source: LabelSource, author: str | None
+    ) -> None:
         check_size(labels.size, self.size, f"labels of frame {frame}")
-        known = {o.id for o in self.objects}
+        known = {o.id: o.kind for o in self.objects}
         for o in labels.objects:
             if o.id not in known:
+                # Pictures do not say that their masks are parts.
+                kind = "parts" if o.kind == "mask" and "parts" in known.values() else o.kind
                 about = {"category": o.category, "colour": o.colour, "parent": o.parent}
-                self.add_object(o.name, kind=o.kind, id=o.id, **about)  # type: ignore[arg-type]
+                self.add_object(o.name, kind=kind, id=o.id, **about)  # type: ignore[arg-type]
         for i in labels.present:
             place: NDArray[Any]
             match labels:
@@ -106,24 +110,27 @@ class Labeller(Editor):
         one: Object,
         place: NDArray[Any] | Sequence[float] | None,
         state: State,
-        source: Source,
+        source: LabelSource,
         author: str | None,
     ) -> None:
         self._unlocked(one)
-        array = None if place is None else _array(one, place)
+        array = None if place is None else self._checked(one, _array(one, place))
+        if array is not None and one.is_map and not array.any():
+            array, state = None, "absent" if state == "present" else state
         if state == "absent" and array is not None:
-            raise InputError(f"{one.name or one.id} cannot be absent and have a place")
+            raise InputError(f"{one.called} cannot be absent and have a place")
         if state == "present" and array is None:
-            raise InputError(f"{one.name or one.id}: a label needs a place")
-        if array is not None:
-            array = self._checked(one, array)
+            raise InputError(f"{one.called}: a label needs a place")
         row = {"state": state, "source": source, "author": author, "time": now()}
         self._put("label", {"object": one.id, "frame": frame}, row | columns(array))
         if one.is_map and array is not None:
             self._take_pixels(frame, one, array)
 
     def _take_pixels(self, frame: int, one: Object, mask: NDArray[Any]) -> None:
-        """No pixel of a map is of two objects: others' labels of the frame lose what is taken."""
+        """No pixel of a map is of two objects: others' labels of the frame lose what is taken.
+
+        One that loses all of its pixels is hidden.
+        """
         for row in map(dict, self._store.rows("SELECT * FROM label WHERE frame=?", frame)):
             other = row["object"]
             theirs = place_of(row, self.size)
@@ -131,21 +138,22 @@ class Labeller(Editor):
                 continue
             self._unlocked(self.object(other))
             left = {k: v for k, v in row.items() if k not in ("object", "frame")}
-            left |= columns(theirs & ~mask)
+            rest = theirs & ~mask
+            left |= columns(rest) if rest.any() else columns(None) | {"state": "occluded"}
             self._put("label", {"object": other, "frame": frame}, left)
 
     def _checked(self, one: Object, place: NDArray[Any]) -> NDArray[Any]:
         if one.is_map:
             if place.ndim != 2:
-                raise InputError(f"{one.name or one.id}: a mask is H x W, not {place.shape}")
-            check_size((place.shape[0], place.shape[1]), self.size, f"the mask of {one.name}")
+                raise InputError(f"{one.called}: a mask is H x W, not {place.shape}")
+            check_size((place.shape[0], place.shape[1]), self.size, f"the mask of {one.called}")
             return place.astype(bool)
         height, width = self.size
         if place.shape != (2,) or not np.isfinite(place).all():
-            raise InputError(f"{one.name or one.id}: a point is (x, y) in pixels")
+            raise InputError(f"{one.called}: a point is (x, y) in pixels")
         x, y = map(float, place)
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
-            raise InputError(f"{one.name or one.id}: ({x:g}, {y:g}) lies outside of the frame, "
+            raise InputError(f"{one.called}: ({x:g}, {y:g}) lies outside of the frame, "
                              f"which is {width}x{height} pixels")  # fmt: skip
         return place.astype(np.float64)
 
@@ -157,5 +165,5 @@ def _array(one: Object, place: NDArray[Any] | Sequence[float]) -> NDArray[Any]:
         array = np.asarray(None)
     if array.dtype.kind not in "biuf":
         wanted = "a mask is H x W numbers" if one.is_map else "a point is (x, y) in pixels"
-        raise InputError(f"{one.name or one.id}: {wanted}")
+        raise InputError(f"{one.called}: {wanted}")
     return array

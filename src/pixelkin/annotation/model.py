@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError, LabelKind, Object, State
 
-Source = Literal["drawn", "imported", "corrected", "accepted"]
-Origin = Literal["label", "result", "reviewed", "none"]
+LabelSource = Literal["drawn", "imported", "corrected", "accepted"]
+Origin = Literal["label", "reviewed", "result", "stale", "none"]
 Place = NDArray[np.bool_] | NDArray[np.float64]
-Review = Literal["reviewed", "flagged"]
 _SINGULAR: dict[str, LabelKind] = {"part": "parts", "keypoint": "keypoints", "point": "points"}
 
 
@@ -66,7 +65,7 @@ class Label:
     object: int
     frame: int
     state: State
-    source: Source
+    source: LabelSource
     digest: str
     seeds: bool
     read: Callable[[], Place | None]
@@ -84,7 +83,9 @@ class View:
     Attributes:
         state: Whether it is there.
         origin: "label": a person said so; "reviewed": a person has seen the frame and found it
-            right; "result": propagated; "none": nothing is known of it there.
+            right; "result": it follows from the labels; "stale": it followed from labels that were
+            changed since; "none": nothing is known, as it was not computed yet, or as no label
+            reaches the frame.
         confidence: In [0, 1]; 1 for labels, 0 where nothing is known.
     """
 

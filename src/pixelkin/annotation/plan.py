@@ -60,6 +60,11 @@ class Piece:
         backward = () if self.after is None else (Source(self.after, -1),)
         return forward + backward
 
+    @property
+    def unreached(self) -> bool:
+        """Whether no label says anything of the object in these frames."""
+        return not (self.sources or self.label or self.absent)
+
 
 def pieces(marks: Sequence[Mark], frames: int, cuts: Collection[int] = ()) -> list[Piece]:
     """What shows an object in each frame of a video.
@@ -78,9 +83,10 @@ def pieces(marks: Sequence[Mark], frames: int, cuts: Collection[int] = ()) -> li
     """
     bounds = sorted((m for m in marks if m.seeds or m.absent), key=lambda m: m.frame)
     found: list[Piece] = []
+    shots = sorted(cuts)
     for first, last in pairwise([None, *bounds, None]):
         inside = range(0 if first is None else first.frame + 1, last.frame if last else frames)
-        found += _between(first, last, inside, sorted(cuts))
+        found += _between(first, last, inside, shots)
         if last is not None:
             found.append(Piece(_one(last.frame), label=True, absent=last.absent))
     alone = sorted(m.frame for m in marks if not (m.seeds or m.absent))
@@ -137,6 +143,19 @@ def reaches(found: Sequence[Piece], frames: range | None = None) -> dict[Source,
             count = abs(far - source.keyframe)
             wanted[source] = max(wanted.get(source, 0), count)
     return wanted
+
+
+def within_shot(source: Source, frames: int, cuts: Collection[int]) -> int:
+    """How many frames a pass can go beyond its keyframe before its shot, or the video, ends.
+
+    Args:
+        source: The pass.
+        frames: Number of frames of the video.
+        cuts: Frames with which a new shot begins.
+    """
+    if source.direction > 0:
+        return min((c for c in cuts if c > source.keyframe), default=frames) - 1 - source.keyframe
+    return source.keyframe - max((c for c in cuts if c <= source.keyframe), default=0)
 
 
 def _common(a: range, b: range) -> range:

@@ -15,35 +15,32 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pixelkin import __version__
 from pixelkin.annotation import suggest as suggestions
 from pixelkin.annotation import upkeep
-from pixelkin.annotation.compute import FEATURE_BYTES, Features, Passes
+from pixelkin.annotation.compute import Passes
+from pixelkin.annotation.features import FEATURE_BYTES, Features
 from pixelkin.annotation.footage import Footage
-from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.layers import DEFAULTS, layers_of
+from pixelkin.annotation.looking import Looker
 from pixelkin.annotation.matching import renumbered, same_objects
 from pixelkin.annotation.model import Check, Progress
-from pixelkin.annotation.plan import ranges
 from pixelkin.annotation.run import Run
-from pixelkin.annotation.show import Display, contested, stale
-from pixelkin.annotation.snapshot import Snapshot, Video
-from pixelkin.annotation.store import FILE, Store, now
-from pixelkin.annotation.view import FrameView, annotations_of, view
+from pixelkin.annotation.show import Display
+from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.formats.registry import load_annotations, save_annotations
+from pixelkin.formats.selecting import taken
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
 
-EDITING, RUNNING = "session.lock", "run.lock"
 APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
 
 
-class Session(Labeller):
+class Session(Looker):
     """An annotation session; make one with `create`, or `open` one.
 
     Example:
@@ -157,13 +154,6 @@ class Session(Labeller):
             yield from run.steps(near, frames)
             upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
-    def snapshot(self) -> Snapshot:
-        """The labels as they are, and what follows from them."""
-        footage = self.video
-        video = Video(footage.info.size, footage.frames, footage.digest)
-        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
-        return Snapshot(self._store, video, self.protocols, digest)
-
     @cached_property
     def _passes(self) -> Passes:
         known = json.loads(self._store.meta("encoder") or "{}")
@@ -179,68 +169,6 @@ class Session(Labeller):
     def _display(self) -> Display:
         return Display(self._store, self._passes)
 
-    def __getitem__(self, frame: int) -> FrameView:
-        """What is known of a frame: labels, confidence, and where they come from."""
-        if not 0 <= frame < len(self):
-            raise IndexError(f"frame {frame} of a video of {len(self)} frames")
-        with self._store.reading():
-            return view(self._store, self.objects, self.edges, self.size, frame)
-
-    def stale(self) -> list[tuple[Object, range]]:
-        """Frames whose labels would be others if they were computed now, or are not there yet."""
-        found: list[tuple[Object, range]] = []
-        snapshot = self.snapshot()
-        known = {i: entry.object for i, entry in snapshot.entries.items()}
-        for segment in snapshot.segments:
-            for frames in ranges(stale(self._store, segment)):
-                found += [(known[i], frames) for i in segment.pieces]
-        return found
-
-    def contested(self) -> list[int]:
-        """Reviewed frames that would be others if they were computed now."""
-        segments = self.snapshot().segments
-        return sorted({f for segment in segments for f in contested(self._store, segment)})
-
-    def accept(self, frames: int | range, *, author: str | None = None) -> None:
-        """Say that frames are right as they are shown: nothing that is computed changes them.
-
-        Raises:
-            InputError: If there is no such frame, or one shows nothing yet.
-        """
-        known = "SELECT frame FROM label UNION SELECT frame FROM shown"
-        seen = {row["frame"] for row in self._store.rows(known)}
-        for frame in self._chosen(frames):
-            if frame not in seen:
-                raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
-        self._review(frames, {"state": "reviewed", "author": author, "time": now()})
-
-    def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
-        """Mark a frame for a later look."""
-        row = {"state": "flagged", "note": note, "author": author, "time": now()}
-        self._review(frame, row)
-
-    def reopen(self, frames: int | range) -> None:
-        """Take back that frames were reviewed or flagged: they take new results again."""
-        self._review(frames, None)
-
-    def _review(self, frames: int | range, row: Mapping[str, Any] | None) -> None:
-        chosen = self._chosen(frames)
-        what = "reopen" if row is None else str(row["state"])
-        with self.edit(f"{what} frames {min(chosen)} to {max(chosen)}"):
-            for frame in chosen:
-                self._put("frame", {"frame": frame}, row)
-
-    def _chosen(self, frames: int | range) -> list[int]:
-        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
-        if not chosen:
-            raise InputError("no frame is named: a range has its first frame before its end")
-        return chosen
-
-    def reviewed(self) -> list[int]:
-        """The frames that were accepted."""
-        rows = self._store.rows("SELECT frame FROM frame WHERE state='reviewed' ORDER BY frame")
-        return [row["frame"] for row in rows]
-
     def suggest(self, count: int = 5) -> list[Check]:
         """The frames that ask for a look most, the worst first.
 
@@ -254,10 +182,22 @@ class Session(Labeller):
         return suggestions.suggest(self._store, count, apart, [o.id for o in self.objects])
 
     def import_(self, labels: str | Path | Annotations, format: str | None = None) -> list[int]:
-        """Take over labels of objects, known by name, colour or id; the frames that they label."""
+        """Take over labels of objects, known by name, colour or id; the frames that they label.
+
+        Of labels and results of a model, the labels; results alone become labels.
+
+        Args:
+            labels: Annotations, or where they are.
+            format: Of the file; None to find out.
+
+        Raises:
+            InputError: If they cannot be read, or do not fit the video or the session.
+        """
         what = "labels" if isinstance(labels, Annotations) else Path(labels).name
         if not isinstance(labels, Annotations):
             labels = load_annotations(labels, self.video.info, format)
+        given = taken(labels, "labels")
+        labels = given if given.frames else labels
         with self.edit(f"import {what}"):
             ids = same_objects(labels.objects, self.objects, self._highest)
             for number, one in labels:
@@ -280,8 +220,9 @@ class Session(Labeller):
         Raises:
             InputError: If the format cannot be written, or cannot hold them.
         """
-        found, video = self.annotations(), self.video.info
-        return save_annotations(path, found, format, video=video, overwrite=overwrite)
+        with self._store.reading():  # of one moment, also where labels are edited meanwhile
+            found, video = self.annotations(), self.video.info
+            return save_annotations(path, found, format, video=video, overwrite=overwrite)
 
     def faults(self) -> list[str]:
         """What is wrong with the session's file; nothing, if all is well."""
@@ -299,19 +240,14 @@ class Session(Labeller):
         """Size of the session's file."""
         return self._store.bytes
 
-    def annotations(self) -> Annotations:
-        """Labels and results of all frames that have any, read frame by frame."""
-        return annotations_of(self._store, self.objects, self.edges, self.__getitem__)
-
     def relocate(self, video: str | Path) -> None:
         """Say where the video lies by now.
 
         Raises:
             InputError: If another video is there.
         """
+        self._check_editable()
         moved = self.video.moved(video)
-        if self.read_only:
-            raise InputError(f"{self.folder} is being edited by another process")
         with self._store.transaction(durable=True):
             self._store.set_meta("video", moved.to_json())
         self.__dict__.pop("_passes", None)

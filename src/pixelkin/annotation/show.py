@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pixelkin.annotation.blend import agreement, blend_points, weight
 from pixelkin.annotation.compute import Passes
-from pixelkin.annotation.geometry import columns, place_of
+from pixelkin.annotation.geometry import columns
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.plan import Piece, Source
 from pixelkin.annotation.snapshot import GROUND, Segment, Snapshot
@@ -41,37 +41,13 @@ class Display:
         return all(one is not None and one.has(frame) for one in found)
 
     def show(self, snapshot: Snapshot, segment: Segment, frame: int) -> None:
-        """Decide what is shown of a frame, whose votes are kept.
-
-        A reviewed frame keeps what it shows; an object that was added since takes what is free.
-        """
+        """Decide what is shown of a frame, whose votes are kept."""
         make = self._map if segment.layer.is_map else self._point
         rows = make(snapshot, segment, frame)
         with self._store.transaction(durable=False):
-            for i, row in self._open(segment, frame, rows).items():
+            for i, row in rows.items():
                 key = {"object": i, "frame": frame}
                 self._store.put("shown", key, row | {"inputs": segment.key})
-
-    def _open(
-        self, segment: Segment, frame: int, rows: dict[int, dict[str, Any]]
-    ) -> dict[int, dict[str, Any]]:
-        """The rows that may be written: of a reviewed frame, those that it lacks."""
-        if self._store.value("SELECT state FROM frame WHERE frame=?", frame) != "reviewed":
-            return rows
-        shown = self._store.rows("SELECT * FROM shown WHERE frame=?", frame)
-        kept = {row["object"]: dict(row) for row in shown if row["object"] in rows}
-        new = {i: row for i, row in rows.items() if i not in kept}
-        if new and segment.layer.is_map:
-            places = [place_of(row, segment.layer.frame) for row in kept.values()]
-            taken = np.zeros(segment.layer.frame, bool)
-            for place in places:
-                taken |= False if place is None else place.astype(bool)
-            for row in new.values():
-                place = place_of(row, segment.layer.frame)
-                if place is not None:
-                    free = place.astype(bool) & ~taken
-                    row |= columns(free if free.any() else None)
-        return new
 
     def _votes(
         self, snapshot: Snapshot, layer: Layer, i: int, sources: Iterable[Source], frame: int
@@ -91,10 +67,11 @@ class Display:
         before, after = (snapshot.labels[i][s.keyframe] for s in piece.sources)
         errors = [1.0, 1.0]
         if segment.layer.is_map:
-            for k, label in enumerate((before, after)):
-                kept = snapshot.kept(i, Source(label.frame, 1 - 2 * k))
+            for k, (label, source) in enumerate(zip((before, after), piece.sources, strict=True)):
+                kept = snapshot.kept(i, source)
                 if kept is not None:
-                    errors[k] = self._passes.error(segment.layer, kept, label)
+                    cycle = snapshot.cycle(source)
+                    errors[k] = self._passes.error(segment.layer, kept, label, cycle)
         return weight(frame, before.frame, after.frame, (errors[0], errors[1]))
 
     def _map(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
@@ -155,35 +132,40 @@ class Display:
 
 def stale(store: Store, segment: Segment) -> list[int]:
     """Frames of a segment of which something else is shown, or nothing; not reviewed ones."""
-    ids = list(segment.pieces)
-    marks = ",".join("?" * len(ids))
-    fresh = store.rows(
-        f"SELECT frame, COUNT(*) AS n FROM shown WHERE object IN ({marks}) AND inputs=? "
-        "AND frame BETWEEN ? AND ? GROUP BY frame",
-        *ids, segment.key, segment.frames.start, segment.frames.stop - 1,
-    )  # fmt: skip
-    done = {row["frame"] for row in fresh if row["n"] == len(ids)}
-    if len(done) == len(segment.frames):
-        return []
-    kept = store.rows(
-        f"SELECT frame FROM frame JOIN shown USING(frame) WHERE state='reviewed' AND object IN "
-        f"({marks}) AND frame BETWEEN ? AND ? GROUP BY frame HAVING COUNT(*)=?",
-        *ids, segment.frames.start, segment.frames.stop - 1, len(ids),
-    )  # fmt: skip
-    done |= {row["frame"] for row in kept}
+    done = _complete(store, "shown", segment, "inputs=?", segment.key)
+    if len(done) < len(segment.frames):
+        reviewed = "frame IN (SELECT frame FROM frame WHERE state='reviewed')"
+        done |= _complete(store, "accepted", segment, reviewed)
     return [frame for frame in segment.frames if frame not in done]
 
 
-def contested(store: Store, segment: Segment) -> list[int]:
-    """Reviewed frames of a segment of which something else is shown than now follows.
+def missing(store: Store, segment: Segment) -> list[int]:
+    """Frames of a segment of which nothing is shown yet, of one object at least."""
+    done = _complete(store, "shown", segment, "1")
+    return [frame for frame in segment.frames if frame not in done]
 
-    A frame in which all objects have labels shows these, whatever was computed before.
-    """
+
+def _complete(
+    store: Store, table: str, segment: Segment, condition: str, *values: object
+) -> set[int]:
+    """Frames of a segment of which all objects have rows in a table, under a condition."""
     ids = list(segment.pieces)
-    if all(piece.label for piece in segment.pieces.values()):
-        return []
     rows = store.rows(
-        f"SELECT DISTINCT frame FROM frame JOIN shown USING(frame) WHERE state='reviewed' AND "
+        f"SELECT frame FROM {table} WHERE object IN ({','.join('?' * len(ids))}) "
+        f"AND frame BETWEEN ? AND ? AND {condition} GROUP BY frame HAVING COUNT(*)=?",
+        *ids, segment.frames.start, segment.frames.stop - 1, *values, len(ids),
+    )  # fmt: skip
+    return {row["frame"] for row in rows}
+
+
+def contested(store: Store, segment: Segment) -> list[int]:
+    """Reviewed frames of a segment that show something else than follows from the labels now.
+
+    An object whose label a frame has shows this one, whatever was accepted before.
+    """
+    ids = [i for i, piece in segment.pieces.items() if not piece.label]
+    rows = store.rows(
+        "SELECT DISTINCT frame FROM accepted JOIN frame USING(frame) WHERE state='reviewed' AND "
         f"object IN ({','.join('?' * len(ids))}) AND inputs<>? AND frame BETWEEN ? AND ?",
         *ids, segment.key, segment.frames.start, segment.frames.stop - 1,
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,12 +13,21 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.annotation.blend import CYCLE
 from pixelkin.annotation.compute import Pass, find_pass, inputs_of
 from pixelkin.annotation.geometry import label_of
 from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import Layer, layers_of
 from pixelkin.annotation.model import Entry, Label
-from pixelkin.annotation.plan import Mark, Piece, Source, piece_at, pieces, reaches
+from pixelkin.annotation.plan import (
+    Mark,
+    Piece,
+    Source,
+    piece_at,
+    pieces,
+    reaches,
+    within_shot,
+)
 from pixelkin.annotation.store import Store
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import LabelKind, Object
@@ -82,7 +92,7 @@ class Snapshot:
             self.revision = revision(store)
             self.entries = entries(store)
             rows = store.rows("SELECT * FROM label ORDER BY object, frame")
-            shots = cuts(store)
+            self._cuts = cuts(store)
         own = [e.object for e in self.entries.values()]
         self.layers = layers_of(own, video.size, protocols)
         self.labels: dict[int, dict[int, Label]] = {o.id: {} for o in own}
@@ -90,7 +100,7 @@ class Snapshot:
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
         self._ground = dict(self._grounds())
         self.pieces = {
-            i: pieces([_mark(x) for x in labels.values()], video.frames, shots)
+            i: pieces([_mark(x) for x in labels.values()], video.frames, self._cuts)
             for i, labels in self.labels.items()
         }
 
@@ -111,6 +121,10 @@ class Snapshot:
             known = inputs_of(self.layer(i), label, source.direction, *facts)
             self._inputs[i, source] = known
         return known
+
+    def cycle(self, source: Source) -> int:
+        """Frames out and back over which the label of a pass is measured: those of its shot."""
+        return min(CYCLE, within_shot(source, self._video.frames, self._cuts))
 
     def wanted(self, frames: range | None = None) -> Iterator[tuple[int, Source, str, int]]:
         """The passes: object, source, inputs, and how many frames each must have.
@@ -166,7 +180,7 @@ class Snapshot:
         for start, stop in pairwise(sorted(edges)):
             own = {o.id: piece_at(self.pieces[o.id], start) for o in objects}
             ground = self._common(own) if one.is_map else None
-            yield Segment(one, range(start, stop), own, self._key(own), ground)
+            yield Segment(one, range(start, stop), own, self._key(one, own), ground)
 
     def _common(self, own: Mapping[int, Piece]) -> Source | None:
         """The one pass that all objects of its keyframe come from, and all others from none."""
@@ -177,18 +191,40 @@ class Snapshot:
         begun = [i for i in own if (x := self.labels[i].get(source.keyframe)) and _mark(x).seeds]
         return source if all(own[i].sources for i in begun) else None
 
-    def _key(self, own: Mapping[int, Piece]) -> str:
+    def _key(self, layer: Layer, own: Mapping[int, Piece]) -> str:
         facts: list[object] = [VERSION]
         for i, piece in own.items():
             label = self.labels[i].get(piece.frames.start) if piece.label else None
             passes = [[*source, self.inputs(i, source)] for source in piece.sources]
             facts.append([i, piece.absent, passes, label.digest if label else None])
+            if layer.is_map and len(piece.sources) > 1:
+                facts += [self.cycle(s) for s in piece.sources if self._is_cut_short(s)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+
+    def _is_cut_short(self, source: Source) -> bool:
+        """Whether a cut keeps the label of a pass from being measured as far as elsewhere."""
+        return self.cycle(source) < min(CYCLE, within_shot(source, self._video.frames, ()))
+
+    def segment(self, i: int, frame: int) -> Segment:
+        """What shows an object in a frame."""
+        own = self._by_object[i]
+        return own[bisect_right(own, frame, key=lambda s: s.frames.start) - 1]
+
+    @cached_property
+    def _by_object(self) -> dict[int, list[Segment]]:
+        found: dict[int, list[Segment]] = {i: [] for i in self.entries}
+        for segment in self.segments:
+            for i in segment.pieces:
+                found[i].append(segment)
+        return found
 
 
 def cuts(store: Store) -> list[int]:
     """Frames with which a new shot begins, found or said by somebody."""
-    rows = store.rows("SELECT frame FROM cut WHERE state<>'ignored' ORDER BY frame")
+    rows = store.rows(
+        "SELECT frame FROM found_cut UNION SELECT frame FROM cut WHERE state='set' "
+        "EXCEPT SELECT frame FROM cut WHERE state='ignored' ORDER BY frame"
+    )
     return [row["frame"] for row in rows]
 
 

@@ -18,55 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION, migrate
+from pixelkin.locks import Lock
 from pixelkin.types import InputError
 
 FILE = "session.db"
-APPLICATION = 1347111246
-VERSION = 1
-MIGRATIONS: dict[int, str] = {}
-"""By version, the SQL that leads from it to the next one."""
+EDITING, RUNNING = "session.lock", "run.lock"
 BUSY_SECONDS = 10.0
 _OF_THE_FILE = (sqlite3.DatabaseError, sqlite3.OperationalError)  # not of what was asked
-_SCHEMA = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE object(
-  id INTEGER PRIMARY KEY, kind TEXT NOT NULL CHECK(kind IN('mask','parts','keypoints','points')),
-  name TEXT, category TEXT, colour TEXT, parent TEXT, position INTEGER NOT NULL,
-  locked INTEGER NOT NULL DEFAULT 0, hidden INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE edge(
-  a INTEGER REFERENCES object(id), b INTEGER REFERENCES object(id), PRIMARY KEY(a, b)
-  ) WITHOUT ROWID;
-CREATE TABLE label(
-  object INTEGER NOT NULL REFERENCES object(id), frame INTEGER NOT NULL CHECK(frame >= 0),
-  state TEXT NOT NULL CHECK(state IN('present','occluded','absent')), rle TEXT, x REAL, y REAL,
-  source TEXT NOT NULL CHECK(source IN('drawn','imported','corrected','accepted')),
-  author TEXT, time TEXT NOT NULL, PRIMARY KEY(object, frame)) WITHOUT ROWID;
-CREATE TABLE pass(
-  id INTEGER PRIMARY KEY, object INTEGER NOT NULL, keyframe INTEGER NOT NULL,
-  direction INTEGER NOT NULL CHECK(direction IN(-1, 1)), inputs TEXT NOT NULL,
-  done INTEGER NOT NULL DEFAULT 0, reliability REAL, bytes INTEGER NOT NULL DEFAULT 0,
-  UNIQUE(object, keyframe, direction, inputs));
-CREATE TABLE vote(
-  pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
-  soft BLOB NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;
-CREATE TABLE shown(
-  object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
-  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(object, frame)
-  ) WITHOUT ROWID;
-CREATE TABLE frame(
-  frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('reviewed','flagged')),
-  note TEXT NOT NULL DEFAULT '', author TEXT, time TEXT NOT NULL);
-CREATE TABLE cut(
-  frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('found','set','ignored')));
-CREATE TABLE run(
-  id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, status TEXT NOT NULL,
-  pixelkin TEXT NOT NULL, encoder TEXT NOT NULL, machine TEXT NOT NULL);
-CREATE TABLE edit(
-  id INTEGER PRIMARY KEY, undone INTEGER NOT NULL DEFAULT 0, what TEXT NOT NULL,
-  changes BLOB NOT NULL, time TEXT NOT NULL);
-CREATE INDEX label_frame ON label(frame);
-CREATE INDEX shown_frame ON shown(frame);
-"""
 
 
 class Store:
@@ -84,10 +43,10 @@ class Store:
         self.path = folder / FILE
         if not create and not self.path.is_file():
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
-        writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
+        self._writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
         try:
             self._connection = sqlite3.connect(
-                self.path.absolute().as_uri() + ("" if writable else self._way()),
+                self.path.absolute().as_uri() + ("" if self._writable else self._way()),
                 timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True,
             )  # fmt: skip
         except sqlite3.OperationalError as error:
@@ -97,17 +56,17 @@ class Store:
             if create:
                 self._connection.executescript(
                     f"BEGIN; PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
-                    f"{_SCHEMA} COMMIT;"
+                    f"{SCHEMA} COMMIT;"
                 )
             self._check(folder)
             # Memory shared between processes, which network drives may lack: then without.
-            if writable:
+            if self._writable:
                 self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA foreign_keys=ON")
         except sqlite3.DatabaseError as error:
             self.close()
             raise InputError(f"{self.path} is no session, or damaged: {error}") from error
-        except InputError:
+        except BaseException:
             self.close()
             raise
 
@@ -122,20 +81,40 @@ class Store:
         return self.path.with_name(f"{FILE}-wal")
 
     def _check(self, folder: Path) -> None:
-        one = self._connection.execute
-        if one("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        found = self._connection.execute("PRAGMA application_id").fetchone()[0]
+        if found != APPLICATION:
             raise InputError(f"{self.path} is not the file of a session")
-        version = one("PRAGMA user_version").fetchone()[0]
+        version = self._version()
         if version > VERSION:
             raise InputError(
                 f"{folder} was made by a newer pixelkin (version {version} of the file, this one "
                 f"knows {VERSION}): update pixelkin"
             )
-        while version < VERSION:
-            one("VACUUM INTO ?", (str(folder / f"session.v{version}.db"),))
-            script = f"BEGIN; {MIGRATIONS[version]}; PRAGMA user_version={version + 1}; COMMIT;"
-            self._connection.executescript(script)
-            version += 1
+        if version < VERSION:
+            self._update(folder, version)
+
+    def _update(self, folder: Path, version: int) -> None:
+        """Bring a file of an earlier version up to date; the file as it was stays beside it."""
+        if not self._writable:
+            raise InputError(
+                f"{folder} was made by an earlier pixelkin, and cannot be written to bring it up "
+                "to date: copy it to where it can be"
+            )
+        copy, part = (folder / f"session.v{version}.db{end}" for end in ("", ".part"))
+        with Lock(folder / EDITING), Lock(folder / RUNNING):
+            if self._version() != version:  # another process was faster
+                return
+            try:
+                part.unlink(missing_ok=True)  # of an update that was killed
+                self._connection.execute("VACUUM INTO ?", (str(part),))
+                part.replace(copy)
+                migrate(self._connection)
+            except (OSError, sqlite3.DatabaseError) as error:
+                raise InputError(f"{self.path} cannot be brought up to date: {error}") from error
+
+    def _version(self) -> int:
+        found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        return found
 
     def close(self) -> None:
         """Close the file; all that was committed is there."""
@@ -150,9 +129,12 @@ class Store:
                 computed again.
 
         Raises:
-            InputError: If the disk is full, or the file cannot be written.
+            InputError: If the disk is full, the file cannot be written, or another transaction is
+                not finished.
         """
         run = self._connection.execute
+        if self._connection.in_transaction:
+            raise InputError(f"{self.path.parent} is being edited: end that edit, then compute")
         try:
             run(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             run("BEGIN IMMEDIATE")
@@ -171,6 +153,21 @@ class Store:
             raise InputError(f"{self.path} cannot be written, nothing was changed: {error}") from (
                 error
             )
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """All of what is written inside a part of a transaction, or nothing."""
+        run = self._connection.execute
+        run("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk has ended it already
+                run("ROLLBACK TO part")
+            raise
+        finally:
+            if self._connection.in_transaction:
+                run("RELEASE part")
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -22,6 +22,11 @@ def faults(store: Store) -> list[str]:
         "GROUP BY p.id HAVING votes<>p.done"
     )
     found += [f"pass {r['id']} has {r['votes']} votes, not {r['done']}" for r in short]
+    unseen = store.rows(
+        "SELECT DISTINCT frame FROM accepted WHERE frame NOT IN "
+        "(SELECT frame FROM frame WHERE state='reviewed')"
+    )
+    found += [f"frame {r['frame']} was accepted, but is not reviewed" for r in unseen]
     return found
 
 
@@ -48,8 +53,8 @@ def trim(store: Store, wanted: Iterable[str], most_mb: float = KEPT_MB) -> int:
 
 def vacuum(store: Store) -> None:
     """Give back the room of what was dropped."""
-    store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     store.rows("VACUUM")
+    store.rows("PRAGMA wal_checkpoint(TRUNCATE)")  # into the file, which gets smaller only then
 
 
 def remove(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pixelkin.formats.writing import Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.types import Annotations, Detail, Origin, VideoInfo, check_size
 
-LOSES = ("points", "both", "colours", "parts", "occluded")
+LOSES = ("points", "both", "colours", "parts", "stale", "occluded")
 
 
 def sniff(path: Path) -> bool:

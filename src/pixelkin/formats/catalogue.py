@@ -47,6 +47,7 @@ FRAME_LOSES = (
     "bodies",
     "skeleton",
     "origin",
+    "stale",
     "confidence",
     "occluded",
 )

@@ -148,6 +148,8 @@ def _keypoints(
         attributes["keypoint_scores"] = confidences
     if any(d.origin == "propagated" for d in details):
         attributes["keypoint_origins"] = [d.origin for d in details]
+    if any(d.stale for d in details):
+        attributes["keypoint_stale"] = [d.stale for d in details]
     return {
         "keypoints": values,
         "num_keypoints": len(there),
@@ -165,4 +167,5 @@ def _score(confidence: float | None) -> dict[str, float]:
 def _of_detail(detail: Detail) -> dict[str, Any]:
     """What attributes say of a label."""
     occluded = {"occluded": True} if detail.state == "occluded" else {}
-    return {"origin": detail.origin, **occluded}
+    stale = {"stale": True} if detail.stale else {}
+    return {"origin": detail.origin, **stale, **occluded}

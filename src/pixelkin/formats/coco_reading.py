@@ -143,7 +143,10 @@ def _read(
     _declare(found, key, entry, category)
     state: State = "occluded" if attributes.get("occluded") else "present"
     detail = Detail(
-        state, confidence_of(entry.get("score")), _origin(attributes.get("origin"), entry)
+        state,
+        confidence_of(entry.get("score")),
+        _origin(attributes.get("origin"), entry),
+        bool(attributes.get("stale")),
     )
     found.mask(number, key, _mask(entry, found.video.size), detail, joins=track is None)
 
@@ -196,8 +199,9 @@ def _read_keypoints(
     found.body(("body", key), names, name=attributes.get("name"), category=what, lines=lines)
     scores = attributes.get("keypoint_scores") or [entry.get("score")] * len(names)
     origins = attributes.get("keypoint_origins") or [attributes.get("origin")] * len(names)
-    said = zip(names, values.tolist(), scores, origins, strict=True)
-    for point, (x, y, seen), score, origin in said:
+    stale = attributes.get("keypoint_stale") or [False] * len(names)
+    said = zip(names, values.tolist(), scores, origins, stale, strict=True)
+    for point, (x, y, seen), score, origin, old in said:
         state = STATES[int(seen)]
-        detail = Detail(state, confidence_of(score), _origin(origin, entry))
+        detail = Detail(state, confidence_of(score), _origin(origin, entry), bool(old))
         found.point(number, ("body", key), point, (x, y) if seen else None, detail)

@@ -29,7 +29,9 @@ from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
-LOSES = ("masks", "categories", "both", "colours", "loose", "skeleton", "origin", "occluded")
+LOSES = (
+    "masks", "categories", "both", "colours", "loose", "skeleton", "origin", "stale", "occluded",
+)  # fmt: skip
 FOLDER = "labeled-data"
 SCORER, INDIVIDUALS, PARTS, COORDS = "scorer", "individuals", "bodyparts", "coords"
 LIKELIHOOD = "likelihood"

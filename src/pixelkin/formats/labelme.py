@@ -30,7 +30,7 @@ from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, VideoInfo, check_size
 from pixelkin.video.images import natural_key
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale")
 VERSION = "6.3.1"
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 

@@ -8,6 +8,7 @@ For F labelled frames and K objects, of which N are points:
     confidence  F x K         NaN where nothing is said
     state       F x K         0 not labelled, 1 present, 2 occluded, 3 absent
     propagated  F x K         whether the label is a result
+    stale       F x K         whether it is a result of labels that were changed since
     mapped      F             whether the frame has a map
     about       (text)        JSON: the size, the number of frames, the K objects, the skeleton
 
@@ -102,6 +103,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     state = read_array(path, "state", shape)
     confidence = read_array(path, "confidence", shape)
     propagated = read_array(path, "propagated", shape)
+    none = np.zeros(shape, np.bool_)  # in files of before
+    stale = read_array(path, "stale", shape) if "stale" in arrays_of(path) else none
     mapped = read_array(path, "mapped", (len(numbers),))
     points = [k for k, o in enumerate(table) if not o.is_map]
     places = read_array(path, "points", (len(numbers), len(points), 2)) if points else None
@@ -109,7 +112,9 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     for f, k in np.argwhere(state > 0).tolist():
         sure = None if np.isnan(confidence[f, k]) else float(confidence[f, k])
         origin: Origin = "propagated" if propagated[f, k] else "given"
-        details[numbers[f], table[k].id] = Detail(STATES[state[f, k] - 1], sure, origin)
+        details[numbers[f], table[k].id] = Detail(
+            STATES[state[f, k] - 1], sure, origin, bool(stale[f, k])
+        )
     runs = list(_runs(path, len(numbers), video.size)) if mapped.any() else []
     rows = {number: f for f, number in enumerate(numbers)}
 
@@ -145,7 +150,7 @@ def save(path: Path, writing: Writing) -> None:
     columns = {o.id: k for k, o in enumerate(table)}
     state = np.zeros(shape, np.uint8)
     confidence = np.full(shape, np.nan)
-    propagated = np.zeros(shape, np.bool_)
+    propagated, stale = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     mapped = np.zeros(shape[0], np.bool_)
     places = np.full((shape[0], len(points), 2), np.nan, np.float32)
     rows = {o.id: n for n, o in enumerate(points)}
@@ -162,6 +167,7 @@ def save(path: Path, writing: Writing) -> None:
                         k, detail = columns[o.id], writing.detail(frame.number, o)
                         state[f, k] = 1 + STATES.index(detail.state)
                         propagated[f, k] = detail.origin == "propagated"
+                        stale[f, k] = detail.stale
                         if detail.confidence is not None:
                             confidence[f, k] = detail.confidence
                 for i, xy in frame.places().items():
@@ -178,6 +184,7 @@ def save(path: Path, writing: Writing) -> None:
             "confidence": confidence,
             "state": state,
             "propagated": propagated,
+            "stale": stale,
             "mapped": mapped,
             "about": np.array(json.dumps(about)),
         }

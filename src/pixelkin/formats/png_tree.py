@@ -29,7 +29,7 @@ from pixelkin.types import (
 )
 from pixelkin.video.images import find_images, load_image
 
-LOSES = ("points", "parts", "origin", "confidence", "occluded")
+LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded")
 PLAIN_LOSES = (*LOSES, "names", "categories", "both")
 RESOLUTION = "480p"
 ANNOTATIONS = "Annotations"

@@ -21,7 +21,7 @@ from pixelkin.formats.listed_frames import check_number, image_path
 from pixelkin.formats.writing import Frame, Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
-LOSES = ("masks", "categories", "both", "colours", "loose", "occluded")
+LOSES = ("masks", "categories", "both", "colours", "loose", "stale", "occluded")
 ANALYSIS_LOSES = (*LOSES, "origin")
 UNNAMED = "track_0"  # what sleap-io calls a body without a track
 NWB_LOSES = (*LOSES, "bodies")

@@ -31,8 +31,8 @@ from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, VideoInfo
 
 LOSES = (
-    "masks", "categories", "both", "colours", "skeleton", "origin", "confidence",
-    "occluded",
+    "masks", "categories", "both", "colours", "skeleton", "origin", "stale",
+    "confidence", "occluded",
 )  # fmt: skip
 EDGE = 0.5
 

@@ -42,6 +42,7 @@ FEATURES = {
     "bodies": "whose a keypoint is",
     "skeleton": "skeletons",
     "origin": "which labels are results",
+    "stale": "which results are older than the labels",
     "confidence": "confidence",
     "occluded": "occlusion",
     "empty": "empty frames",
@@ -261,5 +262,7 @@ class Writing:
             self.lose("confidence", (number, o.id))
         if detail.origin == "propagated":
             self.lose("origin", (number, o.id))
+        if detail.stale:
+            self.lose("stale", (number, o.id))
         if detail.state == "occluded":
             self.lose("occluded", (number, o.id))

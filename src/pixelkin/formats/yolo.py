@@ -24,8 +24,8 @@ from pixelkin.types import Annotations, Detail, InputError, Origin, State, Video
 from pixelkin.video.images import natural_key
 
 LOSES = (
-    "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "confidence", "holes",
-    "pieces",
+    "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "stale", "confidence",
+    "holes", "pieces",
 )  # fmt: skip
 LABELS, DATA = "labels", "data.yaml"
 STATES: tuple[State, ...] = ("absent", "occluded", "present")

@@ -16,7 +16,9 @@ from pixelkin.formats.writing import Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo
 
-LOSES = ("points", "both", "colours", "parts", "origin", "confidence", "occluded", "empty")
+LOSES = (
+    "points", "both", "colours", "parts", "origin", "stale", "confidence", "occluded", "empty",
+)  # fmt: skip
 
 
 def sniff(path: Path) -> bool:

@@ -26,11 +26,13 @@ class Detail:
             "absent", where it is not in the frame, and so has no place.
         confidence: In [0, 1], or None where nothing is said of it.
         origin: Whether somebody gave the label.
+        stale: Whether it is a result of labels that were changed since.
     """
 
     state: State = "present"
     confidence: float | None = None
     origin: Origin = "given"
+    stale: bool = False
 
 
 class LazyFrames(Mapping[int, tuple[Labels, ...]]):

@@ -43,6 +43,11 @@ class Object:
         """Whether it has pixels of a map (masks, parts) rather than coordinates."""
         return self.kind in get_args(MapKind)
 
+    @property
+    def called(self) -> str:
+        """What messages and lists call it: its name, or its number."""
+        return self.name or str(self.id)
+
     def __post_init__(self) -> None:
         if self.kind not in get_args(LabelKind):
             raise InputError(

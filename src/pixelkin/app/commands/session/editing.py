@@ -1,0 +1,139 @@
+"""What people say of a video: labels, reviews, cuts, and all of that taken back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from pixelkin.app.commands.session.common import Folder, opened
+from pixelkin.app.console import say
+from pixelkin.types import InputError, Objects
+
+if TYPE_CHECKING:
+    from pixelkin.annotation.session import Session
+
+
+def new(
+    folder: Folder,
+    video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")],
+    /,
+    labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")] = (),
+    weights: str = "default",
+) -> None:
+    """Begin a session about a video.
+
+    Args:
+        folder: New folder for the session.
+        video: Video file, folder of frames, or quoted glob pattern.
+        labels: Label files: FILE or FRAME=FILE.
+        weights: Encoder: default, or a folder that `pixelkin train` made.
+    """
+    from pixelkin.annotation.session import Session
+    from pixelkin.annotation.upkeep import remove
+
+    with Session.create(folder, video, encoder=weights) as session:
+        say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
+        try:
+            if labels:
+                _add(session, labels)
+        except InputError:  # the same command may be given again
+            session.close()
+            remove(folder)
+            raise
+
+
+def add(
+    folder: Folder,
+    labels: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FILE ...")],
+    /,
+) -> None:
+    """Add labels of further frames, or corrections; objects that they lack keep theirs.
+
+    Args:
+        folder: The session.
+        labels: Label files: FILE or FRAME=FILE.
+    """
+    if not labels:
+        raise InputError(
+            f"no labels are named: pixelkin session add {folder} FILE, or FRAME=FILE ('#10=FILE' "
+            "needs its quotes)"
+        )
+    with opened(folder, edit=True) as session:
+        _add(session, labels)
+
+
+def _add(session: Session, labels: Sequence[str]) -> None:
+    from pixelkin.app.commands.propagate import read_labels
+
+    known = Objects(tuple(o for o in session.objects if o.kind == "mask"))
+    found = read_labels(labels, session.video.info, objects=known)
+    session.import_(found.annotations)
+    for line in found.said:
+        say(f"labels: {line}")
+    frames = {f for _, some in session.stale() for f in some}
+    say(f"{len(frames)} frames to compute: pixelkin session run {session.folder}")
+
+
+def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
+    """Say that frames are right as they are: nothing that is computed changes them any more.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+    """
+    found = re.fullmatch(r"(\d+)(?::(\d+))?", frames)
+    if not found:
+        raise InputError(f"{frames}: give a frame number, or FIRST:LAST, as in 0:20")
+    start = int(found[1])
+    with opened(folder, edit=True) as session:
+        session.accept(range(start, int(found[2]) if found[2] else start + 1))
+
+
+def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -> None:
+    """Say whether a new shot begins with a frame: labels are not carried over cuts.
+
+    Args:
+        folder: The session.
+        frame: The first frame of the shot.
+        cut: --no-cut says that there is none.
+    """
+    with opened(folder, edit=True) as session:
+        session.set_cut(frame, cut)
+
+
+def undo(folder: Folder, /) -> None:
+    """Take back the last edit.
+
+    Args:
+        folder: The session.
+    """
+    with opened(folder, edit=True) as session:
+        what = session.undo()
+    say("nothing to undo" if what is None else f"undone: {what}")
+
+
+def redo(folder: Folder, /) -> None:
+    """Do again what was undone last.
+
+    Args:
+        folder: The session.
+    """
+    with opened(folder, edit=True) as session:
+        what = session.redo()
+    say("nothing to redo" if what is None else f"done again: {what}")
+
+
+def relocate(
+    folder: Folder, video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")], /
+) -> None:
+    """Say where the video lies by now.
+
+    Args:
+        folder: The session.
+        video: The same video, in another place.
+    """
+    with opened(folder, edit=True) as session:
+        session.relocate(video)

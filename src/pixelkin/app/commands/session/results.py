@@ -1,0 +1,146 @@
+"""What follows from labels: computing it, looking at it, writing it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from pixelkin.app.commands.session.common import Folder, opened, spoken
+from pixelkin.app.console import progress_bar, say, show_table
+from pixelkin.types import InputError, Object
+
+if TYPE_CHECKING:
+    from pixelkin.annotation.session import Session
+
+
+def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> None:
+    """Compute what is missing, and nothing else. Ctrl-C stops; the same command goes on.
+
+    Args:
+        folder: The session.
+        near: Frames near this one are done first.
+        threads: CPU threads.
+    """
+    from pixelkin.app.options import use_threads
+
+    use_threads(threads)
+    with opened(folder) as session, progress_bar("computing", "frames of passes") as progress:
+        for step in session.propagate(near=near):
+            progress(step.done, step.total)
+        worst, cuts = session.suggest(1), session.cuts
+    say(f"{folder}: all is computed")
+    if cuts:
+        over = f"over which nothing is carried (pixelkin session cut {folder} FRAME --no-cut)"
+        say(f"new shots begin at {spoken(cuts)}, {over}")
+    if worst:
+        say(f"look first at frame {worst[0].frame}: {worst[0].why} ({worst[0].confidence:.2f})")
+
+
+def status(folder: Folder, /) -> None:
+    """Show objects and labels, and what is stale, reviewed or contested.
+
+    Args:
+        folder: The session.
+    """
+    with opened(folder) as session:
+        lacking = session.stale()
+        counts: Counter[int] = Counter()
+        for one, frames in lacking:
+            counts[one.id] += len(frames)
+        rows = [
+            [o.called, o.kind, spoken(session.labels(o)), str(counts[o.id])]
+            for o in session.objects
+        ]
+        title = f"{session.video.info.path}, {len(session)} frames"
+        if rows:
+            heads = ("object", "kind", "labelled frames", "frames to compute")
+            show_table(rows, columns=heads, title=title)
+        else:
+            say(f"{title}: nothing is labelled yet")
+        for line in _doubts(session, lacking):
+            say(line)
+        say(f"reviewed: {spoken(session.reviewed())}; contested: {spoken(session.contested())}")
+        for frame, note in session.flagged().items():
+            say(f"flagged: {frame}{note and f' ({note})'}")
+        if session.cuts:
+            say(f"cuts, over which nothing is carried: {spoken(session.cuts)}")
+        say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
+
+
+def _doubts(session: Session, lacking: list[tuple[Object, range]]) -> Iterator[str]:
+    """What is not to be relied on of the results, a line each."""
+    missing = {f for _, frames in session.missing() for f in frames}
+    stale = {f for _, frames in lacking for f in frames} - missing
+    run = f"pixelkin session run {session.folder}"
+    if missing:
+        yield f"not computed yet: frames {spoken(sorted(missing))}: {run}"
+    if stale:
+        yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}: {run}"
+    unreached: dict[Object, list[int]] = {}
+    for one, frames in session.unreached():
+        unreached.setdefault(one, []).extend(frames)
+    for one, known in unreached.items():
+        yield f"{one.called} is reached by no label: frames {spoken(known)}"
+
+
+def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 5) -> None:
+    """Show the frames that ask for a look most, the worst first.
+
+    Args:
+        folder: The session.
+        count: How many.
+    """
+    with opened(folder) as session:
+        names = {o.id: o.called for o in session.objects}
+        rows = [
+            [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
+            for c in session.suggest(count)
+        ]
+        if rows:
+            show_table(rows, columns=("frame", "object", "confidence", "why"))
+        else:
+            say("nothing to look at: pixelkin session run computes results")
+
+
+def export(
+    folder: Folder,
+    out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")],
+    /,
+    format: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write labels and results of all frames.
+
+    Args:
+        folder: The session.
+        out: File or folder to write.
+        format: Its format, where the name does not say it: coco, davis, cvat, ...
+        overwrite: Replace what is there.
+    """
+    with opened(folder) as session:
+        for line in session.export(out, format, overwrite=overwrite):
+            say(f"{out}: {line}")
+        doubts = list(_doubts(session, session.stale()))
+    for line in doubts:
+        say(f"{out}: {line}")
+    say(str(out))
+
+
+def check(folder: Folder, /, vacuum: bool = False) -> None:
+    """Look whether the session's file is sound.
+
+    Args:
+        folder: The session.
+        vacuum: Also drop what no label asks for any more, and make the file smaller.
+    """
+    with opened(folder) as session:
+        faults = session.faults()
+        if faults:
+            raise InputError(f"{folder} is damaged: {'; '.join(faults)}")
+        if vacuum:
+            session.vacuum()
+        say(f"{folder} is sound, {session.bytes / 2**20:.1f} MiB")
