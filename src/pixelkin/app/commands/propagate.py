@@ -60,8 +60,7 @@ def propagate(
         common: How to carry them.
         snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
         replace: Labels of a later frame are all that there is: objects that they lack end there.
-        over_cuts: Carry labels on over hard cuts; otherwise nothing is labelled from a cut on, up to
-            the next labels.
+        over_cuts: Carry labels on over hard cuts too; otherwise they end there.
         overlay: Also write overlay.mp4.
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
@@ -206,7 +205,8 @@ def _shots(cuts: Sequence[int], video: VideoInfo) -> str:
 
     named = [spoken(i, video) for i in cuts[:MOST_LINES]]
     more = f" and {len(cuts) - len(named)} more" if len(cuts) > len(named) else ""
-    return f"{'a new shot begins' if len(cuts) == 1 else 'new shots begin'} at {', '.join(named)}{more}"
+    verb = "a new shot begins" if len(cuts) == 1 else "new shots begin"
+    return f"{verb} at {', '.join(named)}{more}"
 
 
 def _shortened(lines: Sequence[str]) -> Sequence[str]:
