@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.blend import CYCLE, cycle_error
+from pixelkin.annotation.echoes import Echoes, echo, keep
 from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label
@@ -179,6 +180,8 @@ class Passes:
             self._resume(engine, layer, passes, given)
         frames = range(first.frame(first.done), first.frame(until), first.source.direction)
         before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
+        key = self._features.get(layer, first.source.keyframe)
+        echoes = Echoes(layer, key, given, [_placed(label) for label in labels])
         with closing(self._features.along(layer, frames)) as found:
             for number, features in enumerate(found, start=first.done):
                 self._look_for_cut(first, number, before, features)
@@ -186,7 +189,7 @@ class Passes:
                     return
                 before = features
                 votes = engine.step(features, given if number == 0 else None)
-                self._keep(passes, number, votes.numpy())
+                self._keep(passes, number, votes.numpy(), echoes.of(features, votes.numpy()))
                 yield first.frame(number)
 
     def error(self, layer: Layer, found: Pass, label: Label) -> float:
@@ -249,10 +252,21 @@ class Passes:
             state, first.done, lambda number: self._features.get(layer, first.frame(number))
         )
 
-    def _keep(self, passes: Sequence[Pass], number: int, votes: NDArray[np.float32]) -> None:
+    def echo(self, found: Pass, frame: int) -> float | None:
+        """What came back of a pass's label from a frame; None where nothing was measured."""
+        return echo(self._store, found.id, frame)
+
+    def _keep(
+        self,
+        passes: Sequence[Pass],
+        number: int,
+        votes: NDArray[np.float32],
+        echoes: Sequence[float | None],
+    ) -> None:
         store = self._store
         with store.transaction(durable=False):
-            for one, soft in zip(passes, votes, strict=True):
+            for one, soft, back in zip(passes, votes, echoes, strict=True):
+                keep(store, one.id, one.frame(number), back)
                 content = pack_soft(soft)
                 row = one.id, one.frame(number), content
                 store.write("INSERT OR REPLACE INTO vote(pass, frame, soft) VALUES(?,?,?)", *row)

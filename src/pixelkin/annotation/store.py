@@ -22,8 +22,11 @@ from pixelkin.types import InputError
 
 FILE = "session.db"
 APPLICATION = 1347111246
-VERSION = 1
-MIGRATIONS: dict[int, str] = {}
+VERSION = 2
+ECHO = """CREATE TABLE echo(
+  pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
+  value REAL NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID"""
+MIGRATIONS: dict[int, str] = {1: f"{ECHO}; ALTER TABLE shown ADD COLUMN visible INTEGER"}
 """By version, the SQL that leads from it to the next one."""
 BUSY_SECONDS = 10.0
 _OF_THE_FILE = (sqlite3.DatabaseError, sqlite3.OperationalError)  # not of what was asked
@@ -51,8 +54,8 @@ CREATE TABLE vote(
   soft BLOB NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;
 CREATE TABLE shown(
   object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
-  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(object, frame)
-  ) WITHOUT ROWID;
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  PRIMARY KEY(object, frame)) WITHOUT ROWID;
 CREATE TABLE frame(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('reviewed','flagged')),
   note TEXT NOT NULL DEFAULT '', author TEXT, time TEXT NOT NULL);
@@ -97,7 +100,7 @@ class Store:
             if create:
                 self._connection.executescript(
                     f"BEGIN; PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
-                    f"{_SCHEMA} COMMIT;"
+                    f"{_SCHEMA} {ECHO}; COMMIT;"
                 )
             self._check(folder)
             # Memory shared between processes, which network drives may lack: then without.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from pixelkin.types import (
     Objects,
     PointKind,
     PointLabels,
+    State,
 )
 
 
@@ -80,7 +82,7 @@ def view(
         else:
             there = places[o.id] is not None and bool(np.any(places[o.id]))
             origin: Origin = "reviewed" if reviewed else "result"
-            views[o.id] = View("present" if there else "absent", origin, found["confidence"])
+            views[o.id] = View(_state(found, there), origin, found["confidence"])
     layers: list[Labels] = []
     maps = [o for o in objects if o.is_map]
     if any(o.id in labels or o.id in shown for o in maps):
@@ -116,9 +118,9 @@ def annotations_of(
     """
     details = {
         (r["frame"], r["object"]): Detail(
-            "present" if r["rle"] or r["x"] is not None else "absent", r["confidence"], "propagated"
+            _state(dict(r), bool(r["rle"] or r["x"] is not None)), r["confidence"], "propagated"
         )
-        for r in store.rows("SELECT object, frame, rle, x, confidence FROM shown")
+        for r in store.rows("SELECT object, frame, rle, x, confidence, visible FROM shown")
     }
     details |= {
         (r["frame"], r["object"]): Detail(r["state"])
@@ -132,3 +134,10 @@ def annotations_of(
         LazyFrames(numbers, lambda number: read(number).labels),
         details=details,
     )
+
+
+def _state(row: Mapping[str, Any], there: bool) -> State:
+    """Of what is shown: a point that is there, but not seen, is taken to be hidden."""
+    if not there:
+        return "absent"
+    return "occluded" if row["visible"] == 0 else "present"

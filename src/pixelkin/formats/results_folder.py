@@ -63,7 +63,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         table = (Object(e["id"], content["kind"], e.get("name")) for e in content["objects"])
         objects = objects.joined(Objects(tuple(table)))
         for e in content["objects"]:
-            state: State = "absent" if "x" in e and e["x"] is None else "present"
+            state: State = "occluded" if e.get("visible") is False else "present"
+            state = "absent" if "x" in e and e["x"] is None else state
             confidence = None if origin == "given" else confidences[e["id"]]
             details[number, e["id"]] = Detail(state, confidence, origin)
     frames = LazyFrames(files, lambda n: (load_prediction(path, files[n].stem).labels,))

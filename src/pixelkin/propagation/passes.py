@@ -129,6 +129,7 @@ class Relay:
         self._enter(part, done, state or {}, waiting)
         labels, main = self._keyframes[part.keyframe], self._running[part.keyframe]
         steps: Steps = main
+        others: list[Voice] = []
         if part.others:
             others = [Voice(self._running[s.keyframe], s.objects) for s in part.others]
             objects = [self._keyframes[s.keyframe].objects.chosen(s.objects) for s in part.others]
@@ -137,7 +138,9 @@ class Relay:
         def given(number: int) -> Labels | None:
             return labels if number == 0 else None
 
-        watch = Watch(steps, list(self._running.values()), self._last, over=self._over)
+        elsewhere = {i for source in part.others for i in source.objects}
+        own = [i for i in labels.objects.ids if i not in elsewhere]
+        watch = Watch(steps, [Voice(main, own), *others], self._last, over=self._over)
         predictions = stream(part.read(self._reader, done), watch, given, first=done)
         with closing(predictions):
             for number, prediction in enumerate(predictions, start=done):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ from pixelkin.propagation.codec import Codec, Sizes, codec_for
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Object, Objects, Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """What a propagation begins with.
+
+    Attributes:
+        labels: Of its first frame.
+        features: C x h x w of that frame.
+        soft: Its labels on the grid, L x h x w: the background, then the objects.
+    """
+
+    labels: Labels
+    features: Tensor
+    soft: Tensor
 
 
 class Propagator:
@@ -50,6 +66,7 @@ class Propagator:
         self._run: tuple[FeaturePropagator, Codec] | None = None  # none before the first frame
         self._index = 0
         self._ended = False
+        self._key: Keyframe | None = None
 
     @torch.inference_mode()
     def step(
@@ -92,7 +109,7 @@ class Propagator:
         if labels is None:
             prediction = self.decode(engine.step(features))
         elif fresh:
-            engine.step(features, codec.encode(labels))
+            self._key = Keyframe(labels, features, engine.step(features, codec.encode(labels)))
             prediction = Prediction(self._index, *codec.given(labels), origin="given")
         else:
             merged, confidence = codec.merge(*codec.decode(engine.peek(features)), labels)
@@ -116,6 +133,7 @@ class Propagator:
             engine, codec = self._run = self._accepted(labels.size, labels, fresh=True)
             self._ended = False
             soft = engine.step(features, codec.encode(labels))
+            self._key = Keyframe(labels, features, soft)
         else:
             engine, _ = self._running()
             soft = self._nothing() if self._ended else engine.step(features)
@@ -138,7 +156,7 @@ class Propagator:
     def another(self) -> Propagator:
         """One that has seen nothing, with the same encoder and protocol."""
         other = copy.copy(self)
-        other._run, other._index, other._ended = None, 0, False
+        other._run, other._index, other._ended, other._key = None, 0, False, None
         return other
 
     def features(self, frame: NDArray[np.uint8]) -> Tensor:
@@ -155,6 +173,14 @@ class Propagator:
     def objects(self) -> Objects:
         """The objects that are followed."""
         return Objects() if self._run is None else self._run[1].objects
+
+    @property
+    def key(self) -> Keyframe:
+        """The keyframe that it began with."""
+        self._running()
+        if self._key is None:
+            raise ValueError("a propagator that has ended has no keyframe")
+        return self._key
 
     @property
     def next(self) -> int:
@@ -200,6 +226,7 @@ class Propagator:
         self._ended = bool(state.get("ended", False))
         if self._ended:
             return
+        self._key = Keyframe(first, self.features(frame(0)), codec.encode(first))
         engine.restore(state, self._index, lambda number: self.features(frame(number)))
 
     def _running(self) -> tuple[FeaturePropagator, Codec]:

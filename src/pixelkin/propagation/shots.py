@@ -1,27 +1,36 @@
-"""Where a new shot begins, labels end: what watches the frames of a pass as they go by."""
+"""What watches the frames of a pass as they go by.
+
+Labels end where a new shot begins; the confidence of masks becomes the J that is to be expected;
+and of points it is said whether they are seen where they are shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.propagation.codec import Sizes
+from pixelkin.propagation.confidence import Likeness, expected, is_calibrated
 from pixelkin.propagation.cuts import is_cut
-from pixelkin.propagation.ensemble import Steps
+from pixelkin.propagation.ensemble import Steps, Voice
 from pixelkin.propagation.propagator import Propagator
-from pixelkin.types import Labels, Prediction
+from pixelkin.propagation.visibility import Return, is_visible
+from pixelkin.types import Labels, PointLabels, Prediction
 
 
 class Watch:
-    """Steps that look for cuts, and carry nothing over them.
+    """Steps that look for cuts, carry nothing over them, and know what to expect of masks.
 
     Frames after a cut are not encoded, as nothing is looked for in them.
 
     Args:
         steps: What labels one frame after the other.
-        carried: All propagators that they consist of; those that have begun end at a cut.
+        voices: All propagators that they consist of, and for whom each speaks; those that have
+            begun end at a cut.
         before: Features of the frame before the next one; None if that is the first.
         over: Whether to carry on over cuts all the same.
 
@@ -31,9 +40,12 @@ class Watch:
     """
 
     def __init__(
-        self, steps: Steps, carried: Sequence[Propagator], before: Tensor | None, *, over: bool
+        self, steps: Steps, voices: Sequence[Voice], before: Tensor | None, *, over: bool
     ) -> None:
-        self._steps, self._carried, self._over = steps, carried, over
+        self._steps, self._voices, self._over = steps, voices, over
+        self._carried = [voice.propagator for voice in voices]
+        self._calibrated = is_calibrated(self._carried[0].protocol)
+        self._measures: dict[int, Likeness | Return] = {}  # by number of the voice
         self.last, self.cut = before, False
 
     def features(self, frame: NDArray[np.uint8]) -> Tensor:
@@ -54,7 +66,49 @@ class Watch:
         features = self.features(frame) if features is None else features
         self.cut = end_at_cut(self._carried, self.last, features, over=self._over)
         self.last = features
-        return self._steps.step(frame, labels, merge=merge, features=features)
+        prediction = self._steps.step(frame, labels, merge=merge, features=features)
+        if prediction.origin == "given":
+            return prediction
+        if isinstance(prediction.labels, PointLabels):
+            back = self._measured(prediction, features, np.inf)
+            return replace(prediction, visible=is_visible(back))
+        if not self._calibrated:
+            return prediction
+        shares = prediction.confidence
+        found = expected(shares, self._measured(prediction, features, 0))
+        return replace(prediction, confidence=found, votes=shares)
+
+    def _measured(
+        self, prediction: Prediction, features: Tensor, otherwise: float
+    ) -> NDArray[np.float32]:
+        """Of each object, what `Likeness` or `Return` says; `otherwise` where nobody carries it."""
+        ids = prediction.objects
+        found = np.full(len(ids), otherwise, np.float32)
+        for number, voice in enumerate(self._voices):
+            if voice.propagator.ended:
+                continue
+            own = voice.propagator.objects.ids
+            if number not in self._measures:
+                self._measures[number] = _measure(voice.propagator)
+            measure, places = self._measures[number], [ids.index(i) for i in own]
+            if isinstance(measure, Return):
+                values = measure(features, prediction.points[places])
+            else:
+                values = measure(features)
+            for i, place, value in zip(own, places, values, strict=True):
+                if i in voice.objects:
+                    found[place] = value
+        return found
+
+
+def _measure(propagator: Propagator) -> Likeness | Return:
+    key = propagator.key
+    if not isinstance(key.labels, PointLabels):
+        return Likeness(key.features, key.soft[1:])
+    points = dict(zip(key.labels.objects.ids, key.labels.points, strict=True))
+    own = np.array([points[i] for i in propagator.objects.ids])
+    cell = Sizes.of(key.labels.size, propagator.protocol).cell(propagator.protocol.stride)
+    return Return(key.features, own, cell)
 
 
 def end_at_cut(
