@@ -30,6 +30,7 @@ from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from pixelkin.annotation.blend import agreement, weight
+from pixelkin.annotation.suggest import spread
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.evaluation.davis import load_split
 from pixelkin.evaluation.metrics import region_similarity
@@ -43,6 +44,9 @@ Mask = NDArray[np.bool_]
 KNOTS = 20
 BINS = 10
 SCENES = 4
+BAD = 0.5
+LOOKS = (5, 10)
+APART = 12  # frames over which suggestions are close: half a second
 SHOT = 12  # frames before and after the cut of the videos that are made of two
 
 
@@ -64,11 +68,15 @@ class Carrier:
     def __init__(self, video: Video, propagator: Propagator) -> None:
         self.video, self._propagator = video, propagator
         self.features = [propagator.features(frame) for frame in video.frames]
+        self._passes: dict[tuple[int, int], dict[int, Tensor]] = {}
         self._coherence = [coherence(*pair) for pair in pairwise(self.features)]
 
     def votes(self, start: int, way: int) -> dict[int, Tensor]:
         """By frame, the votes of a pass."""
-        one, found = self._propagator.another(), {}
+        if (start, way) in self._passes:
+            return self._passes[start, way]
+        one = self._propagator.another()
+        found = self._passes[start, way] = {}
         for frame in range(start, len(self.features) if way > 0 else -1, way):
             labels = Labels.from_mask(self.video.truth[frame].astype(np.int32))
             found[frame] = one.votes(self.features[frame], labels if frame == start else None)
@@ -146,6 +154,7 @@ def fitted(scores: NDArray[np.float64], rows: Sequence[Row]) -> tuple[list[float
     fit = isotonic_regression(quality, weights=weights[order]).x
     parts = zip(*(np.array_split(x, KNOTS) for x in (scores[order], fit)), strict=True)
     knots = [(float(s.mean()), float(q.mean())) for s, q in parts]
+    knots = [(float(scores.min()), float(fit[0])), *knots, (float(scores.max()), float(fit[-1]))]
     return [s for s, _ in knots], [q for _, q in knots]
 
 
@@ -174,6 +183,21 @@ def product(*names: str) -> Callable[[Sequence[Row]], NDArray[np.float64]]:
 
 def fit(options: argparse.Namespace) -> None:
     """Compare figures, and write the table."""
+    if options.rows is None:
+        one, two = carried(options)
+        write_json(options.json, {"one": one, "two": two})
+    else:
+        known = json.loads(options.rows.read_text(encoding="utf-8"))
+        one, two = known["one"], known["two"]
+    report(one, two)
+    scores, quality = fitted(_score(one), one)
+    about = f"python benchmarks/calibration.py fit: {len(one)} frames, {machine()['date']}"
+    table = {"made_by": about, "score": _rounded(scores), "quality": _rounded(quality)}
+    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+
+
+def carried(options: argparse.Namespace) -> tuple[list[Row], list[Row]]:
+    """What is known of frames with one label, and of those between two, and their J."""
     sources = [
         of_folder(*(options.davis / x / "480p" / n for x in ("JPEGImages", "Annotations")), n)
         for n in options.names
@@ -186,21 +210,16 @@ def fit(options: argparse.Namespace) -> None:
     two: list[Row] = []
     for video in (*sources, *folders, *made_up(), *cuts):
         carrier, last = Carrier(video, propagator), len(video.frames) - 1
-        middle, quarter = last // 2, last // 4
-        passes = [(0, 1), (last, -1), (quarter, 1), (middle, 1), (middle, -1), (3 * quarter, -1)]
+        middle = last // 2
+        passes = [(0, 1), (last, -1), (middle, 1), (middle, -1)]
         for start, way in [(0, 1)] if video.group == "cuts" else passes:
             if video.truth[start].any():
                 one += carrier.rows(start, way)
-        for pair in [] if video.group == "cuts" else [(0, middle), (0, last), (quarter, last)]:
+        for pair in [] if video.group == "cuts" else [(0, middle), (middle, last), (0, last)]:
             if all(video.truth[k].any() for k in pair):
                 two += carrier.between(*pair)
         print(video.group, len(one), len(two), flush=True)
-    write_json(options.json, {"one": one, "two": two})
-    report(one, two)
-    scores, quality = fitted(_score(one), one)
-    about = f"python benchmarks/calibration.py fit: {len(one)} frames, {machine()['date']}"
-    table = {"made_by": about, "score": _rounded(scores), "quality": _rounded(quality)}
-    TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    return one, two
 
 
 def report(one: Sequence[Row], two: Sequence[Row]) -> None:
@@ -261,6 +280,23 @@ def reliability(confidence: NDArray[np.float64], quality: NDArray[np.float64]) -
 
 def check(options: argparse.Namespace) -> None:
     """Confidence and J of videos that the table has not seen."""
+    if options.rows is None:
+        rows = followed(options)
+        write_json(options.json, {"rows": rows})
+    else:
+        rows = json.loads(options.rows.read_text(encoding="utf-8"))["rows"]
+    quality, before = column("J")(rows), column("share")(rows)
+    after = expected(before, column("likeness")(rows)).astype(np.float64)
+    figures = {"share of the votes": before, "confidence": after}
+    table = [[n, *reliability(c, quality).values(), float(c.mean())] for n, c in figures.items()]
+    show(f"{len(rows)} frames, mean J {quality.mean():.3f}", ["", "Brier", "ECE", "mean"], table)
+    looked_at(rows, after)
+    if options.plot is not None:
+        plot(figures, quality, options.plot)
+
+
+def followed(options: argparse.Namespace) -> list[Row]:
+    """What is known of the frames of videos whose first frame is labelled, and their J."""
     protocol = replace(Protocol.named("davis"), short_side=options.short_side)
     propagator, rows = Propagator("default", protocol), []
     for video in load_split(options.davis, 2016, "val"):
@@ -268,14 +304,47 @@ def check(options: argparse.Namespace) -> None:
         images = [np.asarray(Image.open(f).convert("RGB")) for f in video.frames]
         rows += Carrier(Video(video.name, images, truth), propagator).rows(0, 1)
         print(video.name, len(rows), flush=True)
-    quality, before = column("J")(rows), column("share")(rows)
-    after = expected(before, column("likeness")(rows)).astype(np.float64)
-    figures = {"share of the votes": before, "confidence": after}
-    table = [[n, *reliability(c, quality).values(), float(c.mean())] for n, c in figures.items()]
-    show(f"{len(rows)} frames, mean J {quality.mean():.3f}", ["", "Brier", "ECE", "mean"], table)
-    write_json(options.json, {"rows": rows})
-    if options.plot is not None:
-        plot(figures, quality, options.plot)
+    return rows
+
+
+def looked_at(rows: Sequence[Row], confidence: NDArray[np.float64]) -> None:
+    """Of the frames that are suggested first, how many have a J below 0.5, in videos that have any.
+
+    Nothing is labelled beside the first frame. By the share of the votes, frames are 12 apart.
+    """
+    found: dict[str, list[list[float]]] = {}
+    videos = np.array([row["group"] for row in rows])
+    for video in dict.fromkeys(videos.tolist()):
+        own = videos == video
+        bad = column("J")([r for r, k in zip(rows, own, strict=True) if k]) < BAD
+        if not bad.any():
+            continue
+        frames = np.arange(1, len(bad) + 1)
+        sure = column("share")(rows)[own]
+        rank = sure.argsort(kind="stable")
+        apart: list[int] = []
+        for n in rank[rank >= APART - 1].tolist():
+            if all(abs(n - m) >= APART for m in apart):
+                apart.append(n)
+        orders = {
+            "chance": None,
+            "order of frames": frames - 1,
+            "share of the votes": rank,
+            "share of the votes, 12 apart": np.array(apart),
+            "suggested": np.array(
+                spread(confidence[own], frames, frames.tolist(), max(LOOKS), APART)
+            ),
+        }
+        for name, order in orders.items():
+            hits = [[bad[order[:k]].sum() for k in LOOKS] if order is not None else
+                    [k * bad.mean() for k in LOOKS]]  # fmt: skip
+            share = [h / min(k, len(bad)) for h, k in zip(hits[0], LOOKS, strict=True)]
+            of_all = [h / bad.sum() for h in hits[0]]
+            found.setdefault(name, []).append([*share, *of_all])
+    lines = [[name, *(f"{x:.0%}" for x in np.mean(v, axis=0))] for name, v in found.items()]
+    heads = [f"bad among the first {k}" for k in LOOKS] + [f"of all bad, in {k}" for k in LOOKS]
+    some = len(next(iter(found.values()), []))
+    show(f"frames with J below {BAD}, mean of {some} videos that have any", ["", *heads], lines)
 
 
 def plot(figures: dict[str, NDArray[np.float64]], quality: NDArray[np.float64], path: Path) -> None:
@@ -307,10 +376,12 @@ def main() -> None:
     fitting.add_argument("--davis", type=Path, required=True)
     fitting.add_argument("--names", nargs="+", required=True)
     fitting.add_argument("--masks", type=Path, nargs="*", default=[])
+    fitting.add_argument("--rows", type=Path, help="what --json wrote; nothing is carried then")
     fitting.set_defaults(run=fit)
     checking = commands.add_parser("score")
     checking.add_argument("davis", type=Path)
     checking.add_argument("--plot", type=Path)
+    checking.add_argument("--rows", type=Path, help="what --json wrote; nothing is carried then")
     checking.set_defaults(run=check)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -181,7 +181,8 @@ class Passes:
         frames = range(first.frame(first.done), first.frame(until), first.source.direction)
         before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
         key = self._features.get(layer, first.source.keyframe)
-        echoes = Echoes(layer, key, given, [_placed(label) for label in labels])
+        own = given * torch.tensor([label.object >= 0 for label in labels])[:, None, None]
+        echoes = Echoes(layer, key, own, [_placed(label) for label in labels])  # not of the ground
         with closing(self._features.along(layer, frames)) as found:
             for number, features in enumerate(found, start=first.done):
                 self._look_for_cut(first, number, before, features)

@@ -19,6 +19,9 @@ from pixelkin.annotation.store import Store
 from pixelkin.propagation.confidence import Likeness, expected, is_calibrated
 from pixelkin.propagation.visibility import Return, is_visible
 
+LEAST_AGREEMENT = 0.35
+"""Of two passes, soft intersection over union. Above it J does not depend on it (on the videos that
+the table of confidence is made of); below it the two show different things."""
 FAR = 1e6
 """Cells, for a point that leads nowhere."""
 
@@ -67,17 +70,28 @@ def keep(store: Store, found: int, frame: int, value: float | None) -> None:
 
 def echo(store: Store, found: int, frame: int) -> float | None:
     """What came back; None where nothing was measured."""
-    return store.value("SELECT value FROM echo WHERE pass=? AND frame=?", found, frame)
+    value: float | None = store.value(
+        "SELECT value FROM echo WHERE pass=? AND frame=?", found, frame
+    )
+    return value
 
 
-def confidence(share: float, echoes: Sequence[float | None], weights: Sequence[float]) -> float:
+def confidence(
+    share: float,
+    echoes: Sequence[float | None],
+    weights: Sequence[float],
+    agreement: float | None,
+) -> float:
     """Of a mask: the J to be expected, or the share of the votes where nothing was measured.
 
     Args:
         share: Of the votes.
         echoes: Likeness of the labels that it comes from.
         weights: How much each of them counts; they sum to 1.
+        agreement: Of two passes; where it is very low, no more than that is to be expected.
     """
+    if agreement is not None and agreement < LEAST_AGREEMENT:
+        return min(agreement, confidence(share, echoes, weights, None))
     known = [value for value in echoes if value is not None]
     if not known or len(known) < len(echoes):
         return share

@@ -40,7 +40,7 @@ from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
 
 EDITING, RUNNING = "session.lock", "run.lock"
-APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
+APART_SECONDS = 0.5  # over which frames that ask for a look are close; less in very short videos
 
 
 class Session(Labeller):
@@ -242,7 +242,7 @@ class Session(Labeller):
         return [row["frame"] for row in rows]
 
     def suggest(self, count: int = 5) -> list[Check]:
-        """The frames that ask for a look most, the worst first.
+        """The frames that ask for a look most, in the order in which to look; see `suggest.py`.
 
         Raises:
             InputError: If not even one is wanted.

@@ -141,7 +141,7 @@ class Display:
             found = ids == i
             back = self._echoes(snapshot, i, segment.pieces[i].sources, frame)
             rows[i] = columns(found if found.any() else None) | {
-                "confidence": echoes.confidence(confidence[i], back, weights[i]),
+                "confidence": echoes.confidence(confidence[i], back, weights[i], alike[i]),
                 "agreement": alike[i],
             }
         return rows
