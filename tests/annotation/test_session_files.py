@@ -306,3 +306,24 @@ def test_nothing_of_removed_objects_is_exported(new: New, video, tmp_path: Path)
     assert list(found.frames) == [3] and found.objects.names == ("point",)
     session.undo()
     assert {i for _, i in session.annotations().details} == {2, point.id}
+
+
+def test_a_file_of_version_1_goes_on_and_measures_what_it_lacks(new: New, video) -> None:
+    """Its passes are kept; of frames that are computed from now on it is known what comes back."""
+    session = new()
+    session.label(0, video.ids[0])
+    for progress in session.propagate():
+        if progress.done > 8:
+            break
+    session.close()
+    with sqlite3.connect(session.folder / "session.db") as file:
+        file.execute("DROP TABLE echo")
+        file.execute("ALTER TABLE shown DROP COLUMN visible")
+        file.execute("PRAGMA user_version=1")
+    again = Session.open(session.folder)
+    assert (session.folder / "session.v1.db").exists()
+    finish(again)
+    confidence = [again[t].confidence[1] for t in range(1, 14)]
+    assert again.faults() == [] and all(0 < c < 1 for c in confidence)
+    with sqlite3.connect(session.folder / "session.db") as file:
+        assert file.execute("SELECT COUNT(*) FROM echo").fetchone()[0] > 0

@@ -23,6 +23,8 @@ from pixelkin.propagation.protocol import Protocol
 TABLE = Path(__file__).with_suffix(".json")
 MOST_CELLS = 2048
 """Cells of a frame that are compared; larger grids are pooled."""
+LEAST = 0.01
+"""Confidence of what is shown at all."""
 
 
 class Likeness:
@@ -76,10 +78,10 @@ def expected(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDAr
         likeness: See `Likeness`.
 
     Returns:
-        Float32 in [0, 1]; 0 where the share is.
+        Float32: 0 where the share is, at least 0.01 elsewhere, at most 1.
     """
     scores, quality = _table()
-    found = np.interp(score(shares, likeness), scores, quality)
+    found = np.interp(score(shares, likeness), scores, quality).clip(LEAST, 1)
     return np.where(shares > 0, found, 0).astype(np.float32)
 
 
