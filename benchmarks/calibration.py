@@ -299,7 +299,7 @@ def followed(options: argparse.Namespace) -> list[Row]:
     """What is known of the frames of videos whose first frame is labelled, and their J."""
     protocol = replace(Protocol.named("davis"), short_side=options.short_side)
     propagator, rows = Propagator("default", protocol), []
-    for video in load_split(options.davis, 2016, "val"):
+    for video in load_split(options.davis, 2016, "val", options.sequences or None):
         truth = [video.annotation(i) > 0 for i in range(len(video.names))]
         images = [np.asarray(Image.open(f).convert("RGB")) for f in video.frames]
         rows += Carrier(Video(video.name, images, truth), propagator).rows(0, 1)
@@ -380,6 +380,7 @@ def main() -> None:
     fitting.set_defaults(run=fit)
     checking = commands.add_parser("score")
     checking.add_argument("davis", type=Path)
+    checking.add_argument("--sequences", nargs="*", help="by name; all by default")
     checking.add_argument("--plot", type=Path)
     checking.add_argument("--rows", type=Path, help="what --json wrote; nothing is carried then")
     checking.set_defaults(run=check)

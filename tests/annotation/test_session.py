@@ -223,7 +223,7 @@ def test_the_suggestions_are_doubtful_frames_apart(new: New, video) -> None:
     finish(session)
     found = session.suggest(5)
     assert len(found) == 5 == len({c.frame for c in found})
-    sure = {(t, i): session[t].confidence[i] for t in range(1, 14) for i in (1, 2)}
+    sure = {(t, i): session[t].confidence[i] for t in range(3, 14) for i in (1, 2)}
     looked = [0]
     for check in found:
         left = {
@@ -242,6 +242,7 @@ def test_of_frames_alike_in_confidence_those_far_apart_come_first() -> None:
     frames = np.arange(1, 41)
     order = spread(np.full(40, 0.5), frames, frames.tolist(), 3, 4)
     assert frames[order].tolist() == [40, 20, 10]
+    assert frames[spread(np.arange(40.0), frames, frames.tolist(), 1, 4)].tolist() == [4]
     sure = np.full(40, 0.9)
     sure[9:12] = 0.1  # three bad ones side by side: all three, before any good one
     assert sorted(frames[spread(sure, frames, [None] * 40, 3, 4)].tolist()) == [10, 11, 12]

@@ -144,3 +144,23 @@ def test_a_moving_square_on_still_ground_is_no_cut(folder: Path, tmp_path: Path)
     protocol = Protocol.named("davis")
     run = propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", protocol=protocol)
     assert run.cuts == ()
+
+
+def test_a_cut_right_after_the_frame_that_was_kept_last(tmp_path: Path) -> None:
+    """What a run goes on from is kept after ten frames; the eleventh begins a new shot."""
+    for t in range(16):
+        write_image(tmp_path / f"v/{t:03d}.png", scene(1 if t < 10 else 5, t))
+
+    def run(out: Path, stop_at: int | None = None) -> tuple[int, tuple[int, ...]]:
+        def progress(done: int, total: int) -> None:
+            if done == stop_at:
+                raise InterruptedError
+
+        found = propagate_to_folder(tmp_path / "v", label(0), out, encoder="lab", progress=progress)
+        return found.resumed, found.cuts
+
+    assert run(tmp_path / "whole") == (0, (10,))
+    with pytest.raises(InterruptedError):
+        run(tmp_path / "parts", 10)
+    assert run(tmp_path / "parts") == (10, (10,))
+    assert results(tmp_path / "parts") == results(tmp_path / "whole")

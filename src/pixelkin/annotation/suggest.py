@@ -17,7 +17,7 @@ be suggested right beside one that was."""
 
 
 def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> list[Check]:
-    """The most doubtful frames that nobody has labelled or reviewed.
+    """The most doubtful frames that nobody has labelled (nor those around) or reviewed.
 
     Args:
         store: The session's file.
@@ -65,7 +65,7 @@ def spread(
     """The least confident results, one after the other, as far as they are not close together.
 
     What is looked at says something of the frames around it: right beside it confidence counts as
-    0.2 more, e times less with each `apart` frames.
+    0.2 more, e times less with each `apart` frames. Nothing is closer than those to a label.
 
     Args:
         confidence: Of each result.
@@ -78,7 +78,7 @@ def spread(
         Their places in `confidence`; no two of one frame.
     """
     far = np.array([np.inf if d is None else d for d in labelled], np.float64)
-    left, found = confidence.astype(np.float64), list[int]()
+    left, found = np.where(far < apart, np.inf, confidence), list[int]()
     while len(found) < count and np.isfinite(left).any():
         n = int(np.argmin(left + CLOSE * np.exp(-far / apart)))
         found.append(n)
