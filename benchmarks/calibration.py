@@ -331,9 +331,7 @@ def looked_at(rows: Sequence[Row], confidence: NDArray[np.float64]) -> None:
             "order of frames": frames - 1,
             "share of the votes": rank,
             "share of the votes, 12 apart": np.array(apart),
-            "suggested": np.array(
-                spread(confidence[own], frames, frames.tolist(), max(LOOKS), APART)
-            ),
+            "suggested": np.array(spread(confidence[own], frames, frames, max(LOOKS), APART)),
         }
         for name, order in orders.items():
             hits = [[bad[order[:k]].sum() for k in LOOKS] if order is not None else

@@ -240,12 +240,12 @@ def test_the_suggestions_are_doubtful_frames_apart(new: New, video) -> None:
 
 def test_of_frames_alike_in_confidence_those_far_apart_come_first() -> None:
     frames = np.arange(1, 41)
-    order = spread(np.full(40, 0.5), frames, frames.tolist(), 3, 4)
+    order = spread(np.full(40, 0.5), frames, frames, 3, 4)
     assert frames[order].tolist() == [40, 20, 10]
-    assert frames[spread(np.arange(40.0), frames, frames.tolist(), 1, 4)].tolist() == [4]
+    assert frames[spread(np.arange(40.0), frames, frames, 1, 4)].tolist() == [4]
     sure = np.full(40, 0.9)
     sure[9:12] = 0.1  # three bad ones side by side: all three, before any good one
-    assert sorted(frames[spread(sure, frames, [None] * 40, 3, 4)].tolist()) == [10, 11, 12]
+    assert sorted(frames[spread(sure, frames, np.full(40, np.inf), 3, 4)].tolist()) == [10, 11, 12]
 
 
 def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,22 +33,20 @@ def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> lis
     rows = store.rows(
         "SELECT s.object, s.frame, s.confidence, s.agreement FROM shown s "
         "LEFT JOIN frame f ON f.frame=s.frame AND f.state='reviewed' "
-        "LEFT JOIN label l ON l.object=s.object AND l.frame=s.frame "
-        f"WHERE f.frame IS NULL AND l.frame IS NULL AND s.object IN ({marks}) "
-        "ORDER BY s.frame, s.object",
+        f"WHERE f.frame IS NULL AND s.object IN ({marks}) ORDER BY s.frame, s.object",
         *ids,
     )  # fmt: skip
-    labels = store.rows(f"SELECT object, frame FROM label WHERE object IN ({marks})", *ids)
-    sure = np.array([row["confidence"] for row in rows])
-    alike = np.array([1.0 if row["agreement"] is None else row["agreement"] for row in rows])
+    if not rows:
+        return []
+    of, frames, sure = (np.array([r[k] for r in rows]) for k in ("object", "frame", "confidence"))
+    alike = np.array([1.0 if r["agreement"] is None else r["agreement"] for r in rows])
     split = (alike < LEAST_AGREEMENT) & (alike < sure)
-    near = [
-        min((abs(row["frame"] - x["frame"]) for x in labels if x["object"] == row["object"]),
-            default=None)
-        for row in rows
-    ]  # fmt: skip
+    near = np.full(len(rows), np.inf)
+    for i in ids:
+        labels = store.rows("SELECT frame FROM label WHERE object=? ORDER BY frame", i)
+        own = of == i
+        near[own] = _nearest(frames[own], np.array([r["frame"] for r in labels]))
     found = []
-    frames = np.array([row["frame"] for row in rows])
     for n in spread(np.where(split, alike, sure), frames, near, count, apart):
         why = "passes from both sides disagree" if split[n] else "low confidence"
         found.append(Check(rows[n]["frame"], rows[n]["object"], rows[n]["confidence"], why))
@@ -58,7 +56,7 @@ def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> lis
 def spread(
     confidence: NDArray[np.float64],
     frames: NDArray[np.int64],
-    labelled: Sequence[int | None],
+    labelled: NDArray[np.floating],
     count: int,
     apart: int,
 ) -> list[int]:
@@ -70,14 +68,14 @@ def spread(
     Args:
         confidence: Of each result.
         frames: Its frame number.
-        labelled: Frames from there to the nearest label of its object; None without one.
+        labelled: Frames from there to the nearest label of its object; infinite without one.
         count: How many at most.
         apart: Frames.
 
     Returns:
         Their places in `confidence`; no two of one frame.
     """
-    far = np.array([np.inf if d is None else d for d in labelled], np.float64)
+    far = np.asarray(labelled, np.float64)
     left, found = np.where(far < apart, np.inf, confidence), list[int]()
     while len(found) < count and np.isfinite(left).any():
         n = int(np.argmin(left + CLOSE * np.exp(-far / apart)))
@@ -86,3 +84,12 @@ def spread(
         left[distance == 0] = np.inf
         far = np.minimum(far, distance)
     return found
+
+
+def _nearest(frames: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Frames from each to the nearest label; labels ascend."""
+    if not len(labels):
+        return np.full(len(frames), np.inf)
+    after = np.searchsorted(labels, frames)
+    there = [labels[after.clip(max=len(labels) - 1)], labels[(after - 1).clip(min=0)]]
+    return np.asarray(np.min([np.abs(frames - x) for x in there], axis=0), np.float64)
