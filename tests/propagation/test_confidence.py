@@ -64,7 +64,8 @@ def test_the_table_never_falls_and_says_what_it_was_made_of() -> None:
 def test_what_is_expected_lies_on_the_table() -> None:
     table = json.loads(TABLE.read_text())
     shares = np.array([table["score"][5], 1.0, 0.9, 0.0], np.float32)
-    likeness = np.array([1.0, table["score"][7], -0.5, 1.0], np.float32)
+    # A likeness of 0.75 counts as 1; below, the share counts less with its fourth power.
+    likeness = np.array([0.75, 0.75 * table["score"][7] ** 0.25, -0.5, 1.0], np.float32)
     found = expected(shares, likeness)
     wanted = [table["quality"][5], table["quality"][7], LEAST, 0]
     assert found == pytest.approx(wanted, abs=1e-4) and found.dtype == np.float32

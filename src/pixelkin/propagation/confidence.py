@@ -1,9 +1,10 @@
 """Confidence of masks: what J is to be expected of an object in a frame, without truth.
 
-The share of the votes alone knows nothing of a scene that is a wholly different one, in which
-something gets the votes all the same. How much of the label resembles anything in the frame does.
-Their product is mapped to J by isotonic regression on videos with truth:
-`benchmarks/calibration.py` makes the table, docs/use/propagate.md has its reliability.
+Within a shot the share of the votes says it best. It knows nothing of a scene that is another one,
+in which something gets the votes all the same; how much of the label resembles anything in the
+frame does. What is left of the share where little does is mapped to J by isotonic regression on
+videos with truth: `benchmarks/calibration.py` makes the table, docs/use/propagate.md has its
+reliability.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from pixelkin.propagation.protocol import Protocol
 TABLE = Path(__file__).with_suffix(".json")
 MOST_CELLS = 2048
 """Cells of a frame that are compared; larger grids are pooled."""
+ALIKE = 0.75
+"""Likeness from which on the share of the votes counts as it is: within shots it was 0.85 and more,
+after cuts 0.64 and less, on the videos that the table is made of."""
+STEEP = 4
 LEAST = 0.01
 """Confidence of what is shown at all."""
 
@@ -85,9 +90,9 @@ def expected(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDAr
     return np.where(shares > 0, found, 0).astype(np.float32)
 
 
-def score(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDArray[np.float64]:
-    """What the table goes by: share times likeness."""
-    return np.asarray(shares, np.float64) * np.clip(likeness, 0, 1)
+def score(shares: NDArray[np.floating], likeness: NDArray[np.floating]) -> NDArray[np.float64]:
+    """What the table goes by: share x min(1, likeness / 0.75)^4."""
+    return np.asarray(shares, np.float64) * np.clip(likeness / ALIKE, 0, 1) ** STEEP
 
 
 @cache
