@@ -67,16 +67,18 @@ class Watch:
         self.cut = end_at_cut(self._carried, self.last, features, over=self._over)
         self.last = features
         prediction = self._steps.step(frame, labels, merge=merge, features=features)
-        if prediction.origin == "given":
-            return prediction
+        if labels is not None and len(self._voices) == 1:
+            return prediction  # as it was given
+        given = () if labels is None else labels.present
+        is_given = np.array([i in given for i in prediction.objects])
         if isinstance(prediction.labels, PointLabels):
             back = self._measured(prediction, features, np.inf)
-            return replace(prediction, visible=is_visible(back))
+            return replace(prediction, visible=is_given | is_visible(back))
         if not self._calibrated:
             return prediction
         shares = prediction.confidence
         found = expected(shares, self._measured(prediction, features, 0))
-        return replace(prediction, confidence=found, votes=shares)
+        return replace(prediction, confidence=np.where(is_given, shares, found), votes=shares)
 
     def _measured(
         self, prediction: Prediction, features: Tensor, otherwise: float
