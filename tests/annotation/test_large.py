@@ -52,7 +52,8 @@ def test_questions_about_many_frames_are_quick(
     )
     store = session._store
     with store.transaction(durable=False):
-        store.many("INSERT INTO shown VALUES(?,?,?,?,?,?,?,?)", rows)
+        names = "object, frame, rle, x, y, confidence, agreement, inputs"
+        store.many(f"INSERT INTO shown({names}) VALUES(?,?,?,?,?,?,?,?)", rows)
     assert store.value("SELECT COUNT(*) FROM shown") == FRAMES * OBJECTS
     assert session.stale() == []
     assert best(session.stale) + best(session.contested) < 0.4  # 0.2 on a quiet machine

@@ -12,6 +12,7 @@ from sessions import content, finish, ids
 
 import pixelkin
 from pixelkin.annotation.session import Session
+from pixelkin.annotation.suggest import spread
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError, Labels
 
@@ -216,17 +217,35 @@ def test_the_newest_label_of_a_pixel_counts(new: New, video) -> None:
 
 
 def test_the_suggestions_are_doubtful_frames_apart(new: New, video) -> None:
+    """Each is the least confident one, closeness to what was looked at counted in."""
     session = new()
     session.label(0, video.ids[0])
     finish(session)
     found = session.suggest(5)
-    assert [c.confidence for c in found] == sorted(c.confidence for c in found)
-    assert len(found) > 1
-    assert all(abs(a.frame - b.frame) >= 3 for a in found for b in found if a is not b)
-    worst = min((session[t].confidence[i], t) for t in range(3, 14) for i in (1, 2))
-    assert (found[0].confidence, found[0].frame) == worst
+    assert len(found) == 5 == len({c.frame for c in found})
+    sure = {(t, i): session[t].confidence[i] for t in range(3, 14) for i in (1, 2)}
+    looked = [0]
+    for check in found:
+        left = {
+            (t, i): value + 0.2 * np.exp(-min(abs(t - seen) for seen in looked) / 3)
+            for (t, i), value in sure.items()
+            if t not in looked
+        }
+        assert min(left, key=left.__getitem__) == (check.frame, check.object)
+        assert check.confidence == sure[check.frame, check.object]
+        looked.append(check.frame)
     session.accept(found[0].frame)
     assert found[0].frame not in {c.frame for c in session.suggest(5)}
+
+
+def test_of_frames_alike_in_confidence_those_far_apart_come_first() -> None:
+    frames = np.arange(1, 41)
+    order = spread(np.full(40, 0.5), frames, frames, 3, 4)
+    assert frames[order].tolist() == [40, 20, 10]
+    assert frames[spread(np.arange(40.0), frames, frames, 1, 4)].tolist() == [4]
+    sure = np.full(40, 0.9)
+    sure[9:12] = 0.1  # three bad ones side by side: all three, before any good one
+    assert sorted(frames[spread(sure, frames, np.full(40, np.inf), 3, 4)].tolist()) == [10, 11, 12]
 
 
 def test_nothing_is_carried_over_a_cut_unless_somebody_says_so(video, tmp_path: Path) -> None:

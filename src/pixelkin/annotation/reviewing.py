@@ -79,9 +79,9 @@ class Reviewer(Labeller):
         known = {o.id for o in self.objects}
         found: dict[int, dict[int, dict[str, Any]]] = {}
         for columns, table in (
-            ("confidence, agreement, inputs", "shown"),
-            ("confidence, agreement, inputs", "accepted"),
-            ("1.0 AS confidence, NULL AS agreement, '' AS inputs", "label"),
+            ("confidence, agreement, inputs, visible", "shown"),
+            ("confidence, agreement, inputs, visible", "accepted"),
+            ("1.0 AS confidence, NULL AS agreement, '' AS inputs, NULL AS visible", "label"),
         ):
             query = (
                 f"SELECT frame, object, rle, x, y, {columns} FROM {table} WHERE frame BETWEEN ? "

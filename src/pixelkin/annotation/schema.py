@@ -2,8 +2,8 @@
 
 What people did is in `object`, `edge`, `label`, `frame` (reviewed, flagged), `accepted` (what
 reviewed frames showed) and `cut`, all of which `edit` can undo; what follows from it, or was found,
-in `pass`, `vote`, `shown` and `found_cut`. Tables without row ids are those of small rows: votes
-would take pages of their own there.
+in `pass`, `vote`, `echo`, `shown` and `found_cut`. Tables without row ids are those of small rows:
+votes would take pages of their own there.
 """
 
 from __future__ import annotations
@@ -39,18 +39,21 @@ CREATE TABLE pass(
 CREATE TABLE vote(
   pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
   soft BLOB NOT NULL, PRIMARY KEY(pass, frame));
+CREATE TABLE echo(
+  pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
+  value REAL NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;
 CREATE TABLE shown(
   object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
-  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(object, frame)
-  ) WITHOUT ROWID;
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  PRIMARY KEY(object, frame)) WITHOUT ROWID;
 CREATE TABLE frame(
   frame INTEGER NOT NULL, state TEXT NOT NULL CHECK(state IN('reviewed','flagged')),
   note TEXT NOT NULL DEFAULT '', author TEXT, time TEXT NOT NULL, PRIMARY KEY(frame, state)
   ) WITHOUT ROWID;
 CREATE TABLE accepted(
   frame INTEGER NOT NULL, object INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
-  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(frame, object)
-  ) WITHOUT ROWID;
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  PRIMARY KEY(frame, object)) WITHOUT ROWID;
 CREATE TABLE cut(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('set','ignored')));
 CREATE TABLE found_cut(frame INTEGER PRIMARY KEY);
@@ -93,6 +96,10 @@ def _to_version_2(file: sqlite3.Connection) -> None:
 
 _VERSION_2 = """
 ALTER TABLE pass ADD COLUMN cycle INTEGER;
+ALTER TABLE shown ADD COLUMN visible INTEGER;
+CREATE TABLE echo(
+  pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,
+  value REAL NOT NULL, PRIMARY KEY(pass, frame)) WITHOUT ROWID;
 ALTER TABLE vote RENAME TO old_vote;
 ALTER TABLE frame RENAME TO old_frame;
 ALTER TABLE cut RENAME TO old_cut;
@@ -102,8 +109,8 @@ CREATE TABLE frame(
   ) WITHOUT ROWID;
 CREATE TABLE accepted(
   frame INTEGER NOT NULL, object INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
-  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, PRIMARY KEY(frame, object)
-  ) WITHOUT ROWID;
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  PRIMARY KEY(frame, object)) WITHOUT ROWID;
 CREATE TABLE cut(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('set','ignored')));
 CREATE TABLE found_cut(frame INTEGER PRIMARY KEY);

@@ -37,7 +37,7 @@ from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
 
-APART_SECONDS = 0.5  # between two frames that ask for a look; less in very short videos
+APART_SECONDS = 0.5  # over which frames that ask for a look are close; less in very short videos
 
 
 class Session(Looker):
@@ -170,7 +170,7 @@ class Session(Looker):
         return Display(self._store, self._passes)
 
     def suggest(self, count: int = 5) -> list[Check]:
-        """The frames that ask for a look most, the worst first.
+        """The frames that ask for a look most, in the order in which to look; see `suggest.py`.
 
         Raises:
             InputError: If not even one is wanted.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.annotation import echoes
 from pixelkin.annotation.blend import agreement, blend_points, weight
 from pixelkin.annotation.compute import Passes
 from pixelkin.annotation.geometry import columns
@@ -60,6 +61,12 @@ class Display:
             found.append(self._passes.votes(layer, kept, frame))
         return found
 
+    def _echoes(
+        self, snapshot: Snapshot, i: int, sources: Iterable[Source], frame: int
+    ) -> list[float | None]:
+        kept = [snapshot.kept(i, source) for source in sources]
+        return [None if one is None else self._passes.echo(one, frame) for one in kept]
+
     def _share(
         self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
     ) -> float:
@@ -79,6 +86,7 @@ class Display:
         soft: dict[int, NDArray[np.float32]] = {}
         alike: dict[int, float | None] = {}
         given: dict[int, NDArray[Any]] = {}
+        weights: dict[int, tuple[float, ...]] = {}
         for i, piece in segment.pieces.items():
             label = snapshot.labels[i].get(frame)
             place = None if label is None else label.place
@@ -86,9 +94,10 @@ class Display:
                 given[i] = place
             elif piece.sources:
                 votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
-                soft[i], alike[i] = votes[0], None
+                soft[i], alike[i], weights[i] = votes[0], None, (1.0,)
                 if len(votes) > 1:
                     share = self._share(snapshot, segment, i, piece, frame)
+                    weights[i] = share, 1 - share
                     blended = share * votes[0] + (1 - share) * votes[1]
                     soft[i], alike[i] = blended.astype(np.float32), agreement(*votes)
             else:  # absent, hidden wholly, or unknown
@@ -107,8 +116,9 @@ class Display:
             rows[i] = columns(own) | {"confidence": 1.0, "agreement": None}
         for i in soft:
             found = ids == i
+            back = self._echoes(snapshot, i, segment.pieces[i].sources, frame)
             rows[i] = columns(found if found.any() else None) | {
-                "confidence": confidence[i],
+                "confidence": echoes.confidence(confidence[i], back, weights[i], alike[i]),
                 "agreement": alike[i],
             }
         return rows
@@ -119,7 +129,8 @@ class Display:
         if label is not None or not piece.sources:
             place = label.place if label is not None else None
             sure = piece.absent or label is not None
-            return {i: columns(place) | {"confidence": float(sure), "agreement": None}}
+            row = {"confidence": float(sure), "agreement": None, "visible": None}
+            return {i: columns(place) | row}
         votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
         first, *others = (segment.layer.decode_point(soft) for soft in votes)
         x, y, confidence, alike = (*first, None)
@@ -127,7 +138,8 @@ class Display:
             share = self._share(snapshot, segment, i, piece, frame)
             x, y, confidence, alike = blend_points(first, others[0], share, segment.layer.cell)
         place = None if math.isnan(x) else np.array([x, y])
-        return {i: columns(place) | {"confidence": confidence, "agreement": alike}}
+        seen = echoes.visible(self._echoes(snapshot, i, piece.sources, frame))
+        return {i: columns(place) | {"confidence": confidence, "agreement": alike, "visible": seen}}
 
 
 def stale(store: Store, segment: Segment) -> list[int]:

@@ -108,7 +108,8 @@ def view(
             views[i] = View(said[i]["state"], origin, 1.0)
         else:
             sure = rows[i]["confidence"] if i in known else 0.0
-            views[i] = View("present" if i in there else "absent", origin, sure)
+            visible = rows[i]["visible"] if i in known else None
+            views[i] = View(_state(visible, there=i in there), origin, sure)
     return FrameView(frame, tuple(layers), views)
 
 
@@ -142,7 +143,7 @@ def annotations_of(
         read: Gives what is known of a frame.
     """
     known = snapshot.entries  # what was computed of others stays for undo
-    there = "SELECT object, frame, rle IS NOT NULL OR x IS NOT NULL AS there, confidence"
+    there = "SELECT object, frame, rle IS NOT NULL OR x IS NOT NULL AS there, confidence, visible"
     reviewed = "accepted JOIN frame USING(frame) WHERE state='reviewed'"
     details: dict[tuple[int, int], Detail] = {}
     for row in store.rows(f"{there}, inputs FROM shown"):
@@ -167,5 +168,12 @@ def annotations_of(
 
 
 def _detail(row: Any, *, stale: bool = False) -> Detail:
-    state: State = "present" if row["there"] else "absent"
+    state = _state(row["visible"], there=bool(row["there"]))
     return Detail(state, row["confidence"], "propagated", stale)
+
+
+def _state(visible: int | None, *, there: bool) -> State:
+    """Of what is shown: a point that is there, but not seen, is taken to be hidden."""
+    if not there:
+        return "absent"
+    return "occluded" if visible == 0 else "present"

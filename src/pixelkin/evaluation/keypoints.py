@@ -142,7 +142,8 @@ def evaluate(
     labels = Labels.from_points(start, reader.info.size)
     predicted: dict[int, NDArray[np.float32]] = {}
     for done, prediction in enumerate(
-        propagate(reader, {first: labels}, encoder=encoder, protocol=protocol), start=1
+        propagate(reader, {first: labels}, encoder=encoder, protocol=protocol, over_cuts=True),
+        start=1,
     ):
         if prediction.index in truth and isinstance(prediction.labels, PointLabels):
             predicted[prediction.index] = prediction.labels.points

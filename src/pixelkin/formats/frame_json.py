@@ -2,13 +2,15 @@
 
     frames/00012.json
     {"frame": 12, "name": "00012", "origin": "propagated", "kind": "mask", "size": [480, 854],
-     "objects": [{"id": 1, "name": "dog", "confidence": 0.93}]}
+     "objects": [{"id": 1, "name": "dog", "confidence": 0.81, "votes": 0.93}]}
     masks/00012.png
 
-`size` is (height, width). The pixels of masks and parts are in the PNG alone, so that somebody who
-paints in it corrects the result. Keypoints and points have "x" and "y" in their entries, null where
-absent, and no PNG. What else is known of an object stands in its entry: "category", and "body"
-where there are several; "skeleton" beside the entries has pairs of ids.
+`size` is (height, width). `votes` is there where the confidence is the J to be expected. The
+pixels of masks and parts are in the PNG alone, so that somebody who paints in it corrects the
+result. Keypoints and points have "x" and "y" in their entries, null where absent, whether they
+are "visible" there, where that is known, and no PNG. What else is known of an object stands in its
+entry: "category", and "body" where there are several; "skeleton" beside the entries has pairs of
+ids.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pixelkin.files import write_json
 from pixelkin.formats.json_file import read_json
@@ -118,11 +121,15 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 def _content(prediction: Prediction) -> dict[str, Any]:
     labels = prediction.labels
     objects = []
+    votes = prediction.votes
     for n, (o, sure) in enumerate(zip(labels.objects, prediction.confidence, strict=True)):
         known = {"name": o.name, "category": o.category, "body": o.parent}
         told = {key: value for key, value in known.items() if value is not None}
+        raw = {} if votes is None else {"votes": shortest(votes[n])}
         where = json_of(labels.points[n]) if isinstance(labels, PointLabels) else {}
-        objects.append({"id": o.id, **told, "confidence": shortest(sure), **where})
+        if prediction.visible is not None and where.get("x") is not None:
+            where["visible"] = bool(prediction.visible[n])
+        objects.append({"id": o.id, **told, "confidence": shortest(sure), **raw, **where})
     lines = [list(pair) for pair in labels.objects.skeleton]
     return {
         "frame": prediction.index,
@@ -147,6 +154,8 @@ def _load(path: Path) -> Prediction:
             confidence=np.array([e["confidence"] for e in entries], dtype=np.float32),
             origin=content["origin"],
             name=content["name"],
+            votes=_votes(entries),
+            visible=_visible(entries),
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -165,6 +174,18 @@ def _labels(
     if unknown := [i for i in painted.present if i not in objects]:
         raise InputError(f"{picture} shows object {unknown[0]}, which this file does not list")
     return MaskLabels(kind, objects.joined(painted.objects), painted.ids)
+
+
+def _votes(entries: list[dict[str, Any]]) -> NDArray[np.float32] | None:
+    if not entries or any("votes" not in e for e in entries):
+        return None
+    return np.array([e["votes"] for e in entries], dtype=np.float32)
+
+
+def _visible(entries: list[dict[str, Any]]) -> NDArray[np.bool_] | None:
+    if not any("visible" in e for e in entries):
+        return None
+    return np.array([e.get("visible") is True for e in entries])
 
 
 def _id(entry: dict[str, Any]) -> int:

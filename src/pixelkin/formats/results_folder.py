@@ -61,7 +61,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         origin, confidences = load_confidence(path, entry.stem)
         objects = objects.joined(objects_of(content))
         for e in content["objects"]:
-            state: State = "absent" if "x" in e and e["x"] is None else "present"
+            state: State = "occluded" if e.get("visible") is False else "present"
+            state = "absent" if "x" in e and e["x"] is None else state
             confidence = None if origin == "given" else confidences[e["id"]]
             details[number, e["id"]] = Detail(state, confidence, origin)
     frames = LazyFrames(files, lambda n: (load_prediction(path, files[n].stem).labels,))

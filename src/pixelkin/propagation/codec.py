@@ -46,6 +46,11 @@ class Sizes:
             encoded = round(frame[0] * scale), round(frame[1] * scale)
         return cls(frame, encoded, (-(-encoded[0] // p.stride), -(-encoded[1] // p.stride)))
 
+    def cell(self, stride: int) -> tuple[float, float]:
+        """(x, y) pixels of the frame that a step of one cell covers."""
+        (h, w), (ih, iw) = self.frame, self.encoded
+        return w / iw * stride, h / ih * stride
+
 
 @dataclass(frozen=True)
 class Codec(ABC):
@@ -220,8 +225,7 @@ class PointCodec(Codec):
     @property
     def _pixels_per_cell(self) -> Tensor:
         """(x, y) pixels of the frame that a step of one cell covers."""
-        (h, w), (ih, iw) = self.sizes.frame, self.sizes.encoded
-        return torch.tensor([w / iw, h / ih], dtype=torch.float64) * self.protocol.stride
+        return torch.tensor(self.sizes.cell(self.protocol.stride), dtype=torch.float64)
 
     def _labels(self, points: NDArray[np.float32]) -> PointLabels:
         return PointLabels(self.first.kind, self.objects, points, self.sizes.frame)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 LEAST_COHERENCE = 0.05
-"""Below it two frames are of different shots. With the weights in the package consecutive frames
-have 0.075 and more (118 pairs, one in a hundred below 0.62), frames of different clips at most
-0.023 (57 pairs); frames 8 apart 0.015 and more, so that a low frame rate may look like cuts:
-`python benchmarks/cuts.py CLIPS`, 2026-11-26, AMD EPYC (Zen 5)."""
+"""Below it (and a little more on small grids) two frames are of different shots: see
+docs/use/propagate.md for what it was measured on. Frames that are seconds apart may be below it."""
+BY_CHANCE = 6
+"""Cells that may be coherent by chance beyond that share, so that it is more on a small grid."""
+FEWEST = 24
+"""Pooled cells (frames of 64 x 96 pixels at stride 8) below which nothing can be told."""
 _SLACK = 2  # pooled cells between a match and where the others went
 _POOL = 2  # cells a side that are looked at as one
 
@@ -41,8 +45,12 @@ def coherence(before: Tensor, after: Tensor) -> float:
 
 
 def is_cut(before: Tensor, after: Tensor) -> bool:
-    """Whether a new shot begins with the second of two frames; see `coherence`."""
-    return coherence(before, after) < LEAST_COHERENCE
+    """Whether a new shot begins with the second of two frames; see `coherence`.
+
+    Never on a grid of very few cells.
+    """
+    cells = math.ceil(after.shape[1] / _POOL) * math.ceil(after.shape[2] / _POOL)
+    return cells >= FEWEST and coherence(before, after) < LEAST_COHERENCE + BY_CHANCE / cells
 
 
 def _pooled(features: Tensor) -> Tensor:

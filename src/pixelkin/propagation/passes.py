@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pixelkin.background import prefetch
 from pixelkin.formats.registry import load_annotations
@@ -22,6 +23,7 @@ from pixelkin.propagation.ensemble import Ensemble, Steps, Voice
 from pixelkin.propagation.plan import Pass, plan
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
+from pixelkin.propagation.shots import Watch, end_at_cut
 from pixelkin.types import Annotations, Labels, Prediction
 from pixelkin.video.reader import VideoReader, open_video
 
@@ -85,6 +87,10 @@ class Relay:
         keyframes: Labels by frame number.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: What to do.
+        over_cuts: Whether labels are carried over cuts.
+
+    Attributes:
+        cuts: Frames of the pass with which a new shot was found to begin, as far as it has come.
     """
 
     def __init__(
@@ -93,11 +99,16 @@ class Relay:
         keyframes: Mapping[int, Labels],
         encoder: Encoder | str | Path,
         protocol: Protocol,
+        *,
+        over_cuts: bool = False,
     ) -> None:
         self._reader = reader
         self._keyframes = keyframes
         self._new = Propagator(encoder, protocol)
         self._running: dict[int, Propagator] = {}  # by keyframe
+        self._last: Tensor | None = None  # features of the frame that the running ones had last
+        self._over = over_cuts
+        self.cuts: list[int] = []
 
     def run(
         self,
@@ -115,9 +126,10 @@ class Relay:
             waiting: Called for each frame that is only followed anew, since a source of the pass
                 begins before it.
         """
-        self._enter(part, state or {}, waiting)
+        self._enter(part, done, state or {}, waiting)
         labels, main = self._keyframes[part.keyframe], self._running[part.keyframe]
         steps: Steps = main
+        others: list[Voice] = []
         if part.others:
             others = [Voice(self._running[s.keyframe], s.objects) for s in part.others]
             objects = [self._keyframes[s.keyframe].objects.chosen(s.objects) for s in part.others]
@@ -126,17 +138,22 @@ class Relay:
         def given(number: int) -> Labels | None:
             return labels if number == 0 else None
 
-        predictions = stream(part.read(self._reader, done), steps, given, first=done)
+        elsewhere = {i for source in part.others for i in source.objects}
+        own = [i for i in labels.objects.ids if i not in elsewhere]
+        watch = Watch(steps, [Voice(main, own), *others], self._last, over=self._over)
+        predictions = stream(part.read(self._reader, done), watch, given, first=done)
         with closing(predictions):
             for number, prediction in enumerate(predictions, start=done):
-                index = part.index(number)
+                index, self._last = part.index(number), watch.last
+                if watch.cut:  # backwards, the shot that is left begins with the frame before
+                    self.cuts.append(max(index, index - part.direction))
                 if part.direction > 0 or number > 0:
                     named = prediction.renumbered(index, self._reader.info.name(index))
                     yield number + 1, named
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What a pass goes on from, beside the frames; see `Propagator.state`."""
-        return {
+        return {"cuts": np.array(self.cuts, np.int64)} | {
             f"{keyframe}/{name}": array
             for keyframe, propagator in self._running.items()
             for name, array in propagator.state().items()
@@ -145,13 +162,18 @@ class Relay:
     def _enter(
         self,
         part: Pass,
+        done: int,
         state: Mapping[str, NDArray[Any]],
         waiting: Callable[[], None] | None,
     ) -> None:
         """Have a propagator for each source of a pass: at its beginning, or as in `state`."""
         earlier = [source.keyframe for source in part.others]
+        self.cuts = []
         if state:
+            self.cuts = state["cuts"].tolist() if "cuts" in state else []
             self._running = {k: self._restored(k, part, state) for k in (*earlier, part.keyframe)}
+            before = self._reader[part.index(done - 1)]
+            self._last = self._new.features(before)
             return
         start = part.keyframe
         there = {k: p for k, p in self._running.items() if k in earlier and p.next == start - k}
@@ -176,10 +198,13 @@ class Relay:
         found: dict[int, Propagator] = {}
         if not keyframes:
             return found
+        self._last = None
         first = min(keyframes)
         encode = (self._new.features(frame) for frame in self._reader.frames(first, end))
         with closing(prefetch(encode)) as encoded:
             for index, features in enumerate(encoded, start=first):
+                end_at_cut(list(found.values()), self._last, features, over=self._over)
+                self._last = features
                 for propagator in found.values():
                     propagator.votes(features)
                 if index in keyframes:
@@ -197,6 +222,7 @@ def propagate(
     encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
     replace: bool = False,
+    over_cuts: bool = False,
 ) -> Iterator[Prediction]:
     """Carry labels through a video.
 
@@ -208,6 +234,8 @@ def propagate(
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
         replace: Whether a keyframe labels all that there is: objects that it lacks end there.
+        over_cuts: Whether labels are carried over hard cuts (`propagation.cuts`). If not, objects
+            have no pixel or position from a cut on to the next keyframe.
 
     Returns:
         An iterator of one `Prediction` for each frame: from the first keyframe to the end, then,
@@ -220,5 +248,5 @@ def propagate(
     protocol = Protocol.named(protocol)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)
-    relay = Relay(reader, keyframes, encoder, protocol)
+    relay = Relay(reader, keyframes, encoder, protocol, over_cuts=over_cuts)
     return (prediction for part in passes for _, prediction in relay.run(part))

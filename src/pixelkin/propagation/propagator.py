@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ from pixelkin.propagation.codec import Codec, Sizes, codec_for
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Object, Objects, Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Keyframe:
+    """What a propagation begins with.
+
+    Attributes:
+        labels: Of its first frame.
+        features: C x h x w of that frame.
+        soft: Its labels on the grid, L x h x w: the background, then the objects.
+    """
+
+    labels: Labels
+    features: Tensor
+    soft: Tensor
 
 
 class Propagator:
@@ -49,6 +65,8 @@ class Propagator:
         self.encoder = encoder.for_inference(self.protocol.stride, dtype)
         self._run: tuple[FeaturePropagator, Codec] | None = None  # none before the first frame
         self._index = 0
+        self._ended = False
+        self._key: Keyframe | None = None
 
     @torch.inference_mode()
     def step(
@@ -77,16 +95,21 @@ class Propagator:
         """
         check_frame(frame)
         self._check_size((int(frame.shape[0]), int(frame.shape[1])))
-        fresh = self._run is None or (labels is not None and not merge)
+        if labels is None and self._ended:
+            prediction = self.decode(self._nothing())
+            self._index += 1
+            return prediction
+        fresh = self._run is None or self._ended or (labels is not None and not merge)
         if labels is None:
             engine, codec = self._running()
         else:
             engine, codec = self._run = self._accepted(frame.shape[:2], labels, fresh)
+            self._ended = False
         features = self.features(frame) if features is None else features
         if labels is None:
             prediction = self.decode(engine.step(features))
         elif fresh:
-            engine.step(features, codec.encode(labels))
+            self._key = Keyframe(labels, features, engine.step(features, codec.encode(labels)))
             prediction = Prediction(self._index, *codec.given(labels), origin="given")
         else:
             merged, confidence = codec.merge(*codec.decode(engine.peek(features)), labels)
@@ -106,19 +129,34 @@ class Propagator:
         Returns:
             Soft labels on the grid, L x h x w: the background, then `objects`.
         """
-        if labels is None:
-            engine, _ = self._running()
-            soft = engine.step(features)
-        else:
+        if labels is not None:
             engine, codec = self._run = self._accepted(labels.size, labels, fresh=True)
+            self._ended = False
             soft = engine.step(features, codec.encode(labels))
+            self._key = Keyframe(labels, features, soft)
+        else:
+            engine, _ = self._running()
+            soft = self._nothing() if self._ended else engine.step(features)
         self._index += 1
         return soft
+
+    def end(self) -> None:
+        """Carry nothing on: no object has a pixel or a position until the next keyframe.
+
+        A keyframe after that starts afresh, whatever `merge` is.
+        """
+        self._running()
+        self._ended = True
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is carried on; see `end`."""
+        return self._ended
 
     def another(self) -> Propagator:
         """One that has seen nothing, with the same encoder and protocol."""
         other = copy.copy(self)
-        other._run, other._index = None, 0
+        other._run, other._index, other._ended, other._key = None, 0, False, None
         return other
 
     def features(self, frame: NDArray[np.uint8]) -> Tensor:
@@ -135,6 +173,14 @@ class Propagator:
     def objects(self) -> Objects:
         """The objects that are followed."""
         return Objects() if self._run is None else self._run[1].objects
+
+    @property
+    def key(self) -> Keyframe:
+        """The keyframe that it began with."""
+        self._running()
+        if self._key is None:
+            raise ValueError("a propagator that has ended has no keyframe")
+        return self._key
 
     @property
     def next(self) -> int:
@@ -155,6 +201,7 @@ class Propagator:
         return {
             "objects": np.array(codec.objects.ids),
             "next": np.array(self._index),
+            "ended": np.array(self._ended),
             **engine.memory.state(),
         }
 
@@ -176,12 +223,23 @@ class Propagator:
         codec = codec_for(first, first.size, self.protocol).with_objects(followed, "the state")
         engine = FeaturePropagator(self.protocol, codec.sizes.encoded)
         self._run, self._index = (engine, codec), int(state["next"])
+        self._ended = bool(state.get("ended", False))
+        if self._ended:
+            return
+        self._key = Keyframe(first, self.features(frame(0)), codec.encode(first))
         engine.restore(state, self._index, lambda number: self.features(frame(number)))
 
     def _running(self) -> tuple[FeaturePropagator, Codec]:
         if self._run is None:
             raise InputError("the first frame needs labels")
         return self._run
+
+    def _nothing(self) -> Tensor:
+        """Soft labels of a frame in which no object is."""
+        _, codec = self._running()
+        soft = torch.zeros(1 + len(codec.objects), *codec.sizes.grid)
+        soft[0] = 1
+        return soft
 
     def _accepted(
         self, frame: tuple[int, ...], labels: Labels, fresh: bool

@@ -1,6 +1,6 @@
 """The folder that a propagation writes: results of every frame, settings, and a resumable state.
 
-OUT/run.json           video, encoder, protocol; the passes and which are finished
+OUT/run.json           video, encoder, protocol; the passes, which are finished, and cuts in them
 OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
 OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
 OUT/.state.npz         soft labels in memory, while a pass is under way
@@ -65,6 +65,7 @@ class ResultsFolder(RunFolder):
         self._video = VideoInfo("", 0, 0)
         self._passes: Sequence[Pass] = ()
         self._finished: dict[str, int] = {}  # frames, by digest of the pass
+        self._cuts: dict[str, list[int]] = {}  # that were found in it
         self._corrects = False  # passes of a finished or begun run, by other labels or frames
         self._stamps: Sequence[str] = ()
         self._changed: frozenset[int] = frozenset()  # frames whose files were replaced since
@@ -105,6 +106,7 @@ class ResultsFolder(RunFolder):
         standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
         stored = self.progress.get("passes", [])
         self._finished = {p["digest"]: p["frames"] for p in stored if p["finished"]}
+        self._cuts = {p["digest"]: p["cuts"] for p in stored if p.get("cuts")}
         known = self.progress.get("stamps", "").split()
         self._changed = frozenset(
             i for i, (a, b) in enumerate(zip(known, stamps, strict=False)) if a != b
@@ -166,15 +168,22 @@ class ResultsFolder(RunFolder):
         with atomic_write(self.file(STATE)) as temporary:
             np.savez(temporary, part=part.digest, done=done, **state)  # type: ignore[arg-type]
 
-    def finish_pass(self, part: Pass) -> None:
-        """Keep that all results of a pass are there."""
+    def finish_pass(self, part: Pass, cuts: Sequence[int] = ()) -> None:
+        """Keep that all results of a pass are there, and where new shots begin in it."""
         self._finished[part.digest] = part.frames
+        self._cuts[part.digest] = list(cuts)
         self.note(self._progress())
 
     def finish(self) -> None:
         """Mark the run as complete."""
         self.remove(STATE)
         super().finish()
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Frames with which new shots begin, as far as labels came to them."""
+        found = ((p.followed(p.frames), self._cuts.get(p.digest, ())) for p in self._passes)
+        return tuple(sorted({i for frames, cuts in found for i in cuts if i in frames}))
 
     def lowest_confidence(self, reader: VideoReader) -> tuple[int, float]:
         """(frame number, confidence) of the least certain frame that was not given.
@@ -208,7 +217,7 @@ class ResultsFolder(RunFolder):
     def _begin(self) -> None:
         """Make room for the first result."""
         if self.standing is Standing.NEW:
-            self._finished = {}
+            self._finished, self._cuts = {}, {}
             self.progress = self._progress()
             self.begin()
         else:
@@ -221,6 +230,7 @@ class ResultsFolder(RunFolder):
     def _progress(self) -> dict[str, Any]:
         passes = [
             {**asdict(p), "digest": p.digest, "finished": self._is_finished(p)}
+            | ({"cuts": cuts} if (cuts := self._cuts.get(p.digest)) else {})
             for p in self._passes
         ]
         return {"passes": passes} | ({"stamps": " ".join(self._stamps)} if self._stamps else {})

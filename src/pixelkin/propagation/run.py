@@ -28,12 +28,14 @@ class Run:
         resumed: How many of them an earlier, interrupted run had done.
         lowest: (frame number, confidence) of the frame that most asks for a look; points that no
             keyframe has do not count.
+        cuts: Frames with which a new shot was found to begin; see `propagate`.
     """
 
     folder: Path
     frames: int
     resumed: int
     lowest: tuple[int, float]
+    cuts: tuple[int, ...] = ()
 
 
 def propagate_to_folder(
@@ -46,6 +48,7 @@ def propagate_to_folder(
     overwrite: bool = False,
     reuse: bool = False,
     replace: bool = False,
+    over_cuts: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Carry labels through a video and write the results.
@@ -64,6 +67,7 @@ def propagate_to_folder(
         reuse: Whether a finished run of the same video, labels and settings is taken as it is
             rather than refused.
         replace: As in `propagate`.
+        over_cuts: As in `propagate`.
         progress: Called with (frames done, frames in all).
 
     Raises:
@@ -74,7 +78,7 @@ def propagate_to_folder(
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)
     encoder = load_encoder(encoder)
-    settings = fingerprint(reader, encoder, protocol)
+    settings = fingerprint(reader, encoder, protocol) | ({"over_cuts": True} if over_cuts else {})
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)
         there = folder.open(
@@ -88,7 +92,7 @@ def propagate_to_folder(
         if not there:
             starts = [folder.done(part) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
-            relay = Relay(reader, keyframes, encoder, protocol)
+            relay = Relay(reader, keyframes, encoder, protocol, over_cuts=over_cuts)
             finished = resumed
 
             def tell() -> None:
@@ -114,6 +118,7 @@ def propagate_to_folder(
                             folder.save_state(part, now, relay.state())
                         raise
                     write.wait()
-                    folder.finish_pass(part)
+                    folder.finish_pass(part, relay.cuts)
             folder.finish()
-        return Run(Path(out), len(reader), resumed, folder.lowest_confidence(reader))
+        lowest = folder.lowest_confidence(reader)
+        return Run(Path(out), len(reader), resumed, lowest, folder.cuts)

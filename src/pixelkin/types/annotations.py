@@ -239,12 +239,18 @@ class Prediction:
     Attributes:
         index: Frame number, from 0.
         labels: The labels at the frame's own size; `labels.objects` are all that are followed.
-        confidence: One value in [0, 1] for each of them, float32. Masks and parts: the mean,
-            over the pixels given to the object, of its share of the votes (0 where it has no
-            pixel); keypoints and points: the share of the heat map's mass within one cell of
-            the decoded position. On keyframes 1, and 0 for points that they lack.
+        confidence: One value in [0, 1] for each of them, float32. Masks, as `propagate` gives
+            them by the protocol davis: the J that is to be expected
+            (`propagation.confidence`). Masks and parts elsewhere: the mean, over the pixels given
+            to the object, of its share of the votes (0 where it has no pixel). Keypoints and
+            points: the share of the heat map's mass within one cell of the decoded position. On
+            keyframes 1, and 0 for points that they lack.
         origin: "given" on keyframes, else "propagated".
         name: The frame's file stem where the input is a folder, else None.
+        votes: The shares of the votes where `confidence` is the J that is to be expected, else
+            None.
+        visible: For each point, whether it is seen where it is shown (`propagation.visibility`);
+            None where nothing is said of it.
     """
 
     index: int
@@ -252,6 +258,8 @@ class Prediction:
     confidence: NDArray[np.float32]
     origin: Origin = "propagated"
     name: str | None = None
+    votes: NDArray[np.float32] | None = None
+    visible: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.confidence.shape != (len(self.objects),):

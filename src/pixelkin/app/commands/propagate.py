@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pixelkin.formats.label_files import LabelFile, Labelled
 
 MOST_LINES = 20  # of what is said of the labels
+OVER_CUTS = "labels were carried over, so look there"
+NOT_OVER_CUTS = "nothing is carried over, label a frame of it (--over-cuts carries on all the same)"
 DESCRIPTION = """
 Carry labels of one frame through a whole video.
 
@@ -45,6 +47,7 @@ def propagate(
     common: Faster,
     snap: bool = False,
     replace: bool = False,
+    over_cuts: bool = False,
     overlay: bool = False,
     tune: bool = False,
 ) -> None:
@@ -57,6 +60,7 @@ def propagate(
         common: How to carry them.
         snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
         replace: Labels of a later frame are all that there is: objects that they lack end there.
+        over_cuts: Carry labels on over hard cuts too; otherwise they end there.
         overlay: Also write overlay.mp4.
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
@@ -89,6 +93,7 @@ def propagate(
             protocol=rules,
             overwrite=common.overwrite,
             replace=replace,
+            over_cuts=over_cuts,
             reuse=overlay and not (out / "overlay.mp4").exists(),
             progress=progress,
         )
@@ -105,6 +110,8 @@ def propagate(
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
     say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}")
+    if run.cuts:
+        say(f"{_shots(run.cuts, reader.info)}: {OVER_CUTS if over_cuts else NOT_OVER_CUTS}")
     if run.lowest[1] < 1:  # otherwise all frames were given
         index, confidence = run.lowest
         say(f"lowest confidence {confidence:.2f} in {spoken(index, reader.info)}: look there first")
@@ -190,6 +197,16 @@ def going_on(annotations: Annotations, video: VideoInfo) -> list[str]:
             )
         seen |= names
     return lines
+
+
+def _shots(cuts: Sequence[int], video: VideoInfo) -> str:
+    """Where new shots begin."""
+    from pixelkin.formats.frame_names import spoken
+
+    named = [spoken(i, video) for i in cuts[:MOST_LINES]]
+    more = f" and {len(cuts) - len(named)} more" if len(cuts) > len(named) else ""
+    verb = "a new shot begins" if len(cuts) == 1 else "new shots begin"
+    return f"{verb} at {', '.join(named)}{more}"
 
 
 def _shortened(lines: Sequence[str]) -> Sequence[str]:
