@@ -83,6 +83,13 @@ def test_no_label_is_measured_over_a_cut(session, video, tmp_path: Path) -> None
     assert errors(session)[2, 1] != before[2, 1] and errors(session)[4, -1] == before[4, -1]
 
 
+def test_a_shot_without_a_label_is_named_first_and_said_to_be_empty(session, video) -> None:
+    session.label(2, 1 * (video.ids[2] == 1))
+    finish(session)
+    first = session.suggest(1)[0]
+    assert first.frame >= CUT and first.confidence == 0 and first.why == "nothing of it is found"
+
+
 def test_both_directions_see_the_same_cuts(new: New, video, monkeypatch) -> None:
     session = new()
 

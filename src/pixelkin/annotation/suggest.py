@@ -48,7 +48,8 @@ def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> lis
         near[own] = _nearest(frames[own], np.array([r["frame"] for r in labels]))
     found = []
     for n in spread(np.where(split, alike, sure), frames, near, count, apart):
-        why = "passes from both sides disagree" if split[n] else "low confidence"
+        why = "nothing of it is found" if sure[n] == 0 else "low confidence"
+        why = "passes from both sides disagree" if split[n] else why
         found.append(Check(rows[n]["frame"], rows[n]["object"], rows[n]["confidence"], why))
     return found
 
