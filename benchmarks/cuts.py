@@ -4,8 +4,8 @@
 
 CLIPS is a folder of short videos without cuts. Of each, one frame and the next, and one and that 8
 frames later; and frames of one clip and of the next of the same size. Quantiles of `coherence`,
-and how many of the pairs are called cuts, with the weights in the package and with `lab`, at the
-clips' own size and at smaller ones.
+the span of `alike`, and how many of the pairs are called cuts, with the weights in the package and
+with `lab`, at the clips' own size and at smaller ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from common import arguments, show, write_json
 from torch import Tensor
 
-from pixelkin.propagation.cuts import coherence, is_cut
+from pixelkin.propagation.cuts import alike, coherence, is_cut
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.video.reader import open_video
@@ -44,12 +44,16 @@ def main() -> None:
             pairs = measured(Propagator(weights, protocol), paths[: options.clips])
             for name, some in pairs.items():
                 values = np.array([coherence(*pair) for pair in some])
+                places = np.array([alike(*pair) for pair in some])
                 called = float(np.mean([is_cut(*pair) for pair in some]))
                 quantiles = np.quantile(values, SHARES).tolist()
                 head = [weights, "own" if side is None else side, name, len(some)]
-                rows.append([*head, *quantiles, f"{called:.1%}"])
-                found[f"{weights} {side} {name}"] = {"coherence": values.tolist(), "cuts": called}
-    heads = ["weights", "short side", "frames", "pairs", *map(str, SHARES), "called cuts"]
+                span = f"{places.min():.2f} to {places.max():.2f}"
+                rows.append([*head, *quantiles, span, f"{called:.1%}"])
+                found[f"{weights} {side} {name}"] = {
+                    "coherence": values.tolist(), "alike": places.tolist(), "cuts": called
+                }  # fmt: skip
+    heads = ["weights", "short side", "frames", "pairs", *map(str, SHARES), "alike", "called cuts"]
     show("coherence, quantiles", heads, rows)
     write_json(options.json, found)
 

@@ -62,6 +62,15 @@ def test_passes_that_disagree_are_named_before_low_confidence(new: New, video) -
     assert (second.frame, second.object, second.why) == (4, 2, "low confidence")
 
 
+def test_labels_of_different_things_are_named_as_such(new: New, video) -> None:
+    """What the display itself writes: where passes disagree, no more than that is expected."""
+    session = new()
+    session.label(0, 1 * (video.ids[0] == 1))
+    session.label(13, 1, video.ids[13] == 2)
+    finish(session)
+    assert session.suggest(1)[0].why == "passes from both sides disagree"
+
+
 def test_a_video_that_differs_in_its_end_is_another(video, tmp_path: Path) -> None:
     digests = set()
     for name, end in (("a", b"1"), ("b", b"2")):

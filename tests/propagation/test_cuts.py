@@ -21,6 +21,13 @@ def test_a_still_picture_is_wholly_coherent_and_another_is_a_cut() -> None:
     assert is_cut(picture(0), picture(1)) and not is_cut(picture(0), picture(0))
 
 
+def test_plain_ground_is_no_cut() -> None:
+    """Noise, each cell of which matches another one better than itself."""
+    ground = picture(6)[:, :1, :1].expand(-1, 60, 80)
+    before, after = (ground + 0.2 * ground.std() * picture(seed) for seed in (7, 8))
+    assert coherence(before, after) < LEAST_COHERENCE and not is_cut(before, after)
+
+
 @pytest.mark.parametrize(("dx", "dy"), [(2, 0), (8, 4), (0, -6)])
 def test_a_camera_that_pans_is_no_cut(dx: int, dy: int) -> None:
     wide = picture(2, (84, 120))

@@ -9,12 +9,13 @@ import pytest
 from moving_square import results, square
 from numpy.typing import NDArray
 
+from pixelkin.evaluation.metrics import region_similarity
 from pixelkin.formats.frame_json import load_prediction
 from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.run import propagate_to_folder
-from pixelkin.types import Labels
+from pixelkin.types import Labels, MaskLabels, Object, Objects
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
 
@@ -164,3 +165,28 @@ def test_a_cut_right_after_the_frame_that_was_kept_last(tmp_path: Path) -> None:
         run(tmp_path / "parts", 10)
     assert run(tmp_path / "parts") == (10, (10,))
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
+
+
+def test_a_plain_floor_is_one_shot(tmp_path: Path) -> None:
+    """A blob that moves over grey noise, which hardly any cell finds again."""
+    rows, columns = np.mgrid[:240, :320]
+    noise = np.random.default_rng(0)
+
+    def blob(t: int) -> NDArray[np.bool_]:
+        return np.asarray(((columns - 96 - 2 * t) / 20) ** 2 + ((rows - 120) / 16) ** 2 < 1)
+
+    for t in range(3):
+        ground = np.where(blob(t)[..., None], (60, 50, 45), 210)
+        frame = (ground + noise.normal(0, 2, ground.shape)).clip(0, 255)
+        write_image(tmp_path / f"{t}.png", frame.astype(np.uint8))
+    found = list(propagate(tmp_path, Labels.from_mask(blob(0).astype(np.int32))))
+    assert all(region_similarity(blob(t), p.ids == 1) > 0.75 for t, p in enumerate(found))
+
+
+@pytest.mark.parametrize("over_cuts", [False, True])
+def test_a_keyframe_may_list_what_it_does_not_show(shots: Path, over_cuts: bool) -> None:
+    first = MaskLabels("mask", Objects((Object(1), Object(2))), np.asarray(label(0).as_map().ids))
+    again = label(6, 3)
+    found = list(propagate(shots, {0: first, 6: again}, encoder="lab", over_cuts=over_cuts))
+    assert all(len(p.confidence) == len(p.objects) for p in found)
+    assert 3 in found[-1].objects and found[5].confidence[0] > 0

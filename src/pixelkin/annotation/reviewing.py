@@ -81,7 +81,11 @@ class Reviewer(Labeller):
         for columns, table in (
             ("confidence, agreement, inputs, visible", "shown"),
             ("confidence, agreement, inputs, visible", "accepted"),
-            ("1.0 AS confidence, NULL AS agreement, '' AS inputs, NULL AS visible", "label"),
+            (
+                "1.0 AS confidence, NULL AS agreement, '' AS inputs, "
+                "CASE state WHEN 'occluded' THEN 0 END AS visible",
+                "label",
+            ),
         ):
             query = (
                 f"SELECT frame, object, rle, x, y, {columns} FROM {table} WHERE frame BETWEEN ? "

@@ -34,7 +34,7 @@ from pixelkin.types import LabelKind, Object
 
 GROUND = -1
 """In place of an object's id: the background of a map, which is carried along with its objects."""
-VERSION = 2
+VERSION = 1
 """Of the way in which votes become what is shown; results of another are computed again."""
 
 

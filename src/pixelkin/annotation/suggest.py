@@ -40,7 +40,7 @@ def suggest(store: Store, count: int, apart: int, objects: Iterable[int]) -> lis
         return []
     of, frames, sure = (np.array([r[k] for r in rows]) for k in ("object", "frame", "confidence"))
     alike = np.array([1.0 if r["agreement"] is None else r["agreement"] for r in rows])
-    split = (alike < LEAST_AGREEMENT) & (alike < sure)
+    split = (alike < LEAST_AGREEMENT) & (alike <= sure)
     near = np.full(len(rows), np.inf)
     for i in ids:
         labels = store.rows("SELECT frame FROM label WHERE object=? ORDER BY frame", i)

@@ -91,9 +91,9 @@ def save(path: Path, writing: Writing) -> None:
                 points[table[i], t] = (np.array(xy) + EDGE) / writing.video.size[::-1]
                 occluded[table[i], t] = False
     names = [o.name if o.name is not None else str(n) for n, o in enumerate(writing.objects)]
-    with atomic_write(path) as temporary:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
-            temporary,
+            file,
             points=points[:, : len(numbers)],
             occluded=occluded[:, : len(numbers)],
             names=np.array(names),

@@ -15,6 +15,10 @@ BY_CHANCE = 6
 """Cells that may be coherent by chance beyond that share, so that it is more on a small grid."""
 FEWEST = 24
 """Pooled cells (frames of 64 x 96 pixels at stride 8) below which nothing can be told."""
+MOST_ALIKE = 0.85
+"""Mean cosine similarity at the same places from which on two frames are of one shot, however few
+cells are each other's best match, as on plain ground. Consecutive frames had 0.88 at least, frames
+of different clips 0.79 at most; see `benchmarks/cuts.py`."""
 _SLACK = 2  # pooled cells between a match and where the others went
 _POOL = 2  # cells a side that are looked at as one
 
@@ -45,12 +49,25 @@ def coherence(before: Tensor, after: Tensor) -> float:
 
 
 def is_cut(before: Tensor, after: Tensor) -> bool:
-    """Whether a new shot begins with the second of two frames; see `coherence`.
+    """Whether a new shot begins with the second of two frames; see `coherence`, `alike`.
 
     Never on a grid of very few cells.
     """
     cells = math.ceil(after.shape[1] / _POOL) * math.ceil(after.shape[2] / _POOL)
-    return cells >= FEWEST and coherence(before, after) < LEAST_COHERENCE + BY_CHANCE / cells
+    if cells < FEWEST or alike(before, after) >= MOST_ALIKE:
+        return False
+    return coherence(before, after) < LEAST_COHERENCE + BY_CHANCE / cells
+
+
+@torch.inference_mode()
+def alike(before: Tensor, after: Tensor) -> float:
+    """How alike two frames are place by place: mean cosine similarity of their (pooled) cells.
+
+    Args:
+        before: Features C x h x w of a frame.
+        after: Of the next one, on the same grid.
+    """
+    return float((_pooled(before) * _pooled(after)).sum(0).mean())
 
 
 def _pooled(features: Tensor) -> Tensor:

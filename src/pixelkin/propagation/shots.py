@@ -72,8 +72,10 @@ class Watch:
         given = () if labels is None else labels.present
         is_given = np.array([i in given for i in prediction.objects])
         if isinstance(prediction.labels, PointLabels):
+            if labels is not None:
+                return prediction  # what a person said and what is carried stand side by side
             back = self._measured(prediction, features, np.inf)
-            return replace(prediction, visible=is_given | is_visible(back))
+            return replace(prediction, visible=is_visible(back))
         if not self._calibrated:
             return prediction
         shares = prediction.confidence
@@ -92,14 +94,17 @@ class Watch:
             own = voice.propagator.objects.ids
             if number not in self._measures:
                 self._measures[number] = _measure(voice.propagator)
-            measure, places = self._measures[number], [ids.index(i) for i in own]
+            measure, places = self._measures[number], {i: n for n, i in enumerate(ids)}
             if isinstance(measure, Return):
-                values = measure(features, prediction.points[places])
+                points = np.full((len(own), 2), np.nan)
+                shown = [n for n, i in enumerate(own) if i in places]
+                points[shown] = prediction.points[[places[own[n]] for n in shown]]
+                values = measure(features, points)
             else:
                 values = measure(features)
-            for i, place, value in zip(own, places, values, strict=True):
-                if i in voice.objects:
-                    found[place] = value
+            for i, value in zip(own, values, strict=True):
+                if i in voice.objects and i in places:  # a label may say of whom nothing is known
+                    found[places[i]] = value
         return found
 
 
