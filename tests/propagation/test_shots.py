@@ -169,11 +169,11 @@ def test_a_cut_right_after_the_frame_that_was_kept_last(tmp_path: Path) -> None:
 
 def test_a_plain_floor_is_one_shot(tmp_path: Path) -> None:
     """A blob that moves over grey noise, which hardly any cell finds again."""
-    rows, columns = np.mgrid[:240, :320]
+    rows, columns = np.mgrid[:480, :640]
     noise = np.random.default_rng(0)
 
     def blob(t: int) -> NDArray[np.bool_]:
-        return np.asarray(((columns - 96 - 2 * t) / 20) ** 2 + ((rows - 120) / 16) ** 2 < 1)
+        return np.asarray(((columns - 192 - 4 * t) / 38) ** 2 + ((rows - 240) / 24) ** 2 < 1)
 
     for t in range(3):
         ground = np.where(blob(t)[..., None], (60, 50, 45), 210)

@@ -15,10 +15,10 @@ BY_CHANCE = 6
 """Cells that may be coherent by chance beyond that share, so that it is more on a small grid."""
 FEWEST = 24
 """Pooled cells (frames of 64 x 96 pixels at stride 8) below which nothing can be told."""
-MOST_ALIKE = 0.85
+MOST_ALIKE = 0.92
 """Mean cosine similarity at the same places from which on two frames are of one shot, however few
-cells are each other's best match, as on plain ground. Consecutive frames had 0.88 at least, frames
-of different clips 0.79 at most; see `benchmarks/cuts.py`."""
+cells are each other's best match, as on plain ground. Frames of different clips had 0.89 at most; see
+docs/use/propagate.md."""
 _SLACK = 2  # pooled cells between a match and where the others went
 _POOL = 2  # cells a side that are looked at as one
 
