@@ -1,0 +1,148 @@
+"""What more steps, larger frames and other negatives buy, after one warm-up.
+
+    python benchmarks/steps.py CLIPS --init WARM_UP --davis DAVIS2016 --dev DEV --out out/steps
+    python benchmarks/steps.py --encoders A B --davis DAVIS2016 --dev DEV
+
+Each row trains from the encoder WARM_UP on CLIPS (folders or packs): 16 clips of two 128-pixel
+views a step, colours as they are. "pieces" is half known geometry with pieces of other videos
+pasted on and negatives from other videos alone, half mined by Q, T, C and var(T). A row that has
+been trained is taken from --out. Scored are these encoders, or --encoders. J&F on every fourth
+frame under the DAVIS protocol: of DEV (laid out as DAVIS-2016) with 5 frames of context at native
+size and at a short side of 240, and of DAVIS2016 at 240 with 20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from common import arguments, show, write_json
+
+from pixelkin.evaluation.davis import every_nth, load_split
+from pixelkin.evaluation.quick import score_encoder
+from pixelkin.models.encoder import load_encoder
+from pixelkin.propagation.protocol import Protocol
+from pixelkin.training.config import Recipe
+from pixelkin.training.loop import train
+from pixelkin.training.schema import build
+
+CROPS = {
+    "scale": [0.35, 1.0], "aspect": 1.15, "shift": 0.25, "rotation": 15,
+    "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0, "greyscale": 0,
+}  # fmt: skip
+CONTRAST = {"symmetric": False, "cross_video": 4096, "max_pairs": 2048}
+EVERY, CONTEXT = 4, 5
+
+
+class Row(NamedTuple):
+    """A training."""
+
+    objectives: str
+    steps: int
+    short_side: int = 192
+
+
+ROWS = {
+    "pieces-200": Row("pieces", 200),
+    "pieces-200-of-128": Row("pieces", 200, 128),
+    "pieces-200-of-256": Row("pieces", 200, 256),
+    "pieces-800": Row("pieces", 800),
+    "mined-200": Row("mined", 200),
+    "mined-easy-200": Row("mined-easy", 200),
+    "mined-easy-800": Row("mined-easy", 800),
+    "known-800": Row("known", 800),
+}
+
+
+def mined(share: float, curriculum: dict[str, Any]) -> dict[str, Any]:
+    mining = {
+        "transport": {"epsilon": 0.02, "max_iterations": 30},
+        "negatives": {"exclude": 1, "cross_video": 4096},
+        "curriculum": curriculum,
+    }
+    settings = {"max_pairs": 2048, "mining": mining}
+    return {"name": "mined_contrast", "share": share, "settings": settings}
+
+
+def known(share: float, exclude: int, **crops: float) -> dict[str, Any]:
+    settings = CONTRAST | {"exclude": exclude}
+    views = {"augmentation": CROPS | crops}
+    return {"name": "known_geometry", "share": share, "settings": settings} | views
+
+
+def objectives(name: str) -> list[dict[str, Any]]:
+    by_variance = {"signal": "var_t"}
+    return {
+        "known": [known(1.0, exclude=1)],
+        "pieces": [known(0.5, exclude=64, paste=0.8), mined(0.5, by_variance)],
+        "mined": [mined(1.0, by_variance)],
+        "mined-easy": [mined(1.0, {"signal": "fixed", "high": 0.5})],
+    }[name]
+
+
+def recipe(row: Row, init: str, seed: int) -> Recipe:
+    built: Recipe = build(Recipe, {
+        "seed": seed, "steps": row.steps, "batch": 16, "size": 128, "init": init, "ema": 0.99,
+        "network": {"widths": [64, 128, 256]},
+        "data": {"short_side": row.short_side, "rendering": "batched"},
+        "augmentation": CROPS,
+        "optimiser": {
+            "learning_rate": 5e-4, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.01,
+            "betas": [0.9, 0.98], "final": 0.0,
+        },
+        "stages": [{"objectives": objectives(row.objectives)}],
+        "run": {"workers": 0, "report": False, "validate_scenes": 0, "batch_norm_frames": 48},
+    })  # fmt: skip
+    return built
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("data", type=Path, nargs="*")
+    parser.add_argument("--davis", type=Path)
+    parser.add_argument("--dev", type=Path)
+    parser.add_argument("--init", help="the encoder that rows begin with")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--encoders", nargs="*", default=[])
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if not options.encoders and not (options.data and options.init and options.out):
+        parser.error("give CLIPS, --init and --out to train, or --encoders to score")
+    davis = Protocol.named("davis")
+    brief = replace(davis, context=CONTEXT)
+    sets = {
+        "dev, native": (options.dev, brief),
+        "dev, 240": (options.dev, replace(brief, short_side=240)),
+        "davis, 240": (options.davis, replace(davis, short_side=240)),
+    }
+    videos = {
+        root: [every_nth(video, EVERY) for video in load_split(root, 2016, "val")]
+        for root, _ in sets.values()
+        if root is not None
+    }
+    encoders = {name: name for name in options.encoders}
+    for name in [] if encoders else options.rows:
+        folder = options.out / f"{name}-{options.seed}"
+        if not (folder / "encoder" / "config.json").is_file():
+            train(recipe(ROWS[name], options.init, options.seed), options.data, folder)
+        encoders[name] = str(folder / "encoder")
+    results: dict[str, dict[str, float]] = {}
+    for name, where in encoders.items():
+        results[name] = {
+            title: 100 * score_encoder(load_encoder(where), videos[root], protocol).summary.jf
+            for title, (root, protocol) in sets.items()
+            if root is not None
+        }
+        print(name, results[name], flush=True)
+    heads = list(next(iter(results.values())))
+    rows = [[name, *(f"{found[h]:.1f}" for h in heads)] for name, found in results.items()]
+    show("J&F", ["", *heads], rows)
+    write_json(options.json, results)
+
+
+if __name__ == "__main__":
+    main()
