@@ -190,3 +190,22 @@ def test_a_keyframe_may_list_what_it_does_not_show(shots: Path, over_cuts: bool)
     found = list(propagate(shots, {0: first, 6: again}, encoder="lab", over_cuts=over_cuts))
     assert all(len(p.confidence) == len(p.objects) for p in found)
     assert 3 in found[-1].objects and found[5].confidence[0] > 0
+
+
+def test_a_cut_stays_known_where_a_correction_shortens_a_pass(shots: Path, tmp_path: Path) -> None:
+    def run(
+        out: str, labels: dict[int, Labels], stop_at: int | None = None, **options: bool
+    ) -> tuple[int, ...]:
+        def progress(done: int, total: int) -> None:
+            if done == stop_at:
+                raise InterruptedError
+
+        return propagate_to_folder(
+            shots, labels, tmp_path / out, encoder="lab", progress=progress, **options
+        ).cuts
+
+    with pytest.raises(InterruptedError):
+        run("corrected", {0: label(0)}, stop_at=24)
+    both = {0: label(0), 18: label(18)}
+    assert run("corrected", both, overwrite=True) == run("fresh", both) == (CUT,)
+    assert results(tmp_path / "corrected") == results(tmp_path / "fresh")

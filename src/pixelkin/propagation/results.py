@@ -268,7 +268,10 @@ class ResultsFolder(RunFolder):
             done = int(state.pop("done"))
             if str(state.pop("part")) != part.digest:
                 return 0, {}
-            return (done, state) if done <= part.frames else (part.frames, {})
+            if done <= part.frames:
+                return done, state
+            self._cuts[part.digest] = state["cuts"].tolist()  # shorter by now, so it is finished
+            return part.frames, {}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return 0, {}
 
