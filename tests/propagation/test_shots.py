@@ -205,7 +205,7 @@ def test_a_cut_stays_known_where_a_correction_shortens_a_pass(shots: Path, tmp_p
         ).cuts
 
     with pytest.raises(InterruptedError):
-        run("corrected", {0: label(0)}, stop_at=24)
-    both = {0: label(0), 18: label(18)}
-    assert run("corrected", both, overwrite=True) == run("fresh", both) == (CUT,)
+        run("corrected", {0: label(0), 2: label(2)}, stop_at=24)
+    more = {0: label(0), 2: label(2), 18: label(18)}
+    assert run("corrected", more, overwrite=True) == run("fresh", more) == (CUT,)
     assert results(tmp_path / "corrected") == results(tmp_path / "fresh")
