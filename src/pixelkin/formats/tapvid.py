@@ -1,7 +1,7 @@
 """TAP-Vid's arrays of tracked points, as an NPZ file.
 
     points    N x T x 2   x and y as shares of width and height, from the top-left pixel's corner
-    occluded  N x T       whether a point is not seen
+    occluded  N x T       whether a point is not seen; where it is known all the same, `points` says
 
 and, as additions,
 
@@ -28,11 +28,11 @@ from pixelkin.formats.collecting import Collector
 from pixelkin.formats.listed_frames import check_number
 from pixelkin.formats.npz import arrays_of, read_array
 from pixelkin.formats.writing import Writing
-from pixelkin.types import Annotations, VideoInfo
+from pixelkin.types import Annotations, Detail, VideoInfo
 
 LOSES = (
     "masks", "categories", "both", "colours", "skeleton", "origin", "stale",
-    "confidence", "occluded",
+    "confidence",
 )  # fmt: skip
 EDGE = 0.5
 
@@ -73,14 +73,18 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     for t, number in enumerate(frames):
         check_number(number, video, path)
         for n, (body, name) in enumerate(zip(whose, names, strict=True)):
-            found.point(number, body, name, None if occluded[n, t] else places[n, t].tolist())
+            hidden = bool(occluded[n, t])
+            nowhere = hidden and not (ours and points[n, t].any())
+            detail = Detail("occluded" if hidden and not nowhere else "present")
+            found.point(number, body, name, None if nowhere else places[n, t].tolist(), detail)
     return found.annotations()
 
 
 def save(path: Path, writing: Writing) -> None:
-    """Write all points; those that are absent, or have no label in a frame, are occluded."""
+    """Write all points; those that are absent, or have no label in a frame, are occluded at 0."""
     writing.check(path)
-    table = {o.id: n for n, o in enumerate(writing.objects)}
+    objects = {o.id: o for o in writing.objects}
+    table = {i: n for n, i in enumerate(objects)}
     points: NDArray[np.float32] = np.zeros((len(table), len(writing.numbers), 2), np.float32)
     occluded = np.ones(points.shape[:2], np.bool_)
     numbers = []
@@ -89,7 +93,7 @@ def save(path: Path, writing: Writing) -> None:
         for i, xy in frame.places().items():
             if not math.isnan(xy[0]):
                 points[table[i], t] = (np.array(xy) + EDGE) / writing.video.size[::-1]
-                occluded[table[i], t] = False
+                occluded[table[i], t] = writing.detail(frame.number, objects[i]).state == "occluded"
     names = [o.name if o.name is not None else str(n) for n, o in enumerate(writing.objects)]
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
