@@ -8,7 +8,8 @@ views a step, colours as they are. "pieces" is half known geometry with pieces o
 pasted on and negatives from other videos alone, half mined by Q, T, C and var(T). A row that has
 been trained is taken from --out. Scored are these encoders, or --encoders. J&F on every fourth
 frame under the DAVIS protocol: of DEV (laid out as DAVIS-2016) with 5 frames of context at native
-size and at a short side of 240, and of DAVIS2016 at 240 with 20.
+size and at a short side of 240, and of DAVIS2016 at 240 with 20; of these also J by the number of
+frames from the labelled one.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from common import arguments, show, write_json
 
 from pixelkin.evaluation.davis import every_nth, load_split
 from pixelkin.evaluation.quick import score_encoder
+from pixelkin.experiments.distance import BANDS, mean_j
 from pixelkin.models.encoder import load_encoder
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.training.config import Recipe
@@ -48,6 +51,7 @@ ROWS = {
     "pieces-200": Row("pieces", 200),
     "pieces-200-of-128": Row("pieces", 200, 128),
     "pieces-200-of-256": Row("pieces", 200, 256),
+    "pieces-250": Row("pieces", 250),
     "pieces-800": Row("pieces", 800),
     "mined-200": Row("mined", 200),
     "mined-easy-200": Row("mined-easy", 200),
@@ -132,15 +136,19 @@ def main() -> None:
         encoders[name] = str(folder / "encoder")
     results: dict[str, dict[str, float]] = {}
     for name, where in encoders.items():
-        results[name] = {
-            title: 100 * score_encoder(load_encoder(where), videos[root], protocol).summary.jf
-            for title, (root, protocol) in sets.items()
-            if root is not None
-        }
-        print(name, results[name], flush=True)
+        found = results[name] = {}
+        for title, (root, protocol) in sets.items():
+            if root is not None:
+                score = score_encoder(load_encoder(where), videos[root], protocol)
+                found[title] = 100 * score.summary.jf
+        if options.davis is not None:  # the last one that was scored
+            for band in BANDS:
+                values = [mean_j(one, band, EVERY) for one in score.sequences]
+                found[f"J {band}"] = 100 * float(np.nanmean(values))
+        print(name, found, flush=True)
     heads = list(next(iter(results.values())))
     rows = [[name, *(f"{found[h]:.1f}" for h in heads)] for name, found in results.items()]
-    show("J&F", ["", *heads], rows)
+    show("J&F, and J by frames from the labelled one", ["", *heads], rows)
     write_json(options.json, results)
 
 
