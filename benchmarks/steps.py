@@ -2,6 +2,7 @@
 
     python benchmarks/steps.py CLIPS --init WARM_UP --davis DAVIS2016 --dev DEV --out out/steps
     python benchmarks/steps.py --encoders A B --davis DAVIS2016 --dev DEV
+    python benchmarks/steps.py --encoders runs/A-0/encoder ... runs/B-2/encoder --control A ...
 
 Each row trains from the encoder WARM_UP on CLIPS (folders or packs): 16 clips of two 128-pixel
 views a step, colours as they are. "pieces" is half known geometry with pieces of other videos
@@ -9,23 +10,30 @@ pasted on and negatives from other videos alone, half mined by Q, T, C and var(T
 been trained is taken from --out. Scored are these encoders, or --encoders. J&F on every fourth
 frame under the DAVIS protocol: of DEV (laid out as DAVIS-2016) with 5 frames of context at native
 size and at a short side of 240, and of DAVIS2016 at 240 with 20; of these also J by the number of
-frames from the labelled one.
+frames from the labelled one. --control: encoders are seeds of rows, by their folders ROW-SEED, and
+the table has means over seeds, and their differences to that row with 95 % intervals. A+B are two
+networks side by side: similarities are the mean of theirs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from common import arguments, show, write_json
+from torch import Tensor, nn
 
 from pixelkin.evaluation.davis import every_nth, load_split
 from pixelkin.evaluation.quick import score_encoder
 from pixelkin.experiments.distance import BANDS, mean_j
-from pixelkin.models.encoder import load_encoder
+from pixelkin.experiments.statistics import difference
+from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.resnet import ResNet18
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.training.config import Recipe
 from pixelkin.training.loop import train
@@ -37,6 +45,28 @@ CROPS = {
 }  # fmt: skip
 CONTRAST = {"symmetric": False, "cross_video": 4096, "max_pairs": 2048}
 EVERY, CONTEXT = 4, 5
+
+
+class SideBySide(nn.Module):
+    """Unit vectors of several networks, one after the other; all see the same input."""
+
+    def __init__(self, nets: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+        self.channels = sum(cast(ResNet18, net).channels for net in nets)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([F.normalize(net(x).float(), dim=1) for net in self.nets], dim=1)
+
+    def folded(self) -> SideBySide:
+        return SideBySide([cast(ResNet18, net).folded() for net in self.nets])
+
+
+def load(where: str) -> Encoder:
+    encoders = [load_encoder(one) for one in where.split("+")]
+    if len(encoders) > 1:
+        encoders[0].net = SideBySide([one.net for one in encoders])  # type: ignore[assignment]
+    return encoders[0]
 
 
 class Row(NamedTuple):
@@ -102,6 +132,38 @@ def recipe(row: Row, init: str, seed: int) -> Recipe:
     return built
 
 
+def by_row(results: dict[str, dict[str, float]]) -> dict[str, dict[int, dict[str, float]]]:
+    """Figures by row and seed, from folders ROW-SEED or ROW-SEED/encoder."""
+    rows: dict[str, dict[int, dict[str, float]]] = {}
+    for where, found in results.items():
+        path = Path(where)
+        name = path.parent.name if path.name == "encoder" else path.name
+        row, _, seed = name.rpartition("-")
+        rows.setdefault(row, {})[int(seed)] = found
+    return rows
+
+
+def against(results: dict[str, dict[str, float]], control: str) -> list[list[str]]:
+    """Lines of means over seeds and, under each, of differences to the control."""
+    rows, lines = by_row(results), []
+    for row, seeds in rows.items():
+        heads = list(next(iter(seeds.values())))
+        means = [np.mean([found[h] for found in seeds.values()]) for h in heads]
+        lines.append([f"{row}, {len(seeds)} seeds", *(f"{mean:.1f}" for mean in means)])
+        if row != control:
+            told = [
+                difference(
+                    {seed: found[h] for seed, found in seeds.items()},
+                    {seed: found[h] for seed, found in rows[control].items()},
+                )
+                for h in heads
+            ]
+            half = [f" ± {d.half:.1f}" if d.seeds > 1 else "" for d in told]
+            differences = [f"{d.mean:+.1f}{h}" for d, h in zip(told, half, strict=True)]
+            lines.append([f"less {control}", *differences])
+    return lines
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("data", type=Path, nargs="*")
@@ -112,6 +174,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--encoders", nargs="*", default=[])
+    parser.add_argument("--control", help="the row to which others are compared")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.encoders and not (options.data and options.init and options.out):
@@ -139,7 +202,7 @@ def main() -> None:
         found = results[name] = {}
         for title, (root, protocol) in sets.items():
             if root is not None:
-                score = score_encoder(load_encoder(where), videos[root], protocol)
+                score = score_encoder(load(where), videos[root], protocol)
                 found[title] = 100 * score.summary.jf
         if options.davis is not None:  # the last one that was scored
             for band in BANDS:
@@ -148,6 +211,8 @@ def main() -> None:
         print(name, found, flush=True)
     heads = list(next(iter(results.values())))
     rows = [[name, *(f"{found[h]:.1f}" for h in heads)] for name, found in results.items()]
+    if options.control:
+        rows = against(results, options.control)
     show("J&F, and J by frames from the labelled one", ["", *heads], rows)
     write_json(options.json, results)
 
