@@ -102,3 +102,26 @@ def test_rows_share_the_batch() -> None:
         assert ("distillation" in parts) == (row.name != "unanchored")
         if "mined_contrast" in parts:
             assert parts["mined_contrast"]["settings"]["mining"]["confidence"]["level"] == row.level
+
+
+def test_a_row_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert experiment(tmp_path, "--rows", "mined") == 0
+    assert {row for row, _, _ in scores(tmp_path)} == {"default", "mined"}
+    assert experiment(tmp_path, "--rows", "mind") == 2
+    assert "tuning has no row 'mind': there are default, both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("tuning", ["--data", "."], "--data says nothing to tuning"),
+        ("positives", ["--rows", "q"], "--rows says nothing to positives"),
+        ("runtime", ["--seeds", "1"], "--seeds says nothing to runtime"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(
+    name: str, options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["experiment", name, "--scale", "smoke", "--out", str(tmp_path), *options]
+    assert main(command) == 2
+    assert told in capsys.readouterr().err

@@ -23,7 +23,7 @@ from pixelkin.evaluation.davis import load_split
 from pixelkin.experiments.catalogue import EXPERIMENTS, Experiment, Row
 from pixelkin.experiments.native import native_section, score_native
 from pixelkin.experiments.report import write_report
-from pixelkin.experiments.runs import Runs, Tell
+from pixelkin.experiments.runs import Runs, Tell, check_rows
 from pixelkin.experiments.runtime import times_section
 from pixelkin.experiments.scale import Scale, load_scale, merge
 from pixelkin.experiments.synthetic import make_clips, make_davis
@@ -77,9 +77,7 @@ def run_experiment(
     if name not in EXPERIMENTS:
         raise InputError(f"no experiment {name!r}: there are {', '.join(EXPERIMENTS)}")
     experiment, out = EXPERIMENTS[name], Path(out).absolute()
-    if missing := set(rows) - {row.name for row in experiment.rows}:
-        names = ", ".join(row.name for row in experiment.rows)
-        raise InputError(f"{name} has no row {min(missing)!r}: there are {names}")
+    check_rows(name, rows, [row.name for row in experiment.rows])
     size = load_scale(scale, tuple(seeds))
     if size.synthetic and not data and davis is None:
         data, davis = (

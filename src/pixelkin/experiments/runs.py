@@ -71,6 +71,12 @@ class Training(NamedTuple):
     recipe: Recipe
 
 
+def check_rows(experiment: str, rows: Sequence[str], known: Sequence[str]) -> None:
+    """Raise InputError if an experiment lacks one of the rows that are asked for."""
+    if missing := set(rows) - set(known):
+        raise InputError(f"{experiment} has no row {min(missing)!r}: there are {', '.join(known)}")
+
+
 def is_done(folder: Path) -> bool:
     """Whether a training is complete: the encoder's config is the last thing that it writes."""
     return (folder / "encoder" / "config.json").is_file()

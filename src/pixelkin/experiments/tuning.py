@@ -22,7 +22,7 @@ from pixelkin import __version__
 from pixelkin.checks import check_same
 from pixelkin.evaluation.davis import DavisVideo, every_nth, load_split
 from pixelkin.evaluation.quick import score_encoder
-from pixelkin.experiments.runs import Tell
+from pixelkin.experiments.runs import Tell, check_rows
 from pixelkin.experiments.scale import Scale, load_scale
 from pixelkin.experiments.synthetic import make_davis
 from pixelkin.experiments.tuned import ROWS, START, Key, Point, Row, Tuning
@@ -43,6 +43,7 @@ def run_tuning(
     scale: str = "cpu",
     davis: str | Path | None = None,
     sequences: Sequence[str] = (),
+    rows: Sequence[str] = (),
     seeds: Sequence[int] = (),
     minutes: float | None = None,
     report_only: bool = False,
@@ -56,6 +57,7 @@ def run_tuning(
         scale: Its seeds and its scoring count, and `tuning`, settings of the recipe.
         davis: Data set in DAVIS-2016's layout; None where the scale makes it up.
         sequences: Which of its val split; all by default.
+        rows: Tune in these ways alone.
         seeds: Instead of the scale's.
         minutes: Begin no further tuning after this time.
         report_only: Write the report from what is there, and run nothing.
@@ -66,8 +68,9 @@ def run_tuning(
         Path of the report.
 
     Raises:
-        InputError: If there is no such scale or data set, or OUT/tuning has other settings.
+        InputError: If there is no such scale, data set or row, or OUT/tuning has other settings.
     """
+    check_rows("tuning", rows, [row.name for row in ROWS])
     size, folder = load_scale(scale, tuple(seeds)), Path(out).absolute() / "tuning"
     if davis is None:
         if not size.synthetic:
@@ -76,8 +79,9 @@ def run_tuning(
     videos = load_split(davis, 2016, "val", list(sequences) or None)
     with Lock(folder / LOCK):
         work = _Work(folder, size, videos, tell)
+        tuned = [row for row in ROWS[1:] if not rows or row.name in rows]
         begun = time.monotonic()
-        for _ in () if report_only else work.steps():
+        for _ in () if report_only else work.steps(tuned):
             write_report(folder, work.results(), size, videos, command, tell)
             if minutes is not None and time.monotonic() - begun > 60 * minutes:
                 break
@@ -111,10 +115,10 @@ class _Work:
                         found[row.name, seed, video.name] = known
         return found
 
-    def steps(self) -> Iterator[None]:
+    def steps(self, rows: Sequence[Row]) -> Iterator[None]:
         """Do what is missing, one row of one seed at a time."""
         for seed in self.size.seeds:
-            for row in ROWS[1:]:
+            for row in rows:
                 missing = [
                     v
                     for v in self.videos

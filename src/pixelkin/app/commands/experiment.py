@@ -81,6 +81,18 @@ def experiment(
     command = _command(name, scale, data, davis, out, sequences, rows, seeds, weights, judges)
     if (weights or judges) and name != "positives":
         raise InputError(f"--weights and --judges are for positives: {name} trains its own")
+    given = {
+        "--data": data,
+        "--davis": davis,
+        "--sequences": sequences,
+        "--rows": rows,
+        "--seeds": seeds,
+        "--minutes": minutes,
+        "--report-only": report_only,
+    }
+    taken, why = _TAKEN.get(name, (tuple(given), ""))
+    if wrong := [option for option, value in given.items() if value and option not in taken]:
+        raise InputError(f"{wrong[0]} says nothing to {name}, which {why}")
     if minutes is not None and minutes <= 0:
         raise InputError(f"--minutes {minutes:g}: must be more than 0")
     if name == "runtime":
@@ -90,13 +102,12 @@ def experiment(
     elif name == "tuning":
         from pixelkin.experiments.tuning import run_tuning
 
-        if data:
-            raise InputError("--data: tuning trains on the sequences of --davis alone")
         report = run_tuning(
             out,
             scale=scale,
             davis=davis,
             sequences=tuple(sequences),
+            rows=tuple(rows),
             seeds=seeds,
             minutes=minutes,
             report_only=report_only,
@@ -133,6 +144,17 @@ def experiment(
             tell=say,
         )
     say(str(report))
+
+
+_TAKEN = {
+    "runtime": ((), "measures seconds, and trains and scores nothing"),
+    "positives": (("--data",), "looks at encoders that are there, and trains and scores nothing"),
+    "tuning": (
+        ("--davis", "--sequences", "--rows", "--seeds", "--minutes", "--report-only"),
+        "trains on the sequences of --davis alone",
+    ),
+}
+"""Options that an experiment takes, where it does not take all; and why not."""
 
 
 def _command(
