@@ -34,10 +34,11 @@ def save(path: Path, writing: Writing) -> None:
     first_body = 1 + max((o.id for o in writing.objects if o.is_map), default=0)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    names = writing.named_images("frame_{:06d}")
     for frame in writing.frames():
         image = {
             "id": len(images) + 1,
-            "file_name": f"{writing.stem(frame.number, 'frame_{:06d}')}.png",
+            "file_name": names[frame.number],
             "width": video.width,
             "height": video.height,
             "video_id": 1,

@@ -21,8 +21,9 @@ from PIL import Image
 from pixelkin.files import write_json
 from pixelkin.formats.bodies import bodies, point_name
 from pixelkin.formats.collecting import Collector, confidence_of
+from pixelkin.formats.image_files import frame_file
 from pixelkin.formats.json_file import read_json
-from pixelkin.formats.listed_frames import frame_numbers, image_path, named_video
+from pixelkin.formats.listed_frames import frame_numbers, named_video
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
@@ -67,19 +68,20 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 
 def save(path: Path, writing: Writing) -> None:
     """Write the masks and keypoints of every labelled frame."""
-    writing.check(*(path / f"{writing.stem(n)}.json" for n in writing.numbers))
+    images = writing.named_images("{:05d}")
+    files = {number: path / f"{Path(name).stem}.json" for number, name in images.items()}
+    writing.check(*files.values())
     for frame in writing.frames():
-        stem = writing.stem(frame.number)
         content: dict[str, Any] = {
             "version": VERSION,
             "flags": {},
             "shapes": _shapes(writing, frame),
-            "imagePath": _image(Path(writing.video.path), stem, path),
+            "imagePath": _image(writing, frame.number, images[frame.number], path),
             "imageData": None,
             "imageHeight": writing.video.height,
             "imageWidth": writing.video.width,
         }
-        write_json(path / f"{stem}.json", content, indent=None)
+        write_json(files[frame.number], content, indent=None)
 
 
 def _files(path: Path) -> list[Path]:
@@ -92,10 +94,12 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _image(video: Path, stem: str, folder: Path) -> str:
+def _image(writing: Writing, number: int, name: str, path: Path) -> str:
     """Path of the frame's image, as seen from the folder."""
-    image = image_path(video, stem)
-    return Path(os.path.relpath(image, folder)).as_posix() if image.is_file() else image.name
+    folder = path if writing.staged is None else writing.staged[1]
+    asked = writing.images
+    image = frame_file(writing.video, number) if asked is None else asked.folder / name
+    return name if image is None else Path(os.path.relpath(image, folder)).as_posix()
 
 
 def _shapes(writing: Writing, frame: Frame) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> Vide
 
 def image_path(folder: Path, stem: str) -> Path:
     """The image of a folder that has this stem; a PNG if there is none."""
-    found = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
+    found = (folder / f"{stem}{s}" for suffix in sorted(SUFFIXES) for s in (suffix, suffix.upper()))
     return next((path for path in found if path.is_file()), folder / f"{stem}.png")
 
 
