@@ -226,7 +226,7 @@ def test_a_runs_video_is_known(place: Path, capsys: pytest.CaptureFixture[str]) 
         (["m.json", "b.json", "--to", "coco", "--images", "m.json", "--video", "clip.mp4"],
          "m.json is a file, images go into a folder"),
         (["m.json", "b.json", "--to", "coco", "--images", "b", "--video", "short"],
-         "m.json labels the frame frame_000000, which is not in the video"),
+         "m.json: images[0].file_name labels the frame frame_000000, which is not in the video"),
         (["k.json", "CollectedData_me.csv", "--images", ".", "--video", "clip.mp4"],
          "DeepLabCut calls the labels of pixelkin CollectedData_pixelkin.csv, not"),
         (["k.json", "CollectedData_me.csv", "--images", ".", "--video", "clip.mp4", "--scorer",
