@@ -1,6 +1,7 @@
 """The tools of others read what we write; each test is skipped where its tool is not installed.
 
-    pip install label-studio-sdk supervision -e '.[dev,interop,dlc,pose]'
+    make setup                      # all but label-studio-sdk
+    pip install label-studio-sdk
     python -m venv old && old/bin/pip install 'pandas<3' 'numpy<2' tables
     PANDAS_2=old/bin/python python -m pytest tests/interop tests/formats
 
@@ -31,6 +32,8 @@ from pixelkin.types import (
     Prediction,
     VideoInfo,
 )
+from pixelkin.video.reader import open_video
+from pixelkin.video.writer import VideoWriter
 
 SIZE = 24, 32
 VIDEO = VideoInfo("dog.mp4", SIZE[1], SIZE[0], 4, 8.0)
@@ -151,6 +154,38 @@ def test_sleap_io_reads_labels(tmp_path: Path, results: bool) -> None:
         for instance, expected in zip(frame.instances, xy, strict=True):
             np.testing.assert_allclose(instance.numpy(), expected)
             assert isinstance(instance, sleap.PredictedInstance) == results
+
+
+def test_pynwb_reads_poses(tmp_path: Path) -> None:
+    """Which takes a whole video, whose frames are all labelled."""
+    pytest.importorskip("sleap_io")
+    nwb = pytest.importorskip("pynwb")
+    with VideoWriter(tmp_path / "dog.mp4", 8, SIZE) as writer:
+        for t in range(4):
+            writer.write(np.full((*SIZE, 3), 60 * t, np.uint8))
+    video = open_video(tmp_path / "dog.mp4").info
+    table = tuple(Object(k, "keypoints", name) for k, name in enumerate(("nose", "tail")))
+    xy = np.arange(16, dtype=np.float32).reshape(4, 2, 2)
+    frames: dict[int, tuple[Labels, ...]] = {
+        t: (PointLabels("keypoints", Objects(table), xy[t], SIZE),) for t in range(4)
+    }
+    found = Detail("present", 0.25, "propagated")
+    details = {(t, i): found for t in range(4) for i in range(2)}
+    path = tmp_path / "a.nwb"
+    save_annotations(path, Annotations(Objects(table), frames, {}, details), video=video)
+    with nwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as file:
+        (pose,) = (
+            one
+            for part in file.read().processing.values()
+            for one in part.data_interfaces.values()
+            if one.neurodata_type == "PoseEstimation"
+        )
+        assert list(pose.skeleton.nodes[:]) == ["nose", "tail"]
+        series = pose.pose_estimation_series
+        for k, name in enumerate(("nose", "tail")):
+            (own,) = (series[key] for key in series if name in key)
+            np.testing.assert_allclose(own.data[:], xy[:, k])
+            np.testing.assert_allclose(own.confidence[:], 0.25)
 
 
 READ = """
