@@ -136,6 +136,23 @@ def test_tools_find_the_images(place: Path, name: str, video: str) -> None:
     assert sorted(again.frames) == list(LABELLED)
 
 
+@pytest.mark.parametrize("name", ["yolo", "dlc_csv"])
+def test_images_that_are_there_say_how_large_the_video_is(place: Path, name: str) -> None:
+    kind, target, folder, _ = CASES[name]
+    reader, given = open_video("clip.mp4"), labels(kind)
+    asked: dict[str, Any] = {"video": reader, "images": folder, "scorer": "me"}
+    pixelkin.save_annotations(target, given, name, **asked)
+    found = pixelkin.load_annotations(target, None)
+    assert sorted(found.frames) == list(LABELLED)
+    assert found.frames[37][0].size == SIZE
+    if kind == "masks":
+        np.testing.assert_array_equal(found.frames[37][0].ids, given.frames[37][0].ids)
+    for image in Path(folder).glob("*.png"):
+        image.unlink()
+    with pytest.raises(InputError, match=f"{name} does not tell what the video is"):
+        pixelkin.load_annotations(target, None)
+
+
 @pytest.mark.parametrize("name", ["coco", "cvat", "label_studio", "labelme"])
 def test_frames_that_are_there_are_named_and_left_alone(place: Path, name: str) -> None:
     """Also without being asked for, labels of a folder name its files."""

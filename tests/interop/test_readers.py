@@ -253,6 +253,33 @@ def test_supervision_takes_masks() -> None:
     assert found.class_id.tolist() == [0, 1] and found["class_name"].tolist() == ["toy", "dog"]
 
 
+@pytest.mark.parametrize("name", ["yolo", "coco"])
+def test_supervision_opens_labels_with_their_images(tmp_path: Path, name: str) -> None:
+    """Its data sets find each image, and the objects in it where they are."""
+    supervision = pytest.importorskip("supervision")
+    with VideoWriter(tmp_path / "dog.mp4", 8, SIZE) as writer:
+        for t in range(4):
+            writer.write(np.full((*SIZE, 3), 60 * t, np.uint8))
+    given, video = masks(), open_video(tmp_path / "dog.mp4")
+    target = tmp_path / ("y" if name == "yolo" else "a.json")
+    images = target / "images" if name == "yolo" else tmp_path / "images"
+    save_annotations(target, given, name, video=video, images=images)
+    if name == "yolo":
+        found = supervision.DetectionDataset.from_yolo(
+            str(images), str(target / "labels"), str(target / "data.yaml"), force_masks=True
+        )
+    else:
+        found = supervision.DetectionDataset.from_coco(str(images), str(target), force_masks=True)
+    assert found.classes == ["toy", "dog"] and len(found) == 3
+    for path, image, detections in found:
+        t = int(Path(path).stem.split("_")[1])
+        assert abs(int(image.mean()) - 60 * t) < 3
+        assert sorted(detections.class_id) == [0, 1]
+        for mask, kind in zip(detections.mask, detections.class_id, strict=True):
+            true = ids(given, t) == kind + 1
+            assert (mask & true).sum() / true.sum() > 0.9  # its polygons have no holes
+
+
 def test_numpy_reads_our_arrays(tmp_path: Path) -> None:
     given, path = masks(), tmp_path / "a.npz"
     save_annotations(path, given, "npz", video=VIDEO)

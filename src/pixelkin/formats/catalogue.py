@@ -37,7 +37,7 @@ from pixelkin.formats import (
 )
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
-from pixelkin.types import Annotations, VideoInfo
+from pixelkin.types import Annotations, InputError, VideoInfo
 from pixelkin.video.images import load_image
 
 FRAME_LOSES = (
@@ -96,6 +96,11 @@ def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing]
     """A writer of one frame's labels as a writer like the others."""
 
     def written(path: Path, writing: Writing) -> None:
+        if (count := len(writing.numbers)) != 1:
+            raise InputError(
+                f"{writing.title} holds one frame, and {count} are labelled: choose one, as by "
+                "convert --frames 7:8, or another format"
+            )
         writing.check(path)
         for _ in writing.frames():  # which notes what they have
             pass
@@ -154,10 +159,10 @@ FORMATS = (
            label_studio.LOSES, ("masks", "polygons", "boxes"), images=True),
     Format("labelme", "LabelMe's folder", "", labelme.sniff, labelme.load, labelme.save,
            labelme.probe, labelme.LOSES, folder=True, images=True),
-    Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, loses=yolo.LOSES,
-           shapes=("polygons",), folder=True, images=True),
-    Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, loses=dlc.LOSES,
-           images=True),
+    Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, yolo.probe,
+           yolo.LOSES, ("polygons",), folder=True, images=True),
+    Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, dlc.probe,
+           dlc.LOSES, images=True),
     Format("dlc_h5", "DeepLabCut's H5", ".h5", dlc_h5.sniff, dlc_h5.load, dlc_h5.save,
            loses=dlc.LOSES, images=True),
     Format("slp", "SLEAP's labels", ".slp", sleap.sniff_slp, sleap.load_slp, sleap.save_slp,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
-from pixelkin.formats.listed_frames import check_number, frame_numbers
+from pixelkin.formats.listed_frames import check_number, frame_numbers, pictured_video
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
@@ -64,6 +64,17 @@ def sniff(path: Path) -> bool:
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The keypoints of every row that has any."""
+    return read_table(_table(path), path, video)
+
+
+def probe(path: Path) -> VideoInfo | None:
+    """The video that the table tells of, if an image of a row is beside it."""
+    rows = _table(path).rows
+    names = [PurePosixPath(row[-1]).name for row in rows if isinstance(row, tuple)]
+    return pictured_video(names, path.parent, path)
+
+
+def _table(path: Path) -> Table:
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]
@@ -78,15 +89,11 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     rows: list[tuple[str, ...] | int] = [
         int(line[0]) if line[0].isdecimal() else tuple(line[:first]) for line in body
     ]
-    return read_table(
-        Table(
-            tuple(line[0] for line in head),
-            tuple(zip(*(line[first:] for line in head), strict=True)),
-            tuple(rows),
-            np.array(values, dtype=float).reshape(len(rows), -1),
-        ),
-        path,
-        video,
+    return Table(
+        tuple(line[0] for line in head),
+        tuple(zip(*(line[first:] for line in head), strict=True)),
+        tuple(rows),
+        np.array(values, dtype=float).reshape(len(rows), -1),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, natural_key
+from pixelkin.video.images import SUFFIXES, natural_key, read_image
 
 MOST_FRAMES = 10**7
 
@@ -93,6 +93,21 @@ def image_path(folder: Path, stem: str) -> Path:
     """The image of a folder that has this stem; a PNG if there is none."""
     found = (folder / f"{stem}{s}" for suffix in sorted(SUFFIXES) for s in (suffix, suffix.upper()))
     return next((path for path in found if path.is_file()), folder / f"{stem}.png")
+
+
+def pictured_video(names: Sequence[str], folder: Path, path: Path) -> VideoInfo | None:
+    """The same, of the size of the image of the first name; None where it is not in a folder.
+
+    Args:
+        names: Names of images.
+        folder: Where they are.
+        path: What names them.
+    """
+    file = image_path(folder, PurePosixPath(names[0]).stem) if names else folder
+    if not file.is_file():
+        return None
+    height, width = read_image(file).shape[:2]
+    return named_video(names, (height, width), path)
 
 
 def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:

@@ -17,7 +17,7 @@ import yaml
 from pixelkin.files import write_text
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
-from pixelkin.formats.listed_frames import frame_numbers
+from pixelkin.formats.listed_frames import frame_numbers, pictured_video
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
@@ -34,6 +34,12 @@ STATES: tuple[State, ...] = ("absent", "occluded", "present")
 def sniff(path: Path) -> bool:
     """Whether the folder has labels/*.txt and data.yaml."""
     return (path / DATA).is_file() and (path / LABELS).is_dir()
+
+
+def probe(path: Path) -> VideoInfo | None:
+    """The video that the files tell of, if an image of theirs is there."""
+    files = sorted((path / LABELS).glob("*.txt"), key=natural_key)
+    return pictured_video([file.name for file in files], path / IMAGES, path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
