@@ -29,7 +29,7 @@ Formats: {names}.
 Example:
   pixelkin convert out/video labels.json --to coco
   pixelkin convert labels.json yolo/ --to yolo --frames 0:120 --names 1=dog
-  pixelkin convert out/video yolo/ --to yolo --images yolo/images --video video.mp4
+  pixelkin convert out/video yolo/ --to yolo --images yolo/images
   pixelkin convert CollectedData_me.csv mouse.slp --video mouse.mp4
 """
 
