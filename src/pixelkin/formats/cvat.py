@@ -23,7 +23,7 @@ from pixelkin.ops import rle
 from pixelkin.types import Detail, InputError, Object
 from pixelkin.video.palette import mask_colours
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty", "unseen")
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
 

@@ -21,7 +21,7 @@ from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import brush, rle
 from pixelkin.types import Detail, InputError, Object, Origin
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "occluded")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "occluded", "unseen", "unplaced")
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 MODEL = "pixelkin"
 WHERE: dict[Origin, str] = {"given": "annotations", "propagated": "predictions"}

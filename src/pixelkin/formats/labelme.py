@@ -32,7 +32,7 @@ from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo, check_size
 from pixelkin.video.images import natural_key
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "unseen", "unplaced")
 VERSION = "6.3.1"
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 

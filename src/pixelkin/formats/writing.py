@@ -47,6 +47,8 @@ FEATURES = {
     "confidence": "confidence",
     "occluded": "occlusion",
     "empty": "empty frames",
+    "unseen": "objects that no frame shows",
+    "unplaced": "keypoints that no frame shows",
     "holes": "holes",
     "pieces": "pieces beside the largest one",
     "form": "more of a mask than its box",
@@ -54,6 +56,7 @@ FEATURES = {
 
 OF_OBJECTS = (
     "ids", "numbers", "names", "categories", "both", "colours", "parts", "loose", "bodies",
+    "unseen", "unplaced",
 )  # fmt: skip
 
 
@@ -253,6 +256,7 @@ class Writing:
             self._see_object(o)
         for pair in self.objects.skeleton:
             self.lose("skeleton", pair)
+        unseen = {o.id: o for o in self.objects}
         for number, group in groupby(self.annotations, key=lambda item: item[0]):
             maps = points = None
             for _, labels in group:
@@ -265,12 +269,16 @@ class Writing:
                     points = labels
                 for o in labels.objects:
                     self._see_label(number, o)
+                for i in labels.present:
+                    unseen.pop(i, None)
                 if isinstance(labels, MaskLabels) and not labels.present:
                     self.lose("empty", number)
             if maps is not None or points is not None:
                 if self.images is not None:
                     self.images.write(number, self._images[number])
                 yield Frame(number, maps, points)
+        for o in unseen.values():
+            self.lose("unseen" if o.is_map else "unplaced", o.id)
 
     def _see_object(self, o: Object) -> None:
         usual = davis_palette()

@@ -25,7 +25,7 @@ from pixelkin.video.images import natural_key
 
 LOSES = (
     "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "stale", "confidence",
-    "holes", "pieces",
+    "holes", "pieces", "unseen",
 )  # fmt: skip
 IMAGES, LABELS, DATA = "images", "labels", "data.yaml"
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
