@@ -25,9 +25,10 @@ $(PACKAGE): pyproject.toml constraints.txt
 	@$(INSTALL) -e .
 	@touch $@
 
-$(TOOLS): $(PACKAGE)
+$(TOOLS): $(PACKAGE) tests/interop/light.txt
 	@echo "adding tools and what tests need (once, a minute)"
 	@$(INSTALL) -e '.[dev,dlc,interop]'
+	@$(INSTALL) --no-deps -r tests/interop/light.txt
 	@touch $@
 
 demo: $(PACKAGE)

@@ -73,7 +73,9 @@ def test_who_is_who_in_coco(tmp_path: Path) -> None:
     scored = load_annotations(write(tmp_path / "c.json", coco({**mask, "score": 0.5})), cases.FILE)
     assert scored.detail(0, 1).origin == "propagated" and scored.detail(0, 1).confidence == 0.5
     twice = coco({**mask, "track_id": 5}, {**mask, "track_id": 5})
-    with pytest.raises(InputError, match="two masks of object 5 in frame 0"):
+    with pytest.raises(
+        InputError, match="annotations\\[1\\] is a second mask of object 5 in frame 0"
+    ):
         load_annotations(write(tmp_path / "d.json", twice), cases.FILE)
 
 

@@ -150,7 +150,10 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "negative": (runs([200, -8]), "not negative"),
     "no string": (runs("ooo"), "ends within a number"),
     "fractions": (runs([100.5, 91.5]), "whole numbers"),
-    "no runs": (runs(None), "annotation 1: counts of run lengths must be a list or a string"),
+    "no runs": (
+        runs(None),
+        "annotations[0].segmentation.counts is null, must be a string or list of run lengths",
+    ),
     "another size": (
         edited("coco", lambda c: c["annotations"][0]["segmentation"].update(size=[9, 9])),
         "9x9, the video is 16x12",
@@ -169,43 +172,43 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "no category": (
         edited("coco", lambda c: c.update(categories=[])),
-        "annotation 1 is of category 1, which is not listed (there are none)",
+        "annotations[0].category_id is 1, a category that is not listed (there are none)",
     ),
     "another category": (
         edited("coco", lambda c: c["annotations"][1].update(category_id=77)),
-        "annotation 2 is of category 77, which is not listed (there are 1, 2)",
+        "annotations[1].category_id is 77, a category that is not listed (there are 1, 2)",
     ),
     "a category without a name": (
         edited("coco", lambda c: c["categories"][1].pop("name")),
-        "category 2 has no name",
+        "categories[1].name is missing, must be text",
     ),
     "another image": (
         edited("coco", lambda c: c["annotations"][2].update(image_id=99)),
-        "annotation 3 is of image 99, which is not listed",
+        "annotations[2].image_id is 99, an image that is not listed",
     ),
     "no image": (
         edited("coco", lambda c: c["annotations"][2].pop("image_id")),
-        "annotation 3 has no image_id",
+        "annotations[2].image_id is missing, must be a number or text",
     ),
     "half a corner": (
         edited("coco", lambda c: c["annotations"][0].update(segmentation=[[0, 0, 5]])),
-        "annotation 1: a polygon of 3 numbers, must be x and y in turn",
+        "annotations[0]: a polygon of 3 numbers, must be x and y in turn",
     ),
     "half a box": (
         edited("coco", lambda c: c["annotations"][0].update(segmentation=None, bbox=[1, 2])),
-        "annotation 1: a bbox of 2 numbers, must be x, y, width, height",
+        "annotations[0].bbox is a list of 2, must be a list of 4",
     ),
     "three numbers too many": (
         keypoints(lambda c: c["annotations"][0]["keypoints"].extend([1, 2, 2])),
-        "annotation 1: 12 numbers of keypoints, must be x, y, v of 3",
+        "annotations[0]: 12 numbers of keypoints, must be x, y, v of 3",
     ),
     "a visibility": (
         keypoints(lambda c: c["annotations"][0]["keypoints"].__setitem__(2, 7)),
-        "annotation 1: keypoints must be finite x and y, and v 0, 1 or 2",
+        "annotations[0]: keypoints must be finite x and y, and v 0, 1 or 2",
     ),
     "a null": (
         keypoints(lambda c: c["annotations"][0]["keypoints"].__setitem__(0, None)),
-        "annotation 1: keypoints must be finite x and y, and v 0, 1 or 2",
+        "annotations[0].keypoints[0] is null, must be a number",
     ),
     "a line to nowhere": (
         keypoints(lambda c: c["categories"][0].update(skeleton=[[0, 1]])),
@@ -217,15 +220,15 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "an empty table": (text("a.csv", ""), "a.csv is empty"),
     "two tracks": (
         edited("ytvis", lambda c: c["annotations"].append(c["annotations"][0])),
-        "has two objects 1",
+        "annotations[2].id is 1, as that of another object",
     ),
     "more frames": (
-        edited("ytvis", lambda c: c["annotations"][0]["segmentations"].extend([{}] * 9)),
-        "ytvis",
+        edited("ytvis", lambda c: c["annotations"][0]["segmentations"].extend([None] * 9)),
+        "annotations[0].segmentations is a list of 15, must be one of 6, as the video has files",
     ),
     "an id": (
         edited("burst", lambda c: c["sequences"][0]["segmentations"][0].update({"x": {}})),
-        "burst",
+        'sequences[0].segmentations[0] has the key "x", must be an object whose keys are whole',
     ),
     "bytes": (
         edited(
@@ -254,7 +257,7 @@ CASES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "points of another size": (
         text("a.json", '{"kind": "points", "size": [9, 9], "points": [{"x": 1, "y": 2}]}'),
-        "a.json: 9x9, the video is 16x12",
+        "a.json: size: 9x9, the video is 16x12",
     ),
 }  # fmt: skip
 

@@ -53,6 +53,32 @@ def test_what_is_lost_is_among_the_features(one: Format) -> None:
     assert set(one.loses) <= FEATURES.keys()
 
 
+def unseen(points: bool) -> Annotations:
+    """The dog, or the nose, in some frames; the cat, or the tail, in none."""
+    if not points:
+        return cases.of_maps({0: cases.HOLE, 3: cases.HOLE}, (cases.DOG, cases.CAT))
+    xy = np.array([[1.5, 2], [np.nan, np.nan]])
+    one = Labels.from_points(xy, cases.SIZE, names=["dog", "cat"])
+    return Annotations.of({0: one, 3: one})
+
+
+@pytest.mark.parametrize("points", [False, True], ids=["masks", "points"])
+@pytest.mark.parametrize("one", WRITTEN, ids=lambda one: one.name)
+def test_what_no_frame_shows_is_kept_or_said_to_be_lost(
+    tmp_path: Path, one: Format, points: bool
+) -> None:
+    if one.name in NEEDS:
+        pytest.importorskip(NEEDS[one.name])
+    if one.name == "nwb" or ("points" if points else "masks") in one.loses:
+        pytest.skip("not what it takes")
+    path, given = tmp_path / f"dog{one.suffix}", unseen(points)
+    lost = save_annotations(path, given, one.name, video=cases.FILE)
+    found = load_annotations(path, cases.FILE, one.name)
+    said = any("no frame shows" in line for line in lost)
+    assert said == (len(found.objects) == 1)
+    assert len(found.objects) == 1 or found.objects.ids == given.objects.ids
+
+
 def many(count: int) -> Annotations:
     """One frame, of 20 x 30, with so many objects of one pixel."""
     ids = np.zeros((20, 30), np.int32)

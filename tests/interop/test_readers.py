@@ -1,6 +1,7 @@
 """The tools of others read what we write; each test is skipped where its tool is not installed.
 
-    pip install label-studio-sdk supervision -e '.[dev,interop,dlc,pose]'
+    make setup                      # all but label-studio-sdk
+    pip install label-studio-sdk
     python -m venv old && old/bin/pip install 'pandas<3' 'numpy<2' tables
     PANDAS_2=old/bin/python python -m pytest tests/interop tests/formats
 
@@ -31,6 +32,8 @@ from pixelkin.types import (
     Prediction,
     VideoInfo,
 )
+from pixelkin.video.reader import open_video
+from pixelkin.video.writer import VideoWriter
 
 SIZE = 24, 32
 VIDEO = VideoInfo("dog.mp4", SIZE[1], SIZE[0], 4, 8.0)
@@ -153,6 +156,38 @@ def test_sleap_io_reads_labels(tmp_path: Path, results: bool) -> None:
             assert isinstance(instance, sleap.PredictedInstance) == results
 
 
+def test_pynwb_reads_poses(tmp_path: Path) -> None:
+    """Which takes a whole video, whose frames are all labelled."""
+    pytest.importorskip("sleap_io")
+    nwb = pytest.importorskip("pynwb")
+    with VideoWriter(tmp_path / "dog.mp4", 8, SIZE) as writer:
+        for t in range(4):
+            writer.write(np.full((*SIZE, 3), 60 * t, np.uint8))
+    video = open_video(tmp_path / "dog.mp4").info
+    table = tuple(Object(k, "keypoints", name) for k, name in enumerate(("nose", "tail")))
+    xy = np.arange(16, dtype=np.float32).reshape(4, 2, 2)
+    frames: dict[int, tuple[Labels, ...]] = {
+        t: (PointLabels("keypoints", Objects(table), xy[t], SIZE),) for t in range(4)
+    }
+    found = Detail("present", 0.25, "propagated")
+    details = {(t, i): found for t in range(4) for i in range(2)}
+    path = tmp_path / "a.nwb"
+    save_annotations(path, Annotations(Objects(table), frames, {}, details), video=video)
+    with nwb.NWBHDF5IO(str(path), "r", load_namespaces=True) as file:
+        (pose,) = (
+            one
+            for part in file.read().processing.values()
+            for one in part.data_interfaces.values()
+            if one.neurodata_type == "PoseEstimation"
+        )
+        assert list(pose.skeleton.nodes[:]) == ["nose", "tail"]
+        series = pose.pose_estimation_series
+        for k, name in enumerate(("nose", "tail")):
+            (own,) = (series[key] for key in series if name in key)
+            np.testing.assert_allclose(own.data[:], xy[:, k])
+            np.testing.assert_allclose(own.confidence[:], 0.25)
+
+
 READ = """
 import pandas, sys
 frame = pandas.read_hdf(sys.argv[1])
@@ -216,6 +251,33 @@ def test_supervision_takes_masks() -> None:
     assert found[found.confidence > 0.3].tracker_id.tolist() == [1]
     assert found.xyxy[1].tolist() == [22, 14, 31, 22]
     assert found.class_id.tolist() == [0, 1] and found["class_name"].tolist() == ["toy", "dog"]
+
+
+@pytest.mark.parametrize("name", ["yolo", "coco"])
+def test_supervision_opens_labels_with_their_images(tmp_path: Path, name: str) -> None:
+    """Its data sets find each image, and the objects in it where they are."""
+    supervision = pytest.importorskip("supervision")
+    with VideoWriter(tmp_path / "dog.mp4", 8, SIZE) as writer:
+        for t in range(4):
+            writer.write(np.full((*SIZE, 3), 60 * t, np.uint8))
+    given, video = masks(), open_video(tmp_path / "dog.mp4")
+    target = tmp_path / ("y" if name == "yolo" else "a.json")
+    images = target / "images" if name == "yolo" else tmp_path / "images"
+    save_annotations(target, given, name, video=video, images=images)
+    if name == "yolo":
+        found = supervision.DetectionDataset.from_yolo(
+            str(images), str(target / "labels"), str(target / "data.yaml"), force_masks=True
+        )
+    else:
+        found = supervision.DetectionDataset.from_coco(str(images), str(target), force_masks=True)
+    assert found.classes == ["toy", "dog"] and len(found) == 3
+    for path, image, detections in found:
+        t = int(Path(path).stem.split("_")[1])
+        assert abs(int(image.mean()) - 60 * t) < 3
+        assert sorted(detections.class_id) == [0, 1]
+        for mask, kind in zip(detections.mask, detections.class_id, strict=True):
+            true = ids(given, t) == kind + 1
+            assert (mask & true).sum() / true.sum() > 0.9  # its polygons have no holes
 
 
 def test_numpy_reads_our_arrays(tmp_path: Path) -> None:

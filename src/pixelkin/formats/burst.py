@@ -8,12 +8,32 @@ from typing import Any
 from pixelkin.files import write_json
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.json_file import read_json
+from pixelkin.formats.json_shape import ID, SIDE, TEXT, Each, Fields, Keyed
 from pixelkin.formats.listed_frames import choose_video, frame_numbers, named_video
 from pixelkin.formats.writing import Writing, label_of
 from pixelkin.ops import rle
-from pixelkin.types import Annotations, Detail, Origin, VideoInfo, check_size
+from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo, check_size
 
 LOSES = ("points", "both", "colours", "parts", "stale", "occluded")
+
+SHAPE = Fields(
+    {
+        "sequences": Each(
+            Fields(
+                {
+                    "seq_name": TEXT,
+                    "width": SIDE,
+                    "height": SIDE,
+                    "annotated_image_paths": Each(TEXT),
+                    "track_category_ids": Keyed(ID),
+                    "segmentations": Each(Keyed(Fields({"rle": TEXT}))),
+                },
+                {"all_image_paths": Each(TEXT)},
+            )
+        )
+    },
+    {"categories": Each(Fields({"id": ID, "name": TEXT}))},
+)
 
 
 def sniff(path: Path) -> bool:
@@ -26,31 +46,40 @@ def sniff(path: Path) -> bool:
 
 def probe(path: Path) -> VideoInfo | None:
     """The video that the file tells of, if that is one."""
-    (sequence, *others) = read_json(path)["sequences"]
+    (sequence, *others) = read_json(path, SHAPE)["sequences"] or [None]
+    if sequence is None or others:
+        return None
     size = sequence["height"], sequence["width"]
-    return None if others else named_video(sequence["all_image_paths"], size, path)
+    names = sequence.get("all_image_paths") or sequence["annotated_image_paths"]
+    return named_video(names, size, path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The masks of every annotated frame."""
-    content = read_json(path)
+    content = read_json(path, SHAPE)
     names = [s["seq_name"] for s in content["sequences"]]
-    sequence = content["sequences"][choose_video(names, video, path)]
+    n = choose_video(names, video, f"{path}: sequences")
+    sequence, at = content["sequences"][n], f"sequences[{n}]"
     size = sequence["height"], sequence["width"]
-    check_size(size, video.size, str(path))
+    check_size(size, video.size, f"{path}: {at}")
     categories = {c["id"]: c["name"] for c in content.get("categories") or []}
-    numbers = frame_numbers(sequence["annotated_image_paths"], video, path)
+    files, masks_of = sequence["annotated_image_paths"], sequence["segmentations"]
+    numbers = frame_numbers(files, video, path, lambda k: f"{at}.annotated_image_paths[{k}]")
+    if len(files) != len(masks_of):
+        there = f"a list of {len(masks_of)}, must be one of {len(files)}, as annotated_image_paths"
+        raise InputError(f"{path}: {at}.segmentations is {there}")
     found = Collector(video, path)
     for track, category in sequence["track_category_ids"].items():
         found.object(int(track), category=categories.get(category, f"category {category}"))
-    for number, masks in zip(numbers, sequence["segmentations"], strict=True):
+    for k, (number, masks) in enumerate(zip(numbers, masks_of, strict=True)):
         found.frame(number)
         for track, entry in masks.items():
             origin: Origin = "given" if entry.get("is_gt", True) else "propagated"
             detail = Detail("present", confidence_of(entry.get("score")), origin)
             runs = {"size": size, "counts": entry["rle"]}
-            found.object(int(track))
-            found.mask(number, int(track), runs, detail, joins=False)
+            with found.at(f'{at}.segmentations[{k}]["{track}"].rle'):
+                found.object(int(track))
+                found.mask(number, int(track), runs, detail, joins=False)
     return found.annotations()
 
 

@@ -37,7 +37,7 @@ from pixelkin.formats import (
 )
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
-from pixelkin.types import Annotations, VideoInfo
+from pixelkin.types import Annotations, InputError, VideoInfo
 from pixelkin.video.images import load_image
 
 FRAME_LOSES = (
@@ -70,6 +70,7 @@ class Format:
         one_frame: Whether it holds the labels of one frame.
         folder: Whether it is a folder.
         by_suffix: Whether a file's suffix alone may ask for it.
+        images: Whether it refers to the images of frames.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Format:
     one_frame: bool = False
     folder: bool = False
     by_suffix: bool = True
+    images: bool = False
 
     def looks_like(self, path: Path) -> bool:
         """Whether a file or folder that exists is of this format."""
@@ -94,6 +96,11 @@ def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing]
     """A writer of one frame's labels as a writer like the others."""
 
     def written(path: Path, writing: Writing) -> None:
+        if (count := len(writing.numbers)) != 1:
+            raise InputError(
+                f"{writing.title} holds one frame, and {count} are labelled: choose one, as by "
+                "convert --frames 7:8, or another format"
+            )
         writing.check(path)
         for _ in writing.frames():  # which notes what they have
             pass
@@ -140,23 +147,24 @@ FORMATS = (
     Format("npz", "arrays of a video", ".npz", npz.sniff, npz.load, npz.save, npz.probe),
     Format("coco", "COCO", ".json", coco_reading.sniff, coco_reading.load, coco.save,
            coco_reading.probe, coco.LOSES,
-           ("masks", "polygons")),
+           ("masks", "polygons"), images=True),
     Format("ytvis", "YouTube-VIS", ".json", ytvis.sniff, ytvis.load, ytvis.save, ytvis.probe,
            ytvis.LOSES),
     Format("burst", "BURST", ".json", burst.sniff, burst.load, burst.save, burst.probe,
            burst.LOSES),
     Format("cvat", "CVAT's XML", ".xml", cvat_reading.sniff, cvat_reading.load, cvat.save,
-           cvat_reading.probe, cvat.LOSES, ("masks", "polygons", "boxes")),
+           cvat_reading.probe, cvat.LOSES, ("masks", "polygons", "boxes"), images=True),
     Format("label_studio", "Label Studio's tasks", ".json", label_studio_reading.sniff,
            label_studio_reading.load, label_studio.save, label_studio_reading.probe,
-           label_studio.LOSES, ("masks", "polygons", "boxes")),
+           label_studio.LOSES, ("masks", "polygons", "boxes"), images=True),
     Format("labelme", "LabelMe's folder", "", labelme.sniff, labelme.load, labelme.save,
-           labelme.probe, labelme.LOSES, folder=True),
-    Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, loses=yolo.LOSES,
-           shapes=("polygons",), folder=True),
-    Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, loses=dlc.LOSES),
+           labelme.probe, labelme.LOSES, folder=True, images=True),
+    Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, yolo.probe,
+           yolo.LOSES, ("polygons",), folder=True, images=True),
+    Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, dlc.probe,
+           dlc.LOSES, images=True),
     Format("dlc_h5", "DeepLabCut's H5", ".h5", dlc_h5.sniff, dlc_h5.load, dlc_h5.save,
-           loses=dlc.LOSES),
+           loses=dlc.LOSES, images=True),
     Format("slp", "SLEAP's labels", ".slp", sleap.sniff_slp, sleap.load_slp, sleap.save_slp,
            loses=sleap.LOSES),
     Format("sleap_h5", "SLEAP's analysis", ".h5", sleap.sniff_analysis, sleap.load_analysis,

@@ -34,10 +34,11 @@ def save(path: Path, writing: Writing) -> None:
     first_body = 1 + max((o.id for o in writing.objects if o.is_map), default=0)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    names = writing.named_images("frame_{:06d}")
     for frame in writing.frames():
         image = {
             "id": len(images) + 1,
-            "file_name": f"{writing.stem(frame.number, 'frame_{:06d}')}.png",
+            "file_name": names[frame.number],
             "width": video.width,
             "height": video.height,
             "video_id": 1,
@@ -54,6 +55,10 @@ def save(path: Path, writing: Writing) -> None:
         for entry in entries:
             annotations.append({"id": len(annotations) + 1, "image_id": image["id"], **entry})
         images.append(image)
+    listed = {entry["track_id"] for entry in annotations}
+    listed |= {entry["track_id"] for image in images for entry in image.get("absent", ())}
+    if unseen := [o for o in writing.objects if o.is_map and o.id not in listed]:
+        images[0].setdefault("absent", []).extend(_absent(o, categories) for o in unseen)
     name = Path(video.path).stem or path.stem
     told = {"id": 1, "name": name, "width": video.width, "height": video.height}
     content = {
@@ -90,17 +95,15 @@ def _masks(
     entries: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
     for o, mask in frame.masks():
-        ids = {"category_id": categories[label_of(o)]["id"], "track_id": o.id}
-        attributes = {"name": o.name, "kind": None if o.kind == "mask" else o.kind}
-        attributes = {key: value for key, value in attributes.items() if value is not None}
+        entry = _absent(o, categories)
         if not mask.any():
-            absent.append({**ids, "attributes": attributes})
+            absent.append(entry)
             continue
         detail = writing.detail(frame.number, o)
-        attributes |= _of_detail(detail)
+        attributes = entry.pop("attributes") | _of_detail(detail)
         entries.append(
             {
-                **ids,
+                **entry,
                 "iscrowd": 0,
                 "area": int(mask.sum()),
                 "bbox": list(rle.bounds(mask)),
@@ -110,6 +113,14 @@ def _masks(
             }
         )
     return entries, absent
+
+
+def _absent(o: Object, categories: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The entry of an object that is not in a frame."""
+    attributes = {"name": o.name, "kind": None if o.kind == "mask" else o.kind}
+    attributes = {key: value for key, value in attributes.items() if value is not None}
+    ids = {"category_id": categories[label_of(o)]["id"], "track_id": o.id}
+    return {**ids, "attributes": attributes}
 
 
 def _segmentation(

@@ -11,8 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.formats.collecting import MASK_VALUE, NOBODY, Collector, confidence_of
-from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.json_file import read_json
+from pixelkin.formats.json_shape import (
+    ANY,
+    ID,
+    NUMBER,
+    RUNS,
+    SIDE,
+    TEXT,
+    WHOLE,
+    Each,
+    Either,
+    Fields,
+)
 from pixelkin.formats.listed_frames import check_number, choose_video, frame_numbers, named_video
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import (
@@ -27,6 +38,47 @@ from pixelkin.types import (
 )
 
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
+ATTRIBUTES = Fields(
+    {},
+    {"track_id": ID, "name": TEXT, "keypoint_scores": Each(ANY), "keypoint_origins": Each(ANY),
+     "keypoint_stale": Each(ANY)},
+)  # fmt: skip
+ABSENT = Fields({"track_id": ID, "category_id": ID}, {"attributes": ATTRIBUTES})
+SHAPE = Fields(
+    {
+        "images": Each(
+            Fields(
+                {"id": ID, "file_name": TEXT, "width": SIDE, "height": SIDE},
+                {"video_id": ID, "frame_index": WHOLE, "absent": Each(ABSENT)},
+            )
+        ),
+        "annotations": Each(
+            Fields(
+                {"image_id": ID, "category_id": ID},
+                {
+                    "track_id": ID,
+                    "instance_id": ID,
+                    "segmentation": Either(
+                        "run lengths (size, counts) or a list of polygons",
+                        {dict: RUNS, list: Each(Each(NUMBER))},
+                    ),
+                    "bbox": Each(NUMBER, 4),
+                    "keypoints": Each(NUMBER),
+                    "attributes": ATTRIBUTES,
+                },
+            )
+        ),
+    },
+    {
+        "categories": Each(
+            Fields(
+                {"id": ID, "name": TEXT},
+                {"keypoints": Each(TEXT), "skeleton": Each(Each(WHOLE, 2))},
+            )
+        ),
+        "videos": Each(Fields({"id": ID}, {"name": TEXT, "length": WHOLE})),
+    },
+)
 
 
 def sniff(path: Path) -> bool:
@@ -39,80 +91,94 @@ def sniff(path: Path) -> bool:
 
 def probe(path: Path) -> VideoInfo:
     """The video that the file tells of."""
-    content = read_json(path)
+    content = read_json(path, SHAPE)
     (video, *others) = content.get("videos") or [None]
     images = content["images"]
+    if not images:
+        raise InputError(f"{path}: images is empty: there is nothing that is labelled")
     size = images[0]["height"], images[0]["width"]
     if video is None or others or not _numbered(images):
         return named_video((i["file_name"] for i in images), size, path)
-    return VideoInfo(str(video.get("name", path)), size[1], size[0], video.get("length"))
+    return VideoInfo(str(video.get("name") or path), size[1], size[0], video.get("length"))
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The labels of every image that has any."""
-    content = read_json(path)
-    images = content["images"]
-    if videos := content.get("videos"):
-        chosen = choose_video([str(v.get("name", "")) for v in videos], video, path)
-        images = [
-            i for i in images if i.get("video_id", videos[chosen]["id"]) == videos[chosen]["id"]
-        ]
-    if video.names is None and _numbered(images):
-        numbers = [check_number(i["frame_index"], video, path) for i in images]
-    else:
-        numbers = frame_numbers([i["file_name"] for i in images], video, path)
-    _check_lists(content, path)
-    for image in images:
-        check_size((image["height"], image["width"]), video.size, f"{path}: {image['file_name']}")
-    by_image = {i["id"]: n for i, n in zip(images, numbers, strict=True)}
-    categories = {c["id"]: c for c in content.get("categories") or []}
+    content = read_json(path, SHAPE)
     found = Collector(video, path)
+    numbers = _numbers(content, video, path)
+    known = _listed(content, path)
     counts: Counter[Hashable] = Counter()  # of bodies that nothing tells apart, by frame
-    for entry in sorted(
-        (e for e in content["annotations"] if e["image_id"] in by_image),
-        key=lambda e: by_image[e["image_id"]],
-    ):
-        try:
-            number, category = by_image[entry["image_id"]], categories[entry["category_id"]]
-            _read(found, number, entry, category, counts)
-        except DAMAGES as error:
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{path}: {_called(entry)}: {told(error)}") from error
-    for image, number in zip(images, numbers, strict=True):
-        if "absent" in image:
-            found.frame(number)
-        for entry in image.get("absent", []):
-            _declare(found, entry["track_id"], entry, categories[entry["category_id"]])
-            found.mask(number, entry["track_id"], None, joins=False)
+    entries = [(n, e) for n, e in enumerate(content["annotations"]) if e["image_id"] in numbers]
+    for n, entry in sorted(entries, key=lambda item: numbers[item[1]["image_id"]]):
+        with found.at(f"annotations[{n}]"):
+            _read(found, numbers[entry["image_id"]], entry, known[entry["category_id"]], counts)
+    for n, image in enumerate(content["images"]):
+        if image["id"] not in numbers or image.get("absent") is None:
+            continue
+        number = numbers[image["id"]]
+        found.frame(number)
+        for k, entry in enumerate(image["absent"]):
+            with found.at(f"images[{n}].absent[{k}]"):
+                _declare(found, entry["track_id"], entry, known[entry["category_id"]])
+                found.mask(number, entry["track_id"], None, joins=False)
     return found.annotations()
 
 
-def _check_lists(content: dict[str, Any], path: Path) -> None:
-    """That annotations are of images and categories that are listed."""
+def _numbers(content: dict[str, Any], video: VideoInfo, path: Path) -> dict[Hashable, int]:
+    """The frame of each image of the video, by its id."""
+    images = list(enumerate(content["images"]))
+    if videos := content.get("videos"):
+        chosen = videos[
+            choose_video([str(v.get("name", "")) for v in videos], video, f"{path}: videos")
+        ]["id"]
+        images = [(n, i) for n, i in images if i.get("video_id", chosen) in (chosen, None)]
+    for n, image in images:
+        what = f"{path}: images[{n}]"
+        check_size((image["height"], image["width"]), video.size, what)
+    if video.names is None and _numbered([image for _, image in images]):
+        numbers = [
+            check_number(i["frame_index"], video, f"{path}: images[{n}].frame_index")
+            for n, i in images
+        ]
+    else:
+        places = [f"images[{n}].file_name" for n, _ in images]
+        files = [image["file_name"] for _, image in images]
+        numbers = frame_numbers(files, video, path, places.__getitem__)
+    found: dict[Hashable, int] = {}
+    for (n, image), number in zip(images, numbers, strict=True):
+        if image["id"] in found:
+            raise InputError(f"{path}: images[{n}].id is {image['id']!r}, as that of another image")
+        if number in found.values():
+            raise InputError(f"{path}: images[{n}] names frame {number} twice")
+        found[image["id"]] = number
+    return found
+
+
+def _listed(content: dict[str, Any], path: Path) -> dict[Hashable, dict[str, Any]]:
+    """The categories by id, of which annotations must be, as of images."""
     images = {image["id"] for image in content["images"]}
     categories = {c["id"]: c for c in content.get("categories") or []}
-    if unnamed := [i for i, c in categories.items() if "name" not in c]:
-        raise InputError(f"{path}: category {unnamed[0]} has no name")
-    known = ", ".join(map(str, list(categories)[:10])) or "none"
-    for entry in content["annotations"]:
-        for key in ("image_id", "category_id"):
-            if key not in entry:
-                raise InputError(f"{path}: {_called(entry)} has no {key}")
-        if entry["image_id"] not in images:
-            image = entry["image_id"]
-            raise InputError(f"{path}: {_called(entry)} is of image {image}, which is not listed")
+    known = ", ".join(map(repr, list(categories)[:10])) or "none"
+    places = [(f"annotations[{n}]", entry) for n, entry in enumerate(content["annotations"])]
+    for n, image in enumerate(content["images"]):
+        for k, entry in enumerate(image.get("absent") or []):
+            places.append((f"images[{n}].absent[{k}]", entry))
+    for at, entry in places:
+        if entry.get("image_id") not in images and "image_id" in entry:
+            raise InputError(
+                f"{path}: {at}.image_id is {entry['image_id']!r}, an image that is not listed"
+            )
         if entry["category_id"] not in categories:
-            category = f"category {entry['category_id']}, which is not listed (there are {known})"
-            raise InputError(f"{path}: {_called(entry)} is of {category}")
-
-
-def _called(entry: dict[str, Any]) -> str:
-    return f"annotation {entry.get('id', 'without an id')}"
+            raise InputError(
+                f"{path}: {at}.category_id is {entry['category_id']!r}, a category that is not "
+                f"listed (there are {known})"
+            )
+    return categories
 
 
 def _numbered(images: list[dict[str, Any]]) -> bool:
-    return bool(images) and all("frame_index" in image for image in images)
+    return bool(images) and all(image.get("frame_index") is not None for image in images)
 
 
 def _read(
@@ -167,16 +233,14 @@ def _origin(said: object, entry: dict[str, Any]) -> Origin:
 def _mask(entry: dict[str, Any], size: tuple[int, int]) -> NDArray[np.bool_] | MASK_VALUE:
     what = entry.get("segmentation")
     if isinstance(what, dict):
-        if not isinstance(what["counts"], str | list):
-            raise ValueError("counts of run lengths must be a list or a string")
         return {"size": what["size"], "counts": what["counts"]}
     if what:
         if odd := next((ring for ring in what if len(ring) % 2), None):
             raise ValueError(f"a polygon of {len(odd)} numbers, must be x and y in turn")
         rings = [fill([np.reshape(ring, (-1, 2))], size) for ring in what]
         return np.asarray(np.logical_or.reduce(rings))
-    if len(entry["bbox"]) != 4:
-        raise ValueError(f"a bbox of {len(entry['bbox'])} numbers, must be x, y, width, height")
+    if entry.get("bbox") is None:
+        raise ValueError("there is neither a segmentation nor a bbox")
     return fill_box(entry["bbox"], size)
 
 
@@ -191,7 +255,7 @@ def _read_keypoints(
     if not np.isfinite(values).all() or not np.isin(values[:, 2], (0, 1, 2)).all():
         raise ValueError("keypoints must be finite x and y, and v 0, 1 or 2")
     for line in category.get("skeleton") or []:
-        if len(line) != 2 or not all(1 <= n <= len(names) for n in line):
+        if not all(1 <= n <= len(names) for n in line):
             raise ValueError(f"the skeleton has a line {line}, must be of 1 to {len(names)}")
     lines = [(names[a - 1], names[b - 1]) for a, b in category.get("skeleton") or []]
     attributes = entry.get("attributes") or {}

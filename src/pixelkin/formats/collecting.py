@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.formats.damages import DAMAGES, told
+from pixelkin.formats.listed_frames import one_line
 from pixelkin.ops import rle
 from pixelkin.types import (
     Annotations,
@@ -51,9 +54,9 @@ class _Body:
 class Collector:
     """The labels of a file, as it is read.
 
-    Objects and bodies are told apart by keys. A key that is a number above 0 becomes the id of an
-    object; others get the lowest ids that are free. Masks are kept as run lengths, and painted when
-    a frame is asked for: where two overlap, the later one is on top.
+    Objects and bodies are told apart by keys. A key that is a number from 1 to 2^31 - 1 becomes the
+    id of an object; others get the lowest ids that are free. Masks are kept as run lengths, and
+    painted when a frame is asked for: where two overlap, the later one is on top.
 
     Args:
         video: What the labels belong to.
@@ -63,6 +66,7 @@ class Collector:
     def __init__(self, video: VideoInfo, source: object) -> None:
         self.video = video
         self.source = str(source)
+        self.here = self.source  # with the place in the file that is being read
         self._objects: dict[Hashable, dict[str, Any]] = {}
         self._labels: dict[Hashable, str | None] = {}
         self._bodies: dict[Hashable, _Body] = {}
@@ -70,6 +74,23 @@ class Collector:
         self._points: dict[int, dict[tuple[Hashable, str], tuple[float, float]]] = {}
         self._details: dict[tuple[int, Hashable, str | None], Detail] = {}
         self._notes: dict[str, int] = {}
+
+    @contextmanager
+    def at(self, place: str, file: object = None) -> Iterator[None]:
+        """Errors within the block name this place of the file, or of one of several files.
+
+        Raises:
+            InputError: For whatever goes wrong with what is there.
+        """
+        before, self.here = self.here, f"{file or self.source}: {place}"
+        try:
+            yield
+        except InputError:
+            raise
+        except DAMAGES as error:
+            raise InputError(f"{self.here}: {told(error)}") from error
+        finally:
+            self.here = before
 
     def object(
         self,
@@ -142,16 +163,18 @@ class Collector:
         """
         there = self._masks.setdefault(number, {}).setdefault(key, [])
         if there and not joins:
-            raise InputError(f"{self.source} has two masks of object {key} in frame {number}")
+            raise InputError(
+                f"{self.here} is a second mask of object {one_line(str(key))} in frame {number}"
+            )
         if mask is not None:
             runs = rle.encode(mask) if isinstance(mask, np.ndarray) else mask
             height, width = runs["size"]
-            check_size((height, width), self.video.size, self.source)
+            check_size((height, width), self.video.size, self.here)
             if not isinstance(runs["counts"], str):
                 counts = runs["counts"]
                 small = all(type(n) is int and 0 <= n < 2**31 for n in counts)
                 runs = runs | {"counts": np.array(counts, np.int32) if small else counts}
-            there.append(runs)
+            there.append(runs | {"here": self.here})
         self._details[number, key, None] = detail
 
     def point(
@@ -170,10 +193,12 @@ class Collector:
         self._bodies[body].points.setdefault(point, point)
         there = self._points.setdefault(number, {})
         if (body, point) in there:
-            raise InputError(f"{self.source} has the point {point} of frame {number} twice")
+            raise InputError(f"{self.here} has the point {one_line(point)} of frame {number} twice")
         x, y = (np.nan, np.nan) if xy is None else (float(xy[0]), float(xy[1]))
         if np.isinf(x) or np.isinf(y):
-            raise InputError(f"{self.source}: the point {point} of frame {number} is infinite")
+            raise InputError(
+                f"{self.here}: the point {one_line(point)} of frame {number} is infinite"
+            )
         there[body, point] = (x, y)
         self._details[number, body, point] = detail
 
@@ -242,7 +267,7 @@ class Collector:
 
     def _ids(self) -> dict[Hashable, int]:
         """The id of each object."""
-        taken = {key for key in self._objects if type(key) is int and key > 0}
+        taken = {key for key in self._objects if type(key) is int and 0 < key < 2**31}
         free = (i for i in range(1, len(self._objects) + len(taken) + 1) if i not in taken)
         return {key: key if key in taken else next(free) for key in self._objects}
 
@@ -256,7 +281,7 @@ class Collector:
                 try:
                     ids[rle.decode(runs | {"counts": counts})] = objects[key].id
                 except ValueError as error:
-                    raise InputError(f"{self.source}, frame {number}: {error}") from error
+                    raise InputError(f"{runs['here']}, frame {number}: {error}") from error
         table = tuple(objects[key] for key in shown)
         kind: Any = next((o.kind for o in objects.values()), "mask")
         return MaskLabels(kind, Objects(table), ids)

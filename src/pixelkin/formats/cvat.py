@@ -20,10 +20,10 @@ from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
-from pixelkin.types import Detail, Object
+from pixelkin.types import Detail, InputError, Object
 from pixelkin.video.palette import mask_colours
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty", "unseen")
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
 
@@ -32,6 +32,10 @@ def save(path: Path, writing: Writing) -> None:
     """Write in the dialect that keeps more of the labels."""
     writing.check(path)
     tracks = writing.shapes != "masks" or not any(o.is_map for o in writing.objects)
+    if tracks and writing.images is not None:
+        raise InputError(
+            "cvat has tracks for a task of the video itself, without images (--images)"
+        )
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>\n')
         file.write(_text(_meta(writing, tracks)))
@@ -88,11 +92,12 @@ def _label(labels: ET.Element, name: str, kind: str, colour: str = "") -> ET.Ele
 def _images(writing: Writing) -> Iterator[ET.Element]:
     every = bodies(writing.objects)
     first = 1 + max((o.id for o in writing.objects if o.is_map), default=0)
+    names = writing.named_images(STEM)
     for frame in writing.frames():
         image = _element(
             "image",
             id=frame.number,
-            name=f"{writing.stem(frame.number, STEM)}.png",
+            name=names[frame.number],
             width=writing.video.width,
             height=writing.video.height,
         )

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
-from pixelkin.formats.listed_frames import check_number, frame_numbers
+from pixelkin.formats.listed_frames import check_number, frame_numbers, pictured_video
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
@@ -64,6 +64,17 @@ def sniff(path: Path) -> bool:
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The keypoints of every row that has any."""
+    return read_table(_table(path), path, video)
+
+
+def probe(path: Path) -> VideoInfo | None:
+    """The video that the table tells of, if an image of a row is beside it."""
+    rows = _table(path).rows
+    names = [PurePosixPath(row[-1]).name for row in rows if isinstance(row, tuple)]
+    return pictured_video(names, path.parent, path)
+
+
+def _table(path: Path) -> Table:
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]
@@ -78,15 +89,11 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     rows: list[tuple[str, ...] | int] = [
         int(line[0]) if line[0].isdecimal() else tuple(line[:first]) for line in body
     ]
-    return read_table(
-        Table(
-            tuple(line[0] for line in head),
-            tuple(zip(*(line[first:] for line in head), strict=True)),
-            tuple(rows),
-            np.array(values, dtype=float).reshape(len(rows), -1),
-        ),
-        path,
-        video,
+    return Table(
+        tuple(line[0] for line in head),
+        tuple(zip(*(line[first:] for line in head), strict=True)),
+        tuple(rows),
+        np.array(values, dtype=float).reshape(len(rows), -1),
     )
 
 
@@ -100,7 +107,7 @@ def _value(word: str, line: Sequence[str]) -> float:
 def save(path: Path, writing: Writing) -> None:
     """Write labels, or predictions if any of them is one."""
     writing.check(path)
-    table = make_table(writing)
+    table = make_table(path, writing)
     index = [row if isinstance(row, tuple) else (str(row),) for row in table.rows]
     padding = [""] * (max(map(len, index), default=1) - 1)
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -111,8 +118,16 @@ def save(path: Path, writing: Writing) -> None:
             lines.writerow([*row, *("" if math.isnan(v) else shortest(v) for v in values)])
 
 
-def make_table(writing: Writing) -> Table:
-    """The keypoints of all labelled frames: labels, or predictions if any of them is one."""
+def make_table(path: Path, writing: Writing) -> Table:
+    """The keypoints of all labelled frames: labels, or predictions if any of them is one.
+
+    Raises:
+        InputError: If images are asked for where DeepLabCut does not have them.
+    """
+    digits = max(4, len(str(writing.length - 1)))
+    if writing.images is not None:
+        _check_images(path, writing)
+    images = writing.named_images(f"img{{:0{digits}d}}", ".png")
     every = bodies(writing.objects)
     names = point_names(every)
     places: dict[int, dict[int, tuple[float, float]]] = {}
@@ -126,6 +141,8 @@ def make_table(writing: Writing) -> Table:
             if detail.confidence is not None:
                 sure[frame.number, o.id] = detail.confidence
     predicted = "propagated" in origins
+    if predicted and writing.images is not None:
+        raise InputError("DeepLabCut's predictions name no images (--images): --as labels does")
     if len(origins) == 1:
         writing.keeping("origin")
     if not predicted and sure:
@@ -148,11 +165,12 @@ def make_table(writing: Writing) -> Table:
         for i in ids
         for value in _cell(there, sure, number, i, len(coords))
     ]
-    stem = Path(writing.video.path).stem or "video"
+    asked = writing.images
+    stem = (Path(writing.video.path).stem or "video") if asked is None else asked.folder.name
     return Table(
         levels,
         tuple(columns),
-        tuple(n if predicted else (FOLDER, stem, _image(writing, n)) for n in places),
+        tuple(n if predicted else (FOLDER, stem, images[n]) for n in places),
         np.array(values, dtype=float).reshape(len(places), len(columns)),
     )
 
@@ -207,9 +225,21 @@ def _cell(
     return [x, y, likelihood][:width]
 
 
-def _image(writing: Writing, number: int) -> str:
-    digits = max(4, len(str(writing.length - 1)))
-    return f"{writing.stem(number, f'img{{:0{digits}d}}')}.png"
+def _check_images(path: Path, writing: Writing) -> None:
+    """That images and table are where DeepLabCut looks for them."""
+    writing.images_are_in(path.parent)
+    if path.stem != f"CollectedData_{writing.scorer}":
+        raise InputError(
+            f"DeepLabCut calls the labels of {writing.scorer} CollectedData_{writing.scorer}"
+            f"{path.suffix}, not {path.name}: --scorer says who labelled"
+        )
+    folder = path.parent.resolve()
+    if folder.parent.name != FOLDER:
+        name = Path(writing.video.path).stem or "video"
+        raise InputError(
+            f"DeepLabCut has labels and images in PROJECT/{FOLDER}/VIDEO, not in {path.parent}: "
+            f"write PROJECT/{FOLDER}/{name}/{path.name}"
+        )
 
 
 def _numbers(rows: Iterable[tuple[str, ...] | int], path: Path, video: VideoInfo) -> list[int]:

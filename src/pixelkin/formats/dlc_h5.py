@@ -40,7 +40,7 @@ def save(path: Path, writing: Writing) -> None:
     """Write labels, or predictions if any of them is one."""
     pandas, _ = _libraries()
     writing.check(path)
-    table = make_table(writing)
+    table = make_table(path, writing)
     index: Any = list(table.rows)
     if any(isinstance(row, tuple) for row in index):
         index = pandas.MultiIndex.from_tuples(index)

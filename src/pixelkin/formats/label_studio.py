@@ -19,9 +19,9 @@ from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import Body, bodies, point_name, skeleton
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import brush, rle
-from pixelkin.types import Detail, Object, Origin
+from pixelkin.types import Detail, InputError, Object, Origin
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "occluded")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "occluded", "unseen", "unplaced")
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 MODEL = "pixelkin"
 WHERE: dict[Origin, str] = {"given": "annotations", "propagated": "predictions"}
@@ -31,6 +31,10 @@ Regions = dict[Origin, list[dict[str, Any]]]
 def save(path: Path, writing: Writing) -> None:
     """Write tasks, one at a time."""
     writing.check(path)
+    if writing.shapes != "masks" and writing.images is not None:
+        raise InputError(
+            f"label_studio has {writing.shapes} on the video, not on images (--images)"
+        )
     tasks = _image_tasks(writing) if writing.shapes == "masks" else _video_task(writing)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for n, task in enumerate(tasks):
@@ -52,7 +56,9 @@ def _task(data: dict[str, Any], regions: Regions) -> dict[str, Any]:
 
 def _image_tasks(writing: Writing) -> Iterator[dict[str, Any]]:
     video = writing.video
-    folder = Path(video.path).stem or "video"
+    asked = writing.images
+    folder = (Path(video.path).stem or "video") if asked is None else asked.folder.resolve().name
+    names = writing.named_images("{:05d}")
     every = bodies(writing.objects)
     for frame in writing.frames():
         regions: Regions = {"given": [], "propagated": []}
@@ -81,7 +87,7 @@ def _image_tasks(writing: Writing) -> Iterator[dict[str, Any]]:
                 region = _region(writing, name, "point", "image", value, detail, "keypointlabels")
                 named = {} if body.name is None else {"meta": {"text": [body.name]}}
                 regions[detail.origin].append(region | named)
-        image = f"/data/local-files/?d={folder}/{writing.stem(frame.number)}.png"
+        image = f"/data/local-files/?d={folder}/{names[frame.number]}"
         yield _task({"image": image, "frame": frame.number}, regions)
 
 

@@ -21,18 +21,45 @@ from PIL import Image
 from pixelkin.files import write_json
 from pixelkin.formats.bodies import bodies, point_name
 from pixelkin.formats.collecting import Collector, confidence_of
+from pixelkin.formats.image_files import frame_file
 from pixelkin.formats.json_file import read_json
-from pixelkin.formats.listed_frames import frame_numbers, image_path, named_video
+from pixelkin.formats.json_shape import ID, NUMBER, SIDE, TEXT, Each, Fields, Kinds, Shape
+from pixelkin.formats.listed_frames import frame_numbers, named_video
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
-from pixelkin.types import Annotations, Detail, VideoInfo, check_size
+from pixelkin.types import Annotations, Detail, InputError, VideoInfo, check_size
 from pixelkin.video.images import natural_key
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale")
+LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "unseen", "unplaced")
 VERSION = "6.3.1"
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
+
+
+def _shaped(points: int | None, **needed: Shape) -> Fields:
+    """A shape of so many points."""
+    told: dict[str, Shape] = {"label": TEXT, "points": Each(Each(NUMBER, 2), points)}
+    known: dict[str, Shape] = {"group_id": ID, "flags": Fields(), "description": TEXT}
+    return Fields(told | needed, known)
+
+
+KINDS = {
+    "point": _shaped(1),
+    "mask": _shaped(2, mask=TEXT),
+    "rectangle": _shaped(2),
+    "circle": _shaped(2),
+    "oriented_rectangle": _shaped(4),
+    "polygon": _shaped(None),
+}
+SHAPE = Fields(
+    {
+        "imagePath": TEXT,
+        "imageHeight": SIDE,
+        "imageWidth": SIDE,
+        "shapes": Each(Kinds("shape_type", KINDS, default="polygon")),
+    }
+)
 
 
 def sniff(path: Path) -> bool:
@@ -42,44 +69,48 @@ def sniff(path: Path) -> bool:
 
 def probe(path: Path) -> VideoInfo:
     """The video that the files tell of."""
-    files = _files(path)
-    content = read_json(files[0])
+    files = _own(path)
+    content = read_json(files[0], SHAPE)
     size = content["imageHeight"], content["imageWidth"]
     return named_video((file.name for file in files), size, path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The shapes of every frame that has a file."""
-    files = _files(path)
+    files = _own(path)
     found = Collector(video, path)
     for file, number in zip(
         files, frame_numbers([f.name for f in files], video, path), strict=True
     ):
-        content = read_json(file)
-        check_size((content["imageHeight"], content["imageWidth"]), video.size, str(file))
-        points = [shape for shape in content["shapes"] if shape["shape_type"] == "point"]
+        content = read_json(file, SHAPE)
+        check_size(
+            (content["imageHeight"], content["imageWidth"]), video.size, f"{file}: imageHeight"
+        )
+        points = [shape for shape in content["shapes"] if shape.get("shape_type") == "point"]
         if len(points) < len(content["shapes"]) or not points:
             found.frame(number)
-        for shape in content["shapes"]:
-            _read(found, number, shape)
+        for n, shape in enumerate(content["shapes"]):
+            with found.at(f"shapes[{n}]", file):
+                _read(found, number, shape)
     return found.annotations()
 
 
 def save(path: Path, writing: Writing) -> None:
     """Write the masks and keypoints of every labelled frame."""
-    writing.check(*(path / f"{writing.stem(n)}.json" for n in writing.numbers))
+    images = writing.named_images("{:05d}")
+    files = {number: path / f"{Path(name).stem}.json" for number, name in images.items()}
+    writing.check(*files.values())
     for frame in writing.frames():
-        stem = writing.stem(frame.number)
         content: dict[str, Any] = {
             "version": VERSION,
             "flags": {},
             "shapes": _shapes(writing, frame),
-            "imagePath": _image(Path(writing.video.path), stem, path),
+            "imagePath": _image(writing, frame.number, images[frame.number], path),
             "imageData": None,
             "imageHeight": writing.video.height,
             "imageWidth": writing.video.width,
         }
-        write_json(path / f"{stem}.json", content, indent=None)
+        write_json(files[frame.number], content, indent=None)
 
 
 def _files(path: Path) -> list[Path]:
@@ -92,10 +123,19 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _image(video: Path, stem: str, folder: Path) -> str:
+def _own(path: Path) -> list[Path]:
+    """The same, of which there must be some."""
+    if not (files := _files(path)):
+        raise InputError(f"{path} has no JSON file with shapes and imagePath, as LabelMe's have")
+    return files
+
+
+def _image(writing: Writing, number: int, name: str, path: Path) -> str:
     """Path of the frame's image, as seen from the folder."""
-    image = image_path(video, stem)
-    return Path(os.path.relpath(image, folder)).as_posix() if image.is_file() else image.name
+    folder = path if writing.staged is None else writing.staged[1]
+    asked = writing.images
+    image = frame_file(writing.video, number) if asked is None else asked.folder / name
+    return name if image is None else Path(os.path.relpath(image, folder)).as_posix()
 
 
 def _shapes(writing: Writing, frame: Frame) -> list[dict[str, Any]]:
@@ -139,7 +179,11 @@ def _shape(
 
 
 def _read(found: Collector, number: int, shape: dict[str, Any]) -> None:
-    label, kind, flags = shape["label"], shape["shape_type"], shape.get("flags") or {}
+    kind, flags = shape.get("shape_type") or "polygon", shape.get("flags") or {}
+    if kind not in KINDS:
+        found.note(f"LabelMe: shapes of type {kind} are left out")
+        return
+    label = shape["label"]
     group = shape.get("group_id")
     detail = Detail(
         "occluded" if flags.get("occluded") else "present",
@@ -153,9 +197,6 @@ def _read(found: Collector, number: int, shape: dict[str, Any]) -> None:
         found.point(number, body, label, (points[0] - EDGE).tolist(), detail)
         return
     mask = _mask(shape, points, kind, found.video.size)
-    if mask is None:
-        found.note(f"LabelMe: shapes of type {kind} are left out")
-        return
     key: Hashable = ("label", label) if group is None else group
     found.object(key, label=label)
     found.mask(number, key, mask, detail)
@@ -163,8 +204,8 @@ def _read(found: Collector, number: int, shape: dict[str, Any]) -> None:
 
 def _mask(
     shape: dict[str, Any], points: NDArray[np.float64], kind: str, size: tuple[int, int]
-) -> NDArray[np.bool_] | None:
-    """The pixels of a shape; None where it has none."""
+) -> NDArray[np.bool_]:
+    """The pixels of a shape."""
     if kind == "mask":
         (left, top), (right, bottom) = np.round(points).astype(int).tolist()
         height, width = bottom - top + 1, right - left + 1
@@ -174,8 +215,6 @@ def _mask(
         mask = np.zeros(size, dtype=np.bool_)
         mask[top : bottom + 1, left : right + 1] = cut
         return mask
-    if kind in ("polygon", "oriented_rectangle"):
-        return fill([points], size)
     if kind == "rectangle":
         low, high = points.min(axis=0), points.max(axis=0)
         return fill_box([*low.tolist(), *(high - low).tolist()], size)
@@ -183,7 +222,7 @@ def _mask(
         centre, rim = points
         y, x = np.mgrid[: size[0], : size[1]] + EDGE
         return np.asarray(np.hypot(x - centre[0], y - centre[1]) <= np.hypot(*(rim - centre)))
-    return None
+    return fill([points], size)
 
 
 def _decoded(content: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:

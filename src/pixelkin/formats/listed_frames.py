@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, natural_key
+from pixelkin.video.images import SUFFIXES, natural_key, read_image
 
 MOST_FRAMES = 10**7
 
 
-def frame_numbers(names: Sequence[str], video: VideoInfo, source: object) -> list[int]:
+def frame_numbers(
+    names: Sequence[str],
+    video: VideoInfo,
+    source: object,
+    place: Callable[[int], str] | None = None,
+) -> list[int]:
     """The number of each frame that is named by an image file.
 
     In a video of images it is that of the image with this stem; in others it is the number that
@@ -22,30 +27,35 @@ def frame_numbers(names: Sequence[str], video: VideoInfo, source: object) -> lis
         names: Paths or names of images.
         video: The video.
         source: What the file that names them is called in messages.
+        place: Where in it the nth name is; None where that needs no word.
 
     Raises:
         InputError: If a frame is not in the video, or two are the same.
     """
     stems = [PurePosixPath(name.replace("\\", "/")).stem for name in names]
-    if video.names is not None:
-        places = {stem: number for number, stem in enumerate(video.names)}
-        if missing := [stem for stem in stems if stem not in places]:
-            raise InputError(f"{source} labels the frame {missing[0]}, which is not in the video")
-        numbers = [places[stem] for stem in stems]
-    else:
-        found = [_ending(stem) for stem in stems]
-        if bad := [s for s, n in zip(stems, found, strict=True) if n is None]:
-            raise InputError(
-                f"{source} labels the frame {bad[0]}, whose name does not end in a number: give "
-                "the video as the folder of its frames"
-            )
-        numbers = [n for n in found if n is not None]
-    if len(set(numbers)) < len(numbers):
-        twice = next(n for n in numbers if numbers.count(n) > 1)
-        raise InputError(f"{source} names frame {twice} twice")
-    for number in numbers:
-        check_number(number, video, source)
+    said = [source if place is None else f"{source}: {place(n)}" for n in range(len(names))]
+    places = {stem: number for number, stem in enumerate(video.names or ())}
+    numbers: list[int] = []
+    for stem, where in zip(stems, said, strict=True):
+        found = _ending(stem) if video.names is None else places.get(stem)
+        if found is None:
+            why = "which is not in the video"
+            if video.names is None:
+                why = "whose name does not end in a number"
+                why += ": give the video as the folder of its frames"
+            raise InputError(f"{where} labels the frame {one_line(stem)}, {why}")
+        numbers.append(check_number(found, video, where))
+    seen: set[int] = set()
+    for number, where in zip(numbers, said, strict=True):
+        if number in seen:
+            raise InputError(f"{where} names frame {number} twice")
+        seen.add(number)
     return numbers
+
+
+def one_line(stem: str) -> str:
+    """A name that a file says, on one line."""
+    return stem if stem.isprintable() and stem else repr(stem)
 
 
 def check_number(number: object, video: VideoInfo, source: object) -> int:
@@ -81,8 +91,23 @@ def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> Vide
 
 def image_path(folder: Path, stem: str) -> Path:
     """The image of a folder that has this stem; a PNG if there is none."""
-    found = (folder / f"{stem}{suffix}" for suffix in sorted(SUFFIXES))
+    found = (folder / f"{stem}{s}" for suffix in sorted(SUFFIXES) for s in (suffix, suffix.upper()))
     return next((path for path in found if path.is_file()), folder / f"{stem}.png")
+
+
+def pictured_video(names: Sequence[str], folder: Path, path: Path) -> VideoInfo | None:
+    """The same, of the size of the image of the first name; None where it is not in a folder.
+
+    Args:
+        names: Names of images.
+        folder: Where they are.
+        path: What names them.
+    """
+    file = image_path(folder, PurePosixPath(names[0]).stem) if names else folder
+    if not file.is_file():
+        return None
+    height, width = read_image(file).shape[:2]
+    return named_video(names, (height, width), path)
 
 
 def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:
@@ -96,9 +121,9 @@ def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:
     path = Path(video.path)
     if {path.name, path.stem} & set(names):
         return next(i for i, name in enumerate(names) if name in (path.name, path.stem))
-    shown = ", ".join(names[:5]) or "none"
+    some = ", ".join(map(one_line, names[:5])) or "none"
     raise InputError(
-        f"{source} holds {len(names)} videos ({shown}): give the one that is meant, with its name"
+        f"{source} holds {len(names)} videos ({some}): give the one that is meant, with its name"
     )
 
 

@@ -30,7 +30,7 @@ from pixelkin.types import (
 from pixelkin.video.images import find_images, load_image
 
 LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded")
-PLAIN_LOSES = (*LOSES, "names", "categories", "both")
+PLAIN_LOSES = (*LOSES, "names", "categories", "both", "unseen")
 RESOLUTION = "480p"
 ANNOTATIONS = "Annotations"
 HIGHEST = 254  # 255 is void

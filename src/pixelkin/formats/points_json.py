@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pixelkin.files import write_json
 from pixelkin.formats.frame_names import frame_of
 from pixelkin.formats.json_file import read_json
+from pixelkin.formats.json_shape import ID, NULL, NUMBER, Each, Either, Fields, Leaf
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -31,6 +32,21 @@ from pixelkin.types import (
 )
 
 LARGEST = 2**16  # pixels that a side of a picture may have
+SHAPE = Fields(
+    {
+        "kind": Leaf('"keypoints" or "points"', lambda v: v in get_args(PointKind)),
+        "size": Leaf(f"[height, width], each 1 to {LARGEST} pixels", lambda v: _is_size(v)),
+        "points": Each(
+            Either(
+                'null or a point, {"x": .., "y": ..}',
+                {
+                    type(None): NULL,
+                    dict: Fields({}, {"x": NUMBER, "y": NUMBER, "name": ID}),
+                },
+            )
+        ),
+    }
+)
 
 
 def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointLabels:
@@ -45,23 +61,14 @@ def load_points(path: str | Path, size: tuple[int, int] | None = None) -> PointL
     Raises:
         InputError: If the file is missing, is not of this form, or is for another size.
     """
-    content = read_json(path)
-    try:
-        kind = content["kind"]
-        height, width = size_of(content)
-        entries = [entry or {} for entry in content["points"]]
-        points = np.array([point_of(e) for e in entries]).reshape(-1, 2)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f'{path} is not a file of points ({error!r}): it needs "kind", "size": [height, '
-            'width] and "points": [{"x": .., "y": ..}, ...]'
-        ) from error
-    if kind not in get_args(PointKind):
-        raise InputError(f'{path}: "kind" is {kind!r}, must be "keypoints" or "points"')
+    content = read_json(path, SHAPE)
+    kind, (height, width) = content["kind"], size_of(content)
+    entries = [entry or {} for entry in content["points"]]
+    points = np.array([point_of(e) for e in entries]).reshape(-1, 2)
     if not np.isfinite(points).all(axis=-1).any():
-        raise InputError(f"{path} holds no visible point")
+        raise InputError(f"{path}: points holds no visible point")
     if size is not None:
-        check_size((height, width), size, str(path))
+        check_size((height, width), size, f"{path}: size")
     names = None
     if any("name" in e for e in entries):
         names = tuple(str(e.get("name", i)) for i, e in enumerate(entries))
@@ -131,6 +138,12 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 def save(path: Path, annotations: Annotations) -> None:
     """Write the points of the one frame that has labels."""
     save_points(path, annotations.only())
+
+
+def _is_size(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 2:
+        return False
+    return all(type(n) in (int, float) and 0 < n <= LARGEST and n % 1 == 0 for n in value)
 
 
 def _number(value: float | None) -> float:

@@ -7,16 +7,18 @@ lost = save_annotations("labels.json", annotations, "coco", video=video.info)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pixelkin.files import whole_folder
 from pixelkin.formats import mask_png
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.damages import DAMAGES, told
+from pixelkin.formats.image_files import ImageFiles
 from pixelkin.formats.json_file import forget_json
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
+from pixelkin.video.reader import VideoReader
 
 __all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
 
@@ -94,7 +96,8 @@ def save_annotations(
     annotations: Annotations,
     format: str | None = None,
     *,
-    video: VideoInfo | None = None,
+    video: VideoInfo | VideoReader | None = None,
+    images: str | Path | None = None,
     shapes: Shapes | None = None,
     simplify: float | None = None,
     uncompressed: bool = False,
@@ -109,6 +112,8 @@ def save_annotations(
         format: Name of the format; None for the one that writes files of this suffix. Where there
             are several, and the labels are of one frame, the one for those.
         video: What they belong to; None for what the labels themselves tell.
+        images: A folder for the images of the labelled frames, for formats that refer to them: the
+            video must be a reader then. See docs/use/formats.md.
         shapes: What masks are written as, where the format has a choice.
         simplify: How many pixels the corners that polygons leave out may be from a side; None to
             keep all, so that polygons are exact.
@@ -128,9 +133,10 @@ def save_annotations(
         raise InputError(f"{one.name} has no {shapes}: it writes {' or '.join(one.shapes)}")
     if simplify is not None:
         _check_simplify(simplify, one, shapes or one.shapes[0])
+    info = video.info if isinstance(video, VideoReader) else video
     writing = Writing(
         annotations,
-        _video_of(annotations) if video is None else video,
+        _video_of(annotations) if info is None else info,
         one.name,
         one.loses,
         shapes=shapes or one.shapes[0],
@@ -138,15 +144,26 @@ def save_annotations(
         uncompressed=uncompressed,
         scorer=scorer,
         overwrite=overwrite,
+        images=None
+        if images is None
+        else _images(one, video, Path(images), annotations, overwrite),
     )
     if one.save is not None:
         try:
-            if one.folder:
-                with whole_folder(path) as temporary:
-                    writing.staged = temporary, path
-                    one.save(temporary, writing)
-            else:
-                one.save(path, writing)
+            with ExitStack() as stack:
+                target = path
+                if one.folder:
+                    target = stack.enter_context(whole_folder(path))
+                    writing.staged = target, path
+                if writing.images is not None:
+                    folder = writing.images.folder
+                    inside = one.folder and folder.resolve().is_relative_to(path.resolve())
+                    writing.images.staged = (
+                        target / folder.resolve().relative_to(path.resolve())
+                        if inside
+                        else stack.enter_context(whole_folder(folder))
+                    )
+                one.save(target, writing)
         except InputError:
             raise
         except ValueError as error:
@@ -208,6 +225,25 @@ def _check_simplify(tolerance: float, one: Format, shapes: Shapes) -> None:
         raise InputError(f"{one.name} writes {shapes}: only polygons can be simplified (--shapes)")
     if not 0 < tolerance < float("inf"):
         raise InputError(f"polygons are simplified by a number of pixels above 0, not {tolerance}")
+
+
+def _images(
+    one: Format,
+    video: VideoInfo | VideoReader | None,
+    folder: Path,
+    annotations: Annotations,
+    overwrite: bool,
+) -> ImageFiles:
+    """The images of a format that refers to them."""
+    if not one.images:
+        names = ", ".join(f.name for f in FORMATS if f.images)
+        raise InputError(f"{one.name} refers to no images (--images): {names} do")
+    if not isinstance(video, VideoReader):
+        raise InputError("images are made of the video: save_annotations needs video=open_video()")
+    if (last := max(annotations.frames, default=0)) >= len(video):
+        there = f"{video.info.path} has {len(video)} frames"
+        raise InputError(f"frame {last} is labelled, and {there}: no image can be made of it")
+    return ImageFiles(video, folder, overwrite)
 
 
 def _video_of(annotations: Annotations) -> VideoInfo:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
+from pixelkin.formats.image_files import ImageFiles, frame_file
 from pixelkin.formats.polygons import Simplified, pieces
 from pixelkin.ops.outlines import Ring
 from pixelkin.types import (
@@ -46,6 +47,8 @@ FEATURES = {
     "confidence": "confidence",
     "occluded": "occlusion",
     "empty": "empty frames",
+    "unseen": "objects that no frame shows",
+    "unplaced": "keypoints that no frame shows",
     "holes": "holes",
     "pieces": "pieces beside the largest one",
     "form": "more of a mask than its box",
@@ -53,6 +56,7 @@ FEATURES = {
 
 OF_OBJECTS = (
     "ids", "numbers", "names", "categories", "both", "colours", "parts", "loose", "bodies",
+    "unseen", "unplaced",
 )  # fmt: skip
 
 
@@ -107,6 +111,7 @@ class Writing:
         uncompressed: Whether run lengths are lists, where there is a string for them.
         scorer: Who labelled, where the format has a place for it.
         overwrite: Whether files that are there are replaced.
+        images: Where the images of the labelled frames go; None to leave them where they are.
     """
 
     def __init__(
@@ -121,6 +126,7 @@ class Writing:
         uncompressed: bool = False,
         scorer: str = "pixelkin",
         overwrite: bool = True,
+        images: ImageFiles | None = None,
     ) -> None:
         self._loses = frozenset(loses)
         self._lost: dict[str, set[Hashable]] = {}
@@ -137,6 +143,8 @@ class Writing:
         self.uncompressed = uncompressed
         self.scorer = scorer
         self.overwrite = overwrite
+        self.images = images
+        self._images: dict[int, str] = {}  # names of those that are written, by frame
         self.staged: tuple[Path, Path] | None = None  # a temporary folder, and what it becomes
         self.numbers = sorted(annotations.frames)
 
@@ -149,6 +157,35 @@ class Writing:
         """The file stem of a frame: its own, or its number."""
         name = self.video.name(number)
         return pattern.format(number) if name is None else name
+
+    def named_images(self, pattern: str, suffix: str | None = None) -> dict[int, str]:
+        """What the image of each labelled frame is called; where they are asked for, they follow.
+
+        Args:
+            pattern: Of the stem, where frames have only numbers.
+            suffix: Of all of them; None for that of each frame's file, or .png.
+
+        Raises:
+            InputError: If a file is in the way.
+        """
+        names = {}
+        for number in self.numbers:
+            file = frame_file(self.video, number) if suffix is None else None
+            ending = suffix or (".png" if file is None else file.suffix)
+            names[number] = f"{self.stem(number, pattern)}{ending}"
+        if self.images is not None:
+            self.images.check(names)
+            self._images = names
+        return names
+
+    def images_are_in(self, folder: Path) -> None:
+        """Say where the format has its images.
+
+        Raises:
+            InputError: If they are asked for elsewhere.
+        """
+        if self.images is not None and self.images.folder.resolve() != folder.resolve():
+            raise InputError(f"{self.title} has its images in {folder}: --images {folder}")
 
     def check(self, *paths: Path) -> None:
         """Check that files may be written: see `files.check_writable`."""
@@ -219,6 +256,7 @@ class Writing:
             self._see_object(o)
         for pair in self.objects.skeleton:
             self.lose("skeleton", pair)
+        unseen = {o.id: o for o in self.objects}
         for number, group in groupby(self.annotations, key=lambda item: item[0]):
             maps = points = None
             for _, labels in group:
@@ -231,10 +269,16 @@ class Writing:
                     points = labels
                 for o in labels.objects:
                     self._see_label(number, o)
+                for i in labels.present:
+                    unseen.pop(i, None)
                 if isinstance(labels, MaskLabels) and not labels.present:
                     self.lose("empty", number)
             if maps is not None or points is not None:
+                if self.images is not None:
+                    self.images.write(number, self._images[number])
                 yield Frame(number, maps, points)
+        for o in unseen.values():
+            self.lose("unseen" if o.is_map else "unplaced", o.id)
 
     def _see_object(self, o: Object) -> None:
         usual = davis_palette()

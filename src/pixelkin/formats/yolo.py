@@ -17,7 +17,7 @@ import yaml
 from pixelkin.files import write_text
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
-from pixelkin.formats.listed_frames import frame_numbers
+from pixelkin.formats.listed_frames import frame_numbers, pictured_video
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
@@ -25,15 +25,21 @@ from pixelkin.video.images import natural_key
 
 LOSES = (
     "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "stale", "confidence",
-    "holes", "pieces",
+    "holes", "pieces", "unseen",
 )  # fmt: skip
-LABELS, DATA = "labels", "data.yaml"
+IMAGES, LABELS, DATA = "images", "labels", "data.yaml"
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
 
 
 def sniff(path: Path) -> bool:
     """Whether the folder has labels/*.txt and data.yaml."""
     return (path / DATA).is_file() and (path / LABELS).is_dir()
+
+
+def probe(path: Path) -> VideoInfo | None:
+    """The video that the files tell of, if an image of theirs is there."""
+    files = sorted((path / LABELS).glob("*.txt"), key=natural_key)
+    return pictured_video([file.name for file in files], path / IMAGES, path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
@@ -86,8 +92,10 @@ def save(path: Path, writing: Writing) -> None:
     every = bodies(writing.objects)
     if every and any(o.is_map for o in writing.objects):
         raise InputError("yolo holds either masks or keypoints: these labels have both")
-    stems = [writing.stem(number, "frame_{:06d}") for number in writing.numbers]
-    writing.check(path / DATA, *(path / LABELS / f"{stem}.txt" for stem in stems))
+    writing.images_are_in((path if writing.staged is None else writing.staged[1]) / IMAGES)
+    images = writing.named_images("frame_{:06d}")
+    files = {number: path / LABELS / f"{Path(name).stem}.txt" for number, name in images.items()}
+    writing.check(path / DATA, *files.values())
     names = [body.label for body in every] or [label_of(o) for o in writing.objects]
     classes = {name: n for n, name in enumerate(dict.fromkeys(names))}
     points = point_names(every)
@@ -100,9 +108,8 @@ def save(path: Path, writing: Writing) -> None:
         for body in every:
             if values := _pose(writing, frame, body, points):
                 lines.append(_line(classes[body.label], values))
-        stem = writing.stem(frame.number, "frame_{:06d}")
-        write_text(path / LABELS / f"{stem}.txt", "".join(lines))
-    data: dict[str, Any] = {"path": ".", "train": "images", "val": "images"}
+        write_text(files[frame.number], "".join(lines))
+    data: dict[str, Any] = {"train": IMAGES, "val": IMAGES}  # beside this file, wherever it is
     data["names"] = {n: name for name, n in classes.items()}
     if every:
         data["kpt_shape"] = [len(points), 3]

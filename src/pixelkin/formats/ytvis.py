@@ -11,6 +11,7 @@ from typing import Any
 from pixelkin.files import write_json
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.json_file import read_json
+from pixelkin.formats.json_shape import ID, NULL, RUNS, SIDE, TEXT, Each, Either, Fields
 from pixelkin.formats.listed_frames import check_number, choose_video, frame_numbers, named_video
 from pixelkin.formats.writing import Writing, label_of
 from pixelkin.ops import rle
@@ -19,6 +20,22 @@ from pixelkin.types import Annotations, Detail, InputError, VideoInfo
 LOSES = (
     "points", "both", "colours", "parts", "origin", "stale", "confidence", "occluded", "empty",
 )  # fmt: skip
+
+ENTRY = Fields(
+    {"video_id": ID, "category_id": ID,
+     "segmentations": Each(
+         Either("run lengths (size, counts) or null", {dict: RUNS, type(None): NULL}))},
+    {"id": ID},
+)  # fmt: skip
+SHAPE = Fields(
+    {
+        "videos": Each(
+            Fields({"id": ID, "width": SIDE, "height": SIDE, "file_names": Each(TEXT)}),
+        ),
+        "annotations": Each(ENTRY),
+        "categories": Each(Fields({"id": ID, "name": TEXT})),
+    }
+)
 
 
 def sniff(path: Path) -> bool:
@@ -37,28 +54,35 @@ def sniff(path: Path) -> bool:
 
 def probe(path: Path) -> VideoInfo | None:
     """The video that the file tells of; results tell of none."""
-    content = read_json(path)
-    if isinstance(content, list):
+    if isinstance(read_json(path), list):
         return None
-    (video, *others) = content["videos"]
-    if others:
+    (video, *others) = read_json(path, SHAPE)["videos"] or [None]
+    if others or video is None:
         return None
     return named_video(video["file_names"], (video["height"], video["width"]), path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The masks of every frame that shows an object."""
-    content = read_json(path)
-    if isinstance(content, list):
-        if len({entry["video_id"] for entry in content}) != 1:
-            raise InputError(f"{path} holds results of several videos: give those of one")
-        return _read(path, video, content, {}, None)
+    if isinstance(read_json(path), list):
+        results = read_json(path, Each(ENTRY))
+        if len({entry["video_id"] for entry in results}) != 1:
+            raise InputError(
+                f"{path}: [0].video_id and others are of several videos: give those of one"
+            )
+        places = [f"[{n}]" for n in range(len(results))]
+        return _read(path, video, results, places, {}, None)
+    content = read_json(path, SHAPE)
     names = [_name(v["file_names"]) for v in content["videos"]]
-    chosen = content["videos"][choose_video(names, video, path)]
-    entries = [e for e in content["annotations"] if e["video_id"] == chosen["id"]]
+    n = choose_video(names, video, f"{path}: videos")
+    chosen = content["videos"][n]
+    own = [k for k, e in enumerate(content["annotations"]) if e["video_id"] == chosen["id"]]
     categories = {c["id"]: c["name"] for c in content["categories"]}
-    numbers = frame_numbers(chosen["file_names"], video, path)
-    return _read(path, video, entries, categories, numbers)
+    numbers = frame_numbers(
+        chosen["file_names"], video, path, lambda k: f"videos[{n}].file_names[{k}]"
+    )
+    entries = [content["annotations"][k] for k in own]
+    return _read(path, video, entries, [f"annotations[{k}]" for k in own], categories, numbers)
 
 
 def save(path: Path, writing: Writing) -> None:
@@ -114,22 +138,29 @@ def _read(
     path: Path,
     video: VideoInfo,
     entries: list[dict[str, Any]],
+    places: list[str],
     categories: dict[int, str],
     numbers: list[int] | None,
 ) -> Annotations:
     found = Collector(video, path)
     seen: set[object] = set()
-    for n, entry in enumerate(entries, start=1):
-        key = entry.get("id", n)
+    for n, (entry, at) in enumerate(zip(entries, places, strict=True), start=1):
+        key = entry.get("id") or n
         if key in seen:
-            raise InputError(f"{path} has two objects {key}")
+            raise InputError(f"{path}: {at}.id is {key!r}, as that of another object")
         seen.add(key)
         category = entry["category_id"]
         found.object(key, category=categories.get(category, f"category {category}"))
         score = confidence_of(entry.get("score"))
         detail = Detail("present", score, "given" if score is None else "propagated")
-        for place, runs in enumerate(entry["segmentations"]):
+        masks = entry["segmentations"]
+        if numbers is not None and len(masks) != len(numbers):
+            there = f"a list of {len(masks)}, must be one of {len(numbers)}, as the video has files"
+            raise InputError(f"{path}: {at}.segmentations is {there}")
+        for place, runs in enumerate(masks):
             if runs is not None:
-                number = place if numbers is None else numbers[place]
-                found.mask(check_number(number, video, path), key, runs, detail, joins=False)
+                with found.at(f"{at}.segmentations[{place}]"):
+                    number = place if numbers is None else numbers[place]
+                    number = check_number(number, video, found.here)
+                    found.mask(number, key, runs, detail, joins=False)
     return found.annotations()

@@ -198,7 +198,8 @@ class Annotations:
         """
         found = [one for n in list(self.frames)[:2] for one in self.frames[n]]
         if len(found) != 1:
-            frames = ", ".join(map(str, sorted(self.frames))) or "none"
+            some = sorted(self.frames)
+            frames = ", ".join(map(str, some[:5])) + ("" if len(some) < 6 else ", ..") or "none"
             raise InputError(f"labels of one frame and one kind are wanted; labelled: {frames}")
         return found[0]
 

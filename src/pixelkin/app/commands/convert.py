@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import progress_bar, say
-from pixelkin.types import Annotations, InputError, Labels, LazyFrames
+from pixelkin.types import Annotations, InputError, Labels, LazyFrames, VideoInfo
+
+if TYPE_CHECKING:
+    from pixelkin.formats.catalogue import Format
 
 DESCRIPTION = """
 Read labels of a video in one format, write them in another.
@@ -26,6 +29,7 @@ Formats: {names}.
 Example:
   pixelkin convert out/video labels.json --to coco
   pixelkin convert labels.json yolo/ --to yolo --frames 0:120 --names 1=dog
+  pixelkin convert out/video yolo/ --to yolo --images yolo/images
   pixelkin convert CollectedData_me.csv mouse.slp --video mouse.mp4
 """
 
@@ -37,6 +41,7 @@ def convert(
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None,
     to: str | None = None,
     video: str | None = None,
+    images: Path | None = None,
     frames: str | None = None,
     as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     names: tuple[str, ...] = (),
@@ -54,6 +59,9 @@ def convert(
         from_: Format of SRC, where it may be several.
         to: Format of DST, where its suffix is that of several.
         video: The video, where SRC does not tell its size or its frames.
+        images: A folder for the images of the labelled frames, which DST then names: coco, cvat,
+            label_studio, labelme, yolo, dlc_csv and dlc_h5.
+            They come from the video (of SRC, where that is a run's folder).
         frames: Only these, as in 0:120, which is frames 0 to 119.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
         names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
@@ -78,6 +86,8 @@ def convert(
         raise InputError(f"{target} is what is read: give another place to write to")
     format = recognise(source, from_)
     info = probe_video(source, format) if video is None else open_video(video).info
+    reader = None if images is None else open_video(_pictured(video, info, format, source))
+    info = info if reader is None else reader.info
     annotations = load_annotations(source, info, format.name)
     if frames is not None:
         annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
@@ -89,7 +99,8 @@ def convert(
             target,
             _watched(annotations, progress),
             to,
-            video=info,
+            video=info if reader is None else reader,
+            images=images,
             shapes=shapes,
             simplify=simplify,
             uncompressed=uncompressed,
@@ -98,8 +109,21 @@ def convert(
         )
     frames_said = counted(len(annotations.frames), "frame")
     say(f"{target}: {frames_said}, {counted(len(annotations.objects), 'object')}")
+    if images is not None:
+        say(f"{images}: images of {frames_said}")
     for line in (*annotations.notes, *lost):
         say(f"convert: {line}")
+
+
+def _pictured(video: str | None, info: VideoInfo, format: Format, source: Path) -> str:
+    """The video that images are made of: the one given, or the one that a run was of."""
+    if video is not None:
+        return video
+    if format.name != "results":
+        raise InputError(f"{source} does not tell where frames are: --images needs --video")
+    if not Path(info.path).exists() and not any(c in info.path for c in "*?["):
+        raise InputError(f"{info.path}, of which {source} is, is not here: --images needs --video")
+    return info.path
 
 
 def read_frames(text: str, count: int) -> range:
