@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
