@@ -26,7 +26,6 @@ from rich.table import Table
 
 from pixelkin.ops.products import one_dnn
 
-
 # What keeps torch, oneDNN and MKL from using more than AVX2.
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
