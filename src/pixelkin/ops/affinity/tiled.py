@@ -33,7 +33,7 @@ from torch import Tensor
 from pixelkin.ops.affinity.bounds import nothing, worst
 from pixelkin.ops.affinity.cells import Cells, bounds_for
 from pixelkin.ops.affinity.parts import Part
-from pixelkin.ops.products import products_of_pairs
+from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import TILE, grown, outside_disc, spans
 
 BLOCK = 2**23  # entries of a tile's distances, at most
@@ -147,7 +147,7 @@ class _Search:
             near = t in self.near
             above = grown(rows, self.margin, h) if near else slice(0, h)
             beside = grown(columns, self.margin, w) if near else slice(0, w)
-            found = tile[targets] @ self.keys.exact[slot, above, beside].flatten(0, 1).T
+            found = product(tile[targets], self.keys.exact[slot, above, beside].flatten(0, 1))
             if near:
                 found.masked_fill_(self._outside(rows, columns).T[targets], -torch.inf)
             value, order = found.topk(min(self.k, found.shape[1]), dim=1, sorted=False)
