@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,15 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+
+from pixelkin.ops.products import one_dnn
+
+# What keeps torch, oneDNN and MKL from using more than AVX2.
+AVX2 = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+}
 
 
 def arguments(doc: str) -> argparse.ArgumentParser:
@@ -64,10 +73,15 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def in_own_process(file: str, *options: object) -> Any:
-    """The JSON that a script prints when run on its own, so that its peak memory is its own."""
+def in_own_process(file: str, *options: object, switches: Mapping[str, str] | None = None) -> Any:
+    """The JSON that a script prints when run on its own, so that its peak memory is its own.
+
+    `switches` are environment variables, such as those of `AVX2`.
+    """
     command = [sys.executable, file, *map(str, options)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    environment = os.environ | dict(switches or {})
+    done = subprocess.run(command, check=True, capture_output=True, env=environment)
+    return json.loads(done.stdout)
 
 
 def machine() -> dict[str, Any]:
@@ -82,10 +96,18 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "simd": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": [name for name in ("amx_bf16", "avx512_bf16") if _has(name)],
+        "float32_products": "oneDNN" if one_dnn() is not None else "torch's (MKL, where built in)",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
     }
+
+
+def _has(name: str) -> bool:
+    """Whether the processor has an instruction set."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)
+    return capabilities is not None and bool(capabilities().get(name, False))
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -4,12 +4,14 @@
 
 CPU seconds of a frame in the steady state, each protocol in a process of its own, beside
 
-* the published codes (CPU seconds of a frame on one thread of a processor like the one of
-  docs/internals/performance.md; their features are those of their own networks);
 * a dense form of the DAVIS protocol written for the purpose: every source of every target cell,
   the same features, results compared;
 * the limit of the DAVIS protocol: the convolutions as torch runs them one by one, plus the
-  15,160 dot products a target cell needs, at the rate of this machine's float32 matrix products.
+  15,160 products of a target cell as short as its bounds are, at this machine's rate of such.
+
+The DAVIS protocol is measured by each instruction set that the processor has: as it is, without
+bfloat16, and with AVX2 alone. Rates say how many times slower a published code is only where both
+ran on one machine; see docs/internals/performance.md.
 
 Growth with resolution, n, r, objects and length: benchmarks/growth.py.
 """
@@ -29,6 +31,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from common import (
+    AVX2,
     arguments,
     cpu_seconds,
     in_own_process,
@@ -43,22 +46,23 @@ from torch import Tensor, nn
 
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
-from pixelkin.ops.affinity import windowed_topk
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells, windowed_topk
+from pixelkin.ops.affinity.bounds import KEPT
+from pixelkin.ops.affinity.cells import bounds_for
+from pixelkin.ops.products import fast_bfloat16, product
+from pixelkin.ops.tiles import TILE
 from pixelkin.propagation import Protocol, references, rules
 
 HEIGHT, WIDTH = 480, 854
 BLOCK = 642  # target cells that the dense form handles at once
-# CPU seconds a frame (propagation, total) and peak GB of the published codes.
-PUBLISHED = {
-    "davis": (15.1, 17.2, "5.9 + 0.15 t"),
-    "youtube_vos": (107, 129, "16"),
-    "vip": (None, 20.9, "1.0"),
-    "jhmdb": (1.3, 5.7, "1.1"),
-}
-CASES = {
-    "davis": {},
-    "davis, fast": {"fast": True},
+PLAIN = ", float32"  # as without fast bfloat16
+NARROW = ", AVX2 alone"
+CASES: dict[str, dict[str, Any]] = {
+    **{
+        f"davis{fast}{how}": {"fast": bool(fast), "float32": bool(how)}
+        for fast in ("", ", fast")
+        for how in ("", PLAIN, NARROW)
+    },
     "youtube_vos": {"protocol": "youtube_vos"},
     "vip": {"protocol": "vip", "height": 560, "width": 560, "objects": 20},
     "jhmdb": {"protocol": "jhmdb", "height": 320, "width": 320, "objects": 15},
@@ -106,10 +110,10 @@ def against_dense(runs: int) -> dict[str, float]:
     flags = [s.restricted for s in slots]
     stacked = torch.stack(keys)
 
-    def blocked(rounded: bool | None) -> Tensor:
+    def blocked(how: str) -> Tensor:
         return rules.crw(
-            target[rounded],
-            store[rounded],
+            target[how],
+            store[how],
             labels,
             k=protocol.top_k or 0,
             radius=protocol.radius,
@@ -117,13 +121,16 @@ def against_dense(runs: int) -> dict[str, float]:
             restricted=flags,
         )
 
-    target = {how: Cells.of(query[None], rounded=how) for how in (None, False)}
-    store = {how: Cells.of(stacked, rounded=how) for how in (None, False)}
+    bounds = {"step": bounds_for(stacked), "float32": bounds_for(stacked, rounded=False)}
+    target = {how: Cells.of(query[None], bound) for how, bound in bounds.items()}
+    store = {how: Cells.of(stacked, bound) for how, bound in bounds.items()}
     _, expected = dense_crw(query, stacked, labels, protocol, flags.count(False))
-    found, _ = windowed_topk(target[None], store[None], protocol.top_k or 0, protocol.radius, flags)
+    found, _ = windowed_topk(
+        target["step"], store["step"], protocol.top_k or 0, protocol.radius, flags
+    )
     return {
-        "step": cpu_seconds(lambda: blocked(None), runs),
-        "float32": cpu_seconds(lambda: blocked(False), runs),
+        "step": cpu_seconds(lambda: blocked("step"), runs),
+        "float32": cpu_seconds(lambda: blocked("float32"), runs),
         "dense": cpu_seconds(
             lambda: dense_crw(query, stacked, labels, protocol, flags.count(False)), 1, warm=0
         ),
@@ -152,14 +159,20 @@ def convolutions(runs: int) -> float:
     return sum(one(layer, x) for layer, x in calls)
 
 
+def short_gflops(runs: int) -> float:
+    """GFLOP a CPU second of products as short as bounds are."""
+    a, b = torch.rand(2**13, KEPT + 1), torch.rand(TILE * TILE, KEPT + 1)
+    return 2 * len(a) * b.numel() / cpu_seconds(lambda: product(a, b), runs) / 1e9
+
+
 def needed_gflop() -> float:
-    """Dot products that the DAVIS protocol needs for one frame."""
+    """Products of bounds that the DAVIS protocol needs for one frame."""
     protocol = Protocol.named("davis")
     assert protocol.radius is not None
     cells = -(-HEIGHT // protocol.stride) * -(-WIDTH // protocol.stride)
     r = int(protocol.radius)
     disc = sum(y * y + x * x < r * r for y in range(-r, r + 1) for x in range(-r, r + 1))
-    return 2 * 256 * cells * (cells + protocol.context * disc) / 1e9
+    return 2 * (KEPT + 1) * cells * (cells + protocol.context * disc) / 1e9
 
 
 def start() -> dict[str, float]:
@@ -204,25 +217,28 @@ def main() -> None:
     rows = []
     for name, changes in CASES.items():
         case = Case(**changes, threads=options.threads, runs=options.runs)  # type: ignore[arg-type]
-        found = measured[name] = in_own_process(steady, json.dumps(asdict(case)))
-        propagation, total, memory = PUBLISHED[case.protocol]
-        part = None if propagation is None else propagation / found["propagation"]
-        ours = [found[key] for key in ("features", "propagation", "total", "peak_gib")]
-        rows.append([name, *ours, total, memory, part, total / found["total"]])
+        if name.endswith(PLAIN) and not fast_bfloat16():
+            continue
+        switches = AVX2 if name.endswith(NARROW) else None
+        found = in_own_process(steady, json.dumps(asdict(case)), switches=switches)
+        measured[name] = found
+        rows.append([name, *(found[k] for k in ("features", "propagation", "total", "peak_gib"))])
     columns = ("protocol", "features s", "propagation s", "total s", "peak GiB")
-    columns += ("published s", "GB", "propagation x", "total x")
     show("CPU seconds a frame, steady state", columns, rows)
 
-    peak, rough = matmul_gflops(), matmul_gflops(torch.bfloat16)
+    peak, short = matmul_gflops(), short_gflops(options.runs)
+    # Where it is slow, it takes minutes.
+    rough = matmul_gflops(torch.bfloat16) if fast_bfloat16() else None
     convs, needed = convolutions(options.runs), needed_gflop()
-    limit = convs + needed / peak
+    limit = convs + needed / short
     dense = against_dense(options.runs)
     total, fast = measured["davis"]["total"], measured["davis, fast"]["total"]
     figures = [
         ("float32 matrix products", f"{peak:.0f} GFLOP/s"),
-        ("bfloat16 matrix products", f"{rough:.0f} GFLOP/s"),
+        ("the same of bounds", f"{short:.0f} GFLOP/s"),
+        ("bfloat16 matrix products", "slow" if rough is None else f"{rough:.0f} GFLOP/s"),
         ("convolutions alone", f"{convs:.3f} s"),
-        (f"needed products, {needed:.1f} GFLOP at the float32 rate", f"{needed / peak:.3f} s"),
+        (f"needed bounds, {needed:.1f} GFLOP at their rate", f"{needed / short:.3f} s"),
         ("limit: both", f"{limit:.3f} s"),
         ("a frame / limit", f"{total / limit:.2f}"),
         ("a frame, fast / limit", f"{fast / limit:.2f}"),

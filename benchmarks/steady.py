@@ -12,7 +12,9 @@ import json
 import statistics
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from unittest import mock
 
 import numpy as np
 import torch
@@ -20,7 +22,9 @@ from common import cpu_seconds, peak_gib
 
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
+from pixelkin.ops.affinity import cells
 from pixelkin.propagation import Protocol
+from pixelkin.propagation import propagator as propagation
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import Labels
 
@@ -40,6 +44,7 @@ class Case:
     objects: int = 2
     threads: int = 1
     runs: int = 5
+    float32: bool = False  # as on processors without fast bfloat16
 
     def chosen(self) -> Protocol:
         """The protocol with its changes."""
@@ -66,21 +71,18 @@ def steady(case: Case) -> dict[str, float]:
     propagator = Propagator(encoder, protocol)
     labels = stripes(case.height, case.width, case.objects)
     propagator.step(scene[0].image, labels)
-    assert propagator.engine is not None
-    soft = propagator.state()["given.0"]
+    soft, objects = (propagator.state()[name] for name in ("given.0", "objects"))
     # As after frames that were all predicted: their features, and labels that are not hard.
     recent = range(first - max(protocol.context, 5), first)
     held = {0, *recent, *(protocol.long_term if protocol.rule == "mast" else ())}
     state = {f"predicted.{t}": 0.9 * soft + 0.1 / len(soft) for t in held}
-    state |= {"given.0": soft, "next": np.array(first), "classes": propagator.state()["classes"]}
-    propagator = Propagator(propagator.encoder, protocol)
+    state |= {"given.0": soft, "next": np.array(first), "objects": objects}
+    propagator = propagator.another()
     propagator.restore(state, labels, lambda t: scene[t].image)
-    assert propagator.engine is not None
     frames = [scene[first + i].image for i in range(case.runs + 1)]
-    features = propagator.encoder.encode(frames[0])
-    encoding = cpu_seconds(lambda: propagator.encoder.encode(frames[0]), case.runs)
-    engine = propagator.engine
-    matching = cpu_seconds(lambda: engine.peek(features), case.runs, warm=0)
+    features = propagator.features(frames[0])
+    encoding = cpu_seconds(lambda: propagator.features(frames[0]), case.runs)
+    matching = cpu_seconds(lambda: propagator.votes(features), case.runs)
     whole = []
     for frame in frames:
         began = time.process_time()
@@ -91,10 +93,19 @@ def steady(case: Case) -> dict[str, float]:
         "propagation": matching,
         "total": statistics.median(whole),
         "peak_gib": peak_gib(),
-        "memory_gib": engine.memory.nbytes / 2**30,
+        "memory_gib": propagator.memory_bytes / 2**30,
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure what the command line says, and print it."""
     case = Case(**json.loads(sys.argv[1]))
-    print(json.dumps(asdict(case) | steady(case)))
+    with ExitStack() as stack:
+        if case.float32:
+            for module in (cells, propagation):
+                stack.enter_context(mock.patch.object(module, "fast_bfloat16", lambda: False))
+        print(json.dumps(asdict(case) | steady(case)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,102 +1,185 @@
-"""Blocked affinity equals the dense form."""
+"""The search equals the dense form in float64, whatever its bounds are worth."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from pixelkin.ops.affinity import dense_topk, windowed_topk
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells, dense_topk, tiled, windowed_topk
+from pixelkin.ops.affinity.bounds import Bounds, Short
+from pixelkin.ops.affinity.cells import bounds_for
+from pixelkin.ops.affinity.rounded import Rounded
 
 
-@settings(max_examples=60, deadline=None)
+def moving(g: torch.Generator, frames: int, h: int, w: int, channels: int) -> Tensor:
+    """Cells that a few channels tell apart, on their way through the frame."""
+    few = torch.randn(h, w, 4, generator=g) @ torch.randn(4, channels, generator=g)
+    moved = torch.stack([few.roll((t, 2 * t), (0, 1)) for t in range(frames)])
+    return moved + 0.1 * torch.randn(frames, h, w, channels, generator=g)
+
+
+# How features of F x h x w cells with C channels come about.
+KINDS: dict[str, Callable[[torch.Generator, int, int, int, int], Tensor]] = {
+    # The basis tells nothing: bounds are loose.
+    "noise": lambda g, f, h, w, c: torch.randn(f, h, w, c, generator=g),
+    # The cells of a frame move on, as in a video.
+    "moving": lambda g, f, h, w, c: moving(g, f, h, w, c),
+    "duplicated frames": lambda g, f, h, w, c: torch.randn(1, h, w, c, generator=g).repeat(
+        f, 1, 1, 1
+    ),
+    "all equal": lambda g, f, h, w, c: torch.randn(c, generator=g).expand(f, h, w, c),
+    "zero": lambda _, f, h, w, c: torch.zeros(f, h, w, c),
+    # Closer to each other than bfloat16 can tell.
+    "near duplicates": lambda g, f, h, w, c: (
+        torch.randn(3, c, generator=g)[torch.randint(3, (f, h, w), generator=g)]
+        + 1e-3 * torch.randn(f, h, w, c, generator=g)
+    ),
+    "some zero": lambda g, f, h, w, c: (
+        torch.randn(f, h, w, c, generator=g) * (torch.rand(f, h, w, 1, generator=g) < 0.7)
+    ),
+    # Far more in what is left out than in what is kept.
+    "first frame unlike the rest": lambda g, f, h, w, c: torch.cat(
+        [
+            F.pad(torch.randn(1, h, w, 2, generator=g), (0, c - 2)),
+            torch.randn(f - 1, h, w, c, generator=g),
+        ]
+    ),
+}
+
+
+def made(kind: str, frames: int, h: int, w: int, channels: int, seed: int) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    features = KINDS[kind](g, frames, h, w, channels)
+    return F.normalize(features, dim=3).permute(0, 3, 1, 2).contiguous()
+
+
+def check(
+    features: Tensor,
+    bounds: Bounds,
+    k: int,
+    radius: float | None,
+    restricted: list[bool],
+) -> None:
+    """The last frame is the target."""
+    query, keys = features[-1], features[:-1]
+    cells = Cells.of(keys, bounds), Cells.of(query[None], bounds)
+    values, ids = windowed_topk(cells[1], cells[0], k, radius, restricted)
+    expected, _ = dense_topk(query.double(), keys.double(), k, radius, restricted)
+    allowed = expected > -torch.inf
+    assert torch.equal(values > -torch.inf, allowed)
+    scale = max(1.0, float(expected[allowed].abs().max()))
+    torch.testing.assert_close(values.double(), expected, rtol=0, atol=1e-6 * scale)
+    # The sources named have these similarities, are allowed, and none is named twice.
+    h, w = query.shape[1:]
+    sources = keys.double().flatten(2).transpose(1, 2).flatten(0, 1)[ids]
+    again = torch.einsum("nkc,cn->nk", sources, query.double().flatten(1))
+    torch.testing.assert_close(again[allowed], expected[allowed], rtol=0, atol=1e-6 * scale)
+    rows = zip(ids, allowed, strict=True)
+    assert all(len(set(row[ok].tolist())) == int(ok.sum()) for row, ok in rows)
+    if radius is not None:
+        at, cell = torch.arange(h * w)[:, None], ids % (h * w)
+        squared = (at // w - cell // w) ** 2 + (at % w - cell % w) ** 2
+        near = allowed & torch.tensor(restricted)[ids // (h * w)]
+        assert bool((squared[near] < radius**2).all())
+
+
+@settings(max_examples=150, deadline=None)
 @given(
+    kind=st.sampled_from(sorted(KINDS)),
     frames=st.integers(1, 7),
-    h=st.integers(1, 30),
-    w=st.integers(1, 30),
-    k=st.integers(1, 12),
-    radius=st.one_of(st.none(), st.floats(0.5, 40)),
-    seed=st.integers(0, 2**16),
-)
-def test_blocked_equals_dense(
-    frames: int, h: int, w: int, k: int, radius: float | None, seed: int
-) -> None:
-    g = torch.Generator().manual_seed(seed)
-    query = torch.randn(5, h, w, generator=g, dtype=torch.float64)
-    keys = torch.randn(frames, 5, h, w, generator=g, dtype=torch.float64)
-    restricted = (torch.rand(frames, generator=g) < 0.7).tolist()
-    values, ids = windowed_topk(query, keys, k, radius, restricted)
-    expected, expected_ids = dense_topk(query, keys, k, radius, restricted)
-    torch.testing.assert_close(values, expected)
-    allowed = expected > -torch.inf
-    assert torch.equal(ids[allowed], expected_ids[allowed])
-
-
-def test_ids_name_the_sources_of_the_values() -> None:
-    query, keys = torch.randn(8, 13, 17), torch.randn(3, 8, 13, 17)
-    values, ids = windowed_topk(query, keys, 4, 5, [True, False, True])
-    slot, cell = ids // (13 * 17), ids % (13 * 17)
-    sources = keys.flatten(2)[slot, :, cell]
-    again = torch.einsum("nkc,cn->nk", sources, query.flatten(1))
-    torch.testing.assert_close(values, again)
-    y, x = torch.arange(13 * 17) // 17, torch.arange(13 * 17) % 17
-    squared = (cell // 17 - y[:, None]) ** 2 + (cell % 17 - x[:, None]) ** 2
-    assert bool((squared[slot != 1] < 25).all())
-
-
-def near_duplicates(frames: int, h: int, w: int, noise: float, seed: int) -> torch.Tensor:
-    """Unit features of which many are closer to each other than bfloat16 can tell."""
-    g = torch.Generator().manual_seed(seed)
-    base = torch.randn(3, 24, generator=g)
-    kinds = torch.randint(3, (frames, h, w), generator=g)
-    features = base[kinds] + noise * torch.randn(frames, h, w, 24, generator=g)
-    return F.normalize(features, dim=3).permute(0, 3, 1, 2)
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    frames=st.integers(1, 8),
-    h=st.integers(1, 20),
-    w=st.integers(1, 20),
+    h=st.integers(1, 26),
+    w=st.integers(1, 26),
+    channels=st.sampled_from([3, 8, 24]),
+    kept=st.sampled_from([1, 4, 8, 40]),
     k=st.integers(1, 30),
-    radius=st.one_of(st.none(), st.floats(0.5, 25)),
-    noise=st.sampled_from([0.0, 1e-4, 1e-3, 1e-2, 1.0]),
+    radius=st.one_of(st.none(), st.floats(0.5, 30)),
+    form=st.sampled_from([Short, Rounded]),
+    crowded=st.sampled_from([0, 3, tiled.CROWDED]),
     seed=st.integers(0, 2**16),
 )
-def test_the_search_with_rounded_features_misses_nothing(
-    frames: int, h: int, w: int, k: int, radius: float | None, noise: float, seed: int
+def test_the_search_equals_the_dense_form(
+    kind: str,
+    frames: int,
+    h: int,
+    w: int,
+    channels: int,
+    kept: int,
+    k: int,
+    radius: float | None,
+    form: type[Short | Rounded],
+    crowded: int,
+    seed: int,
 ) -> None:
-    features = near_duplicates(frames + 1, h, w, noise, seed)
+    features = made(kind, frames + 1, h, w, channels, seed)
     restricted = [t % 3 > 0 for t in range(frames)]
-    query, keys = Cells.of(features[:1], rounded=True), Cells.of(features[1:], rounded=True)
-    assert keys.rounded is not None
-    values, ids = windowed_topk(query, keys, k, radius, restricted)
-    expected, _ = dense_topk(features[0], features[1:], k, radius, restricted)
-    torch.testing.assert_close(values, expected, rtol=0, atol=2e-6)
-    sources = features[1:].flatten(2).transpose(1, 2).flatten(0, 1)[ids]
-    again = torch.einsum("nkc,cn->nk", sources, features[0].flatten(1))
-    allowed = expected > -torch.inf
-    torch.testing.assert_close(again[allowed], values[allowed], rtol=0, atol=2e-6)
-    assert all(len(set(row[ok].tolist())) == ok.sum() for row, ok in zip(ids, allowed, strict=True))
+    bounds = form(features[:1].permute(0, 2, 3, 1), kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiled, "CROWDED", crowded)
+        check(features, bounds, k, radius, restricted)
 
 
-def test_unverified_rounding_does_miss_some_and_is_close() -> None:
-    features = near_duplicates(5, 20, 20, 1e-2, 0)
-    query, keys = Cells.of(features[:1], rounded=True), Cells.of(features[1:], rounded=True)
-    values, ids = windowed_topk(query, keys, 5, 6, [True] * 4, verify=False)
-    expected, expected_ids = dense_topk(features[0], features[1:], 5, 6, [True] * 4)
-    assert not torch.equal(ids.sort(1).values, expected_ids.sort(1).values)
+@pytest.mark.parametrize("form", [Short, Rounded])
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_features_of_many_channels(kind: str, form: type[Short | Rounded]) -> None:
+    features = made(kind, 5, 25, 31, 256, 1)
+    check(features, form(features[:1].permute(0, 2, 3, 1)), 10, 9, [False, True, True, True])
+
+
+def test_lengths_are_not_those_of_unit_vectors() -> None:
+    g = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 80, 20, 20, generator=g) * torch.rand(4, 1, 20, 20, generator=g) * 9
+    assert isinstance(bounds_for(features, rounded=True), Short)
+    check(features, bounds_for(features), 7, 6, [True, False, True])
+    # A frame that turns out longer than the first one was: no bound in bfloat16 holds for it.
+    unit = F.normalize(features, dim=1)
+    unit[2, :, 3, 3] *= 2
+    check(unit, bounds_for(unit[:1], rounded=True), 7, 6, [True, False, True])
+
+
+def test_float64_stays_float64() -> None:
+    g = torch.Generator().manual_seed(0)
+    features = torch.randn(4, 70, 15, 15, generator=g, dtype=torch.float64)
+    values, ids = windowed_topk(features[3], features[:3], 5, 4, [True] * 3)
+    expected, expected_ids = dense_topk(features[3], features[:3], 5, 4, [True] * 3)
+    torch.testing.assert_close(values, expected, rtol=1e-12, atol=1e-12)
+    assert torch.equal(ids, expected_ids)
+
+
+@pytest.mark.parametrize("form", [Short, Rounded])
+def test_bounds_that_do_not_hold_would_be_seen(
+    form: type[Short | Rounded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = made("moving", 6, 20, 20, 64, 0)
+    bounds = form(features[:1].permute(0, 2, 3, 1), 6)
+    check(features, bounds, 5, 8, [True] * 5)
+    limit = bounds.limit
+    monkeypatch.setattr(
+        bounds, "limit", lambda kth, target, sources: limit(kth + 0.02, target, sources)
+    )
+    with pytest.raises(AssertionError):
+        check(features, bounds, 5, 8, [True] * 5)
+
+
+def test_what_is_looked_at_first_is_close_and_not_all() -> None:
+    features = made("near duplicates", 5, 20, 20, 70, 0)
+    values, _ = windowed_topk(features[4], features[:4], 5, 6, [True] * 4, thorough=False)
+    expected, _ = dense_topk(features[4], features[:4], 5, 6, [True] * 4)
+    assert float((expected - values).max()) > 1e-7
     torch.testing.assert_close(values, expected, rtol=0, atol=0.01)
 
 
 def test_references_may_be_any_frames_in_store() -> None:
-    features = near_duplicates(5, 12, 15, 1.0, 1)
+    features = made("moving", 5, 12, 15, 64, 1)
     slots, restricted = [3, 0, 2], [True, True, False]
     for rounded in (True, False):
-        query, keys = (Cells.of(x, rounded=rounded) for x in (features[4:], features[:4]))
+        bounds = bounds_for(features[:1], rounded=rounded)
+        query, keys = (Cells.of(x, bounds) for x in (features[4:], features[:4]))
         values, ids = windowed_topk(query, keys, 6, 4, restricted, slots)
         expected, expected_ids = dense_topk(features[4], features[slots], 6, 4, restricted)
         torch.testing.assert_close(values, expected)
@@ -104,49 +187,11 @@ def test_references_may_be_any_frames_in_store() -> None:
         assert torch.equal(ids[distinct], expected_ids[distinct])
 
 
-def crowded() -> tuple[Cells, Cells, torch.Tensor]:
-    """Targets, sources, and the 16 best of them, of which rounding tells few apart."""
-    features = near_duplicates(8, 20, 20, 0.03, 4)
-    query, keys = (Cells.of(x, rounded=True) for x in (features[:1], features[1:]))
-    return query, keys, dense_topk(features[0], features[1:], 16, None, [False] * 7)[0]
-
-
-def test_without_the_margin_for_rounding_some_sources_are_missed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    query, keys, expected = crowded()
-    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
-    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
-    for store in (query, keys):
-        monkeypatch.setattr(store, "eta", 0 * store.eta)
-    values, _ = windowed_topk(query, keys, 16, None, [False] * 7)
-    assert float((values - expected).abs().max()) > 2e-6
-
-
-def test_what_stays_uncertain_is_searched_in_float32() -> None:
-    query, keys, expected = crowded()
-    restricted = [False] * 7
-    values, _ = windowed_topk(query, keys, 16, None, restricted)
-    torch.testing.assert_close(values, expected, rtol=0, atol=5e-7)
-    # A source that only the float32 search can find: the farthest of all in its rounded form, but
-    # in float32 the closest to each target. It is the last one in the place of the first.
-    assert keys.rounded is not None
-    far = -query.exact.mean((0, 1, 2))
-    lone = Cells.of(F.normalize(far, dim=0)[None, :, None, None], rounded=True)
-    assert lone.rounded is not None
-    keys.rounded[0, 0, 0], keys.exact[0, 0, 0] = lone.rounded[0, 0, 0], -9 * far
-    decoyed, _ = windowed_topk(query, keys, 16, None, restricted)
-    searched = decoyed[:, 0] > 2
-    assert 0 < int(searched.sum()) < 400
-    values, _ = windowed_topk(query, keys, 16, None, restricted, wider=80)  # 2,560 of 2,800
-    assert float(values.max()) < 2
-
-
-def test_bfloat16_features_are_compared_as_they_are() -> None:
+def test_half_precision_is_raised() -> None:
     query, keys = torch.randn(8, 6, 7).bfloat16(), torch.randn(3, 8, 6, 7).bfloat16()
     values, _ = windowed_topk(query, keys, 4, 3, [True, False, True])
     expected, _ = dense_topk(query.float(), keys.float(), 4, 3, [True, False, True])
-    torch.testing.assert_close(values.float(), expected, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(values, expected)
 
 
 def test_nothing_to_compare_is_an_error() -> None:
@@ -154,3 +199,16 @@ def test_nothing_to_compare_is_an_error() -> None:
     for k, restricted, slots in ((0, [True] * 3, None), (4, [], [])):
         with pytest.raises(ValueError, match="at least 1"):
             windowed_topk(query, keys, k, 3, restricted, slots)
+    with pytest.raises(ValueError, match="same bounds"):
+        windowed_topk(Cells.of(query[None], bounds_for(query[None])), keys, 4, 3, [True] * 3)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_is_an_error(bad: float) -> None:
+    query, keys = torch.randn(8, 6, 7), torch.randn(3, 8, 6, 7)
+    for features in (query, keys[1], keys[0]):
+        features[2, 3, 4], before = bad, float(features[2, 3, 4])
+        with pytest.raises(ValueError, match="finite"):
+            windowed_topk(query, keys, 4, 3, [True] * 3)
+        features[2, 3, 4] = before
+    windowed_topk(query, keys, 4, 3, [True] * 3)

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.ops.products import product
+
 
 def padded(grid: Tensor, radius: int) -> Tensor:
     """C x h x w to rows of C numbers with a border of zeros: (h + 2r + 2) x (w + 2r + 2) x C."""
@@ -57,7 +59,7 @@ class Windows:
 
     def products(self, tile: Tensor, grid: Tensor) -> Tensor:
         """Dot products of n x C cells with their windows in a padded grid: n x (2r + 1)^2."""
-        return self._view(tile @ self._box(grid).T).reshape(len(tile), -1)
+        return self._view(product(tile, self._box(grid))).reshape(len(tile), -1)
 
     def sums(self, weights: Tensor, grid: Tensor) -> Tensor:
         """Sums over the windows in a padded grid, weighted with n x (2r + 1)^2: n x C."""
@@ -65,7 +67,7 @@ class Windows:
         spread = weights.new_zeros(len(weights), len(box))
         view = self._view(spread)
         view.copy_(weights.view(view.shape))
-        return spread @ box
+        return product(spread, box.T)
 
 
 class MovedWindows:
@@ -103,7 +105,7 @@ class MovedWindows:
     def products(self, tile: Tensor, grid: Tensor) -> Tensor:
         """As `Windows.products`."""
         box = grid[self._box].reshape(-1, grid.shape[2])
-        found = (tile @ box.T).gather(1, self._index)
+        found = product(tile, box).gather(1, self._index)
         found = found.view(len(tile), self._side + 1, self._side + 1)
         a, b, c, d = self._parts
         between = found[:, :-1, :-1] * a + found[:, :-1, 1:] * b
@@ -123,4 +125,4 @@ class MovedWindows:
         whole[:, 1:, 1:] += weights * d
         spread = weights.new_zeros(len(weights), len(box))
         spread.scatter_add_(1, self._index, whole.view(len(weights), -1))
-        return spread @ box
+        return product(spread, box.T)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.ops import resample
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity.bounds import Bounds
+from pixelkin.ops.affinity.cells import Cells, bounds_for
 from pixelkin.propagation.memory import Memory
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules import RULES, references
@@ -37,6 +38,7 @@ class FeaturePropagator:
         self.rule = RULES[protocol.rule]
         self.memory = Memory(protocol)
         self._next = 0
+        self._bounds: Bounds | None = None
 
     @property
     def started(self) -> bool:
@@ -91,7 +93,9 @@ class FeaturePropagator:
     def _prepared(self, features: Tensor) -> Cells:
         if self.protocol.normalize_features:
             features = F.normalize(features, dim=0, eps=1e-12)
-        return Cells.of(features[None], rounded=None if self.rule.rounded else False)
+        if self.rule.searches and self._bounds is None:
+            self._bounds = bounds_for(features[None])
+        return Cells.of(features[None], self._bounds)
 
     def _predict(self, frame: int, cells: Cells, own: Tensor | None = None) -> Tensor:
         """Prediction of a frame from the memory, or of frame 0 from copies of itself."""

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules import RULES, Reference
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.models.encoder import Encoder, check_frame, load_encoder
-from pixelkin.ops.cells import fast_bfloat16
+from pixelkin.ops.products import fast_bfloat16
 from pixelkin.propagation.codec import Codec, Sizes, codec_for
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol

@@ -46,9 +46,9 @@ class Protocol:
         short_side: Frames with a longer short side are reduced to it, aspect kept; None: native.
             Not part of any published protocol.
         fast: Trade exactness for speed; not part of any published protocol either. crw: every
-            second of the preceding frames serves as reference. On processors with fast bfloat16
-            matrix products (AMX) also: features are computed in bfloat16, and crw compares them
-            so, unchecked.
+            second of the preceding frames serves as reference, and the k best are taken of what
+            looks best, see `windowed_topk`. On processors with fast bfloat16 (AMX, AVX512_BF16)
+            features are computed in it, too.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
             antialiasing; "nearest"; "subsample": top-left pixel of each cell; "area": mean over
             each cell of the frame at its full size, and predictions are upsampled to that size,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
-from pixelkin.ops.cells import fast_bfloat16
+from pixelkin.ops.products import fast_bfloat16
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
@@ -84,14 +84,7 @@ def fast_convolutions() -> Iterator[None]:
 
 
 def trains_in_bfloat16(device: torch.device) -> bool:
-    """Whether a training step in mixed precision is faster than in float32 on a device.
-
-    So it is with AVX512_BF16, too, which `ops.cells.fast_bfloat16` leaves out: convolutions gain
-    by it what the search for candidates does not.
-    """
-    capabilities = getattr(torch.cpu, "get_capabilities", None)
-    if device.type == "cpu" and capabilities is not None and capabilities().get("avx512_bf16"):
-        return True
+    """Whether a training step in mixed precision is faster than in float32 on a device."""
     return fast_bfloat16(device)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells
 from pixelkin.propagation.protocol import Protocol
 
 
@@ -58,8 +58,8 @@ class Context(NamedTuple):
 class Rule(ABC):
     """One published way to carry labels to a target frame; what varies is in the protocol."""
 
-    rounded = False
-    """Whether its search wants features in a rounded form too, where the processor has one."""
+    searches = False
+    """Whether it searches references for the most similar cells, and wants features so prepared."""
 
     @abstractmethod
     def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:

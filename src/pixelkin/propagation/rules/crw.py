@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pixelkin.ops.affinity import windowed_topk
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells, windowed_topk
+from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
@@ -25,7 +25,7 @@ def crw(
     restricted: Sequence[bool] | None = None,
     multiplicity: Sequence[int] | None = None,
     slots: Sequence[int] | None = None,
-    verify: bool = True,
+    thorough: bool = True,
 ) -> Tensor:
     """Joint top-k over all references, soft-max over the k survivors, weighted sum of labels.
 
@@ -40,18 +40,18 @@ def crw(
         multiplicity: How many times each reference is present (the published code holds copies
             of frame 0, which compete in the top-k); None: once each.
         slots: Which frame of `keys` each reference is; None: they are in order.
-        verify: As in `windowed_topk`.
+        thorough: As in `windowed_topk`.
 
     Returns:
         L x h x w; the k weights of a cell sum to 1.
     """
-    keys = keys if isinstance(keys, Cells) else Cells.of(keys)
+    keys = keys if isinstance(keys, Cells) else Cells.of(keys, bounds_for(keys))
     slots = list(range(len(keys.exact))) if slots is None else list(slots)
     flags = [True] * len(slots) if restricted is None else list(restricted)
     counts = [1] * len(slots) if multiplicity is None else list(multiplicity)
     h, w = keys.exact.shape[1:3]
     check_references(len(slots), (h, w), labels, restricted=flags, multiplicity=counts)
-    values, ids = windowed_topk(query, keys, k, radius, flags, slots, verify=verify)
+    values, ids = windowed_topk(query, keys, k, radius, flags, slots, thorough=thorough)
     # A source that is present m times takes m of the k places, best sources first.
     copies = torch.tensor(counts, device=ids.device)[ids // (h * w)]
     places = (k - (copies.cumsum(1) - copies)).clamp_min(0).minimum(copies)
@@ -65,7 +65,7 @@ def crw(
 class CrwRule(Rule):
     """Joint top-k over frame 0, without a window, and the preceding frames, within a disc."""
 
-    rounded = True
+    searches = True
 
     def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:
         """Long-term slots without a window, then the recent ones, frame 0's copies counted."""
@@ -103,5 +103,5 @@ class CrwRule(Rule):
             restricted=[r.restricted for r in context.references],
             multiplicity=context.multiplicity,
             slots=context.slots,
-            verify=not protocol.fast,
+            thorough=not protocol.fast,
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells
 from pixelkin.ops.tiles import tiles
 from pixelkin.ops.windows import MovedWindows, Windows, padded
 from pixelkin.propagation.protocol import Protocol

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from pixelkin.ops.cells import Cells
+from pixelkin.ops.affinity import Cells
+from pixelkin.ops.products import product
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
@@ -48,7 +49,7 @@ def uvc(
     block = max(1, 2**21 // (h * w))
     for key, label, count in zip(keys.flatten(2), labels.flatten(2), counts, strict=True):
         for i in range(0, h * w, block):
-            weights = (target[i : i + block] @ key).softmax(dim=1)
+            weights = product(target[i : i + block], key.T).softmax(dim=1)
             lowest = weights.topk(k, dim=1).values[:, -1:]
             weights.masked_fill_(weights < lowest, 0)
             out[:, i : i + block] += count * (label @ weights.to(label.dtype).T)
