@@ -13,7 +13,7 @@ import pytest
 from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.plan import Mark, pieces
 from pixelkin.annotation.session import Session
-from pixelkin.annotation.store import pack_soft, unpack_soft
+from pixelkin.annotation.votes import pack_exact, unpack_exact
 from pixelkin.ops import rle
 
 FRAMES, OBJECTS = 5000, 10
@@ -68,8 +68,8 @@ def test_votes_are_kept_without_loss_and_small() -> None:
     soft[20:40, 30:60] = 1
     edge = np.abs(soft - np.roll(soft, 2, 1)) > 0
     soft[edge] = rng.random(edge.sum()).astype(np.float32)
-    content = pack_soft(soft)
-    assert unpack_soft(content, soft.shape).tobytes() == soft.tobytes()
+    content = pack_exact(soft)
+    assert unpack_exact(content, soft.shape).tobytes() == soft.tobytes()
     assert len(content) < 1000 < soft.nbytes / 20
 
 

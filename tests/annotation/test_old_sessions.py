@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from sessions import finish, ids
 
-from pixelkin.annotation import schema, store
+from pixelkin.annotation import migrations, store
 from pixelkin.annotation.session import Session
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
@@ -84,7 +84,7 @@ def test_an_update_that_was_killed_is_done_again(
         raise KeyboardInterrupt
 
     before = content(old / "session")
-    monkeypatch.setattr(schema.zlib, "compress", killed)
+    monkeypatch.setattr(migrations.zlib, "compress", killed)
     with pytest.raises(KeyboardInterrupt):
         Session.open(old / "session")
     monkeypatch.undo()

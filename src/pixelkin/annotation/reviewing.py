@@ -79,11 +79,11 @@ class Reviewer(Labeller):
         known = {o.id for o in self.objects}
         found: dict[int, dict[int, dict[str, Any]]] = {}
         for columns, table in (
-            ("confidence, agreement, inputs, visible", "shown"),
-            ("confidence, agreement, inputs, visible", "accepted"),
+            ("confidence, agreement, inputs, visible, NULL AS said", "shown"),
+            ("confidence, agreement, inputs, visible, said", "accepted"),
             (
                 "1.0 AS confidence, NULL AS agreement, '' AS inputs, "
-                "CASE state WHEN 'occluded' THEN 0 END AS visible",
+                "CASE state WHEN 'occluded' THEN 0 END AS visible, state AS said",
                 "label",
             ),
         ):

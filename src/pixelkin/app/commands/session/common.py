@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from pixelkin.app.console import progress_bar
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
@@ -18,7 +21,16 @@ def opened(folder: Path, *, edit: bool = False) -> Session:
     """An open session; `edit` says whether labels are to be changed."""
     from pixelkin.annotation.session import Session
 
-    return Session.open(folder, edit=edit)
+    with ExitStack() as stack:  # nothing is shown where nothing is to be done
+        shown: list[Callable[[int, int], None]] = []
+
+        def progress(done: int, total: int) -> None:
+            if not shown:
+                bar = progress_bar(f"{folder}: bringing it up to date", "frames of passes")
+                shown.append(stack.enter_context(bar))
+            shown[0](done, total)
+
+        return Session.open(folder, edit=edit, progress=progress)
 
 
 def spoken(frames: Sequence[int]) -> str:
