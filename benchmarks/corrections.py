@@ -7,10 +7,10 @@
 A session for each sequence of DAVIS-2016 (val). Frame 0 is labelled with the truth, then the last
 one, which is taken back, then, one after the other, the frame that the session suggests first. J&F
 in percent with 1, 2, ... labels, and with the first and the last frame, over the frames that are
-never labelled. What FILE holds is not measured again. Of the frames whose J&F is below 50 % with one label: how many of
-those that are suggested first are among them, and how many are by chance. Of points, PCK@0.2 of the
-annotated frames that are never labelled, lost points wrong; the frame that is labelled next is the
-annotated one that is nearest to the suggested one.
+never labelled. What FILE holds is not measured again. Of the frames whose J&F is below 50 % with
+one label: how many of those that are suggested first are among them, and how many are by chance. Of
+points, PCK@0.2 of the annotated frames that are never labelled, lost points wrong; the frame that
+is labelled next is the annotated one that is nearest to the suggested one.
 """
 
 from __future__ import annotations
@@ -140,6 +140,7 @@ def main() -> None:
         return
     known = options.json is not None and options.json.is_file()
     found: dict[str, Any] = json.loads(options.json.read_text()) if known else {}
+    found.pop("machine", None)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         for video in load_split(options.davis, 2016, "val"):

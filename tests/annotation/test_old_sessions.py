@@ -2,9 +2,9 @@
 
 The first has 8 frames, two objects, and these edits: both labelled in frame 0; 1 and 2 accepted; 6
 accepted; 3 flagged; no cut at 5, where one was found; 4 flagged, then accepted; 1 labelled in 3; a
-cut at 6; two that were undone; 6 reopened. The second has 8 frames, two masks and a keypoint, all computed from frame 0, then with
-labels of object 1 in frame 4 and of object 2, hidden without a place, in frame 6, which is
-accepted. `shown.npz` is what those versions showed of them.
+cut at 6; two that were undone; 6 reopened. The second has 8 frames, two masks and a keypoint, all
+computed from frame 0, then with labels of object 1 in frame 4 and of object 2, hidden without a
+place, in frame 6, which is accepted. `shown.npz` is what those versions showed of them.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ def test_one_of_version_2_shows_what_it_showed_and_computes_nothing(second: Path
         assert session.stale() == [] == session.faults() and finish(session) == 0
         for t in range(8):
             np.testing.assert_array_equal(ids(session, t), shown[f"map{t}"])
-            np.testing.assert_array_equal(session[t].labels[1].as_points().points, shown[f"point{t}"])
+            np.testing.assert_array_equal(
+                session[t].labels[1].as_points().points, shown[f"point{t}"]
+            )
             assert list(session[t].confidence.values()) == shown[f"sure{t}"].tolist()
         assert session[6].objects[2].state == "occluded"
     assert told == [(n + 1, len(told)) for n in range(len(told))] and len(told) == 8 + 4 + 4 + 8 + 8

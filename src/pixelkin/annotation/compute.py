@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.blend import cycle_error
+from pixelkin.annotation.deciding import packed
 from pixelkin.annotation.echoes import Echoes, echo, keep
 from pixelkin.annotation.features import Features
-from pixelkin.annotation.geometry import columns
 from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label
@@ -35,10 +35,7 @@ from pixelkin.annotation.votes import (
     Decided,
     Point,
     goes_on_with,
-    pack_decided,
     pack_exact,
-    pack_point,
-    pack_votes,
     rounded,
     unpack_decided,
     unpack_exact,
@@ -47,9 +44,6 @@ from pixelkin.annotation.votes import (
 )
 from pixelkin.propagation.cuts import is_cut
 from pixelkin.propagation.features import FeaturePropagator
-
-GROUND = -1
-"""In place of an object's id: the background of a map, which is carried along with its objects."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +115,7 @@ class Passes:
         goes_on: Callable[[], bool],
         beside: Sequence[Label] = (),
     ) -> Iterator[int]:
-        """Compute passes of one keyframe and direction that are equally far, and keep what they give.
+        """Compute passes of one keyframe and direction, equally far, and keep what they give.
 
         Args:
             layer: Of their objects.
@@ -274,7 +268,7 @@ class Passes:
             for one, back in zip(passes, echoes, strict=False):  # not those beside
                 frame, soft = one.frame(number), votes[one.object]
                 keep(store, one.id, frame, back)
-                content = _given(layer, one.object, votes)
+                content = packed(layer, one.object, votes)
                 store.write("INSERT OR REPLACE INTO vote VALUES(?,?,?)", one.id, frame, content)
                 exact = pack_exact(soft)
                 store.write("INSERT OR REPLACE INTO recent VALUES(?,?,?)", one.id, frame, exact)
@@ -284,34 +278,6 @@ class Passes:
                     "UPDATE pass SET done=?, bytes=bytes+? WHERE id=?",
                     number + 1, len(content), one.id,
                 )  # fmt: skip
-
-
-def _given(layer: Layer, i: int, votes: Mapping[int, NDArray[np.float32]]) -> bytes:
-    """What a pass gives for a frame, as it is kept.
-
-    Args:
-        layer: Of its object.
-        i: Its object.
-        votes: Of all objects, h x w each; of a background, those of all of its objects.
-    """
-    if not layer.is_map:
-        return pack_point(layer.decode_point(votes[i]))
-    return pack_decided(decide(layer, votes)) if i == GROUND else pack_votes(votes[i])
-
-
-def decide(layer: Layer, votes: Mapping[int, NDArray[np.float32]]) -> Decided:
-    """What the objects of a keyframe show of a frame, none of which has another label near.
-
-    Args:
-        layer: Of their map.
-        votes: Of the background and of each object, h x w.
-    """
-    soft = {i: votes[i] for i in sorted(votes) if i != GROUND}
-    ids, shares = layer.decode_map(soft, votes[GROUND])
-    masks = {i: ids == i for i in soft}
-    return {
-        i: (columns(mask)["rle"] if mask.any() else None, shares[i]) for i, mask in masks.items()
-    }
 
 
 def find_pass(store: Store, object: int, source: Source, inputs: str) -> Pass | None:

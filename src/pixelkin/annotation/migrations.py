@@ -146,7 +146,7 @@ def _to_version_3(file: sqlite3.Connection, progress: Report) -> None:
         content = zlib.compress(json.dumps(changes).encode())
         file.execute("UPDATE edit SET changes=? WHERE id=?", (content, number))
     (total,) = file.execute("SELECT COUNT(*) FROM old_vote").fetchone()
-    layers = {i: layer for i, layer in _layers(file)}
+    layers = dict(_layers(file))
     done = 0
     query = "SELECT id, object, keyframe, done FROM pass"
     for found, i, source, count in file.execute(query).fetchall():

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pixelkin import __version__
-from pixelkin.annotation.compute import GROUND, Pass, Passes
+from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label, Progress

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pixelkin.annotation import echoes
 from pixelkin.annotation.blend import agreement, blend_points, weight
-from pixelkin.annotation.compute import GROUND, Pass, Passes
+from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import columns
-from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.plan import Piece, Source
 from pixelkin.annotation.snapshot import Segment, Snapshot
 from pixelkin.annotation.store import Store
@@ -102,7 +102,7 @@ class Display:
                 sure = piece.absent or label is not None
                 rows[i] = columns(None) | {"confidence": float(sure), "agreement": None}
         if segment.ground is not None:
-            return rows | self._decided(snapshot, segment, segment.ground, frame)
+            return rows | self._decided(snapshot, segment.ground, frame)
         blends = {i: self._blend(snapshot, segment, i, p, frame) for i, p in carried.items()}
         ids = np.zeros(segment.layer.frame, np.int32)
         shares: Mapping[int, float] = {}
@@ -120,9 +120,7 @@ class Display:
             }
         return rows
 
-    def _decided(
-        self, snapshot: Snapshot, segment: Segment, ground: Source, frame: int
-    ) -> dict[int, dict[str, Any]]:
+    def _decided(self, snapshot: Snapshot, ground: Source, frame: int) -> dict[int, dict[str, Any]]:
         """Rows of the objects of the one pass that all come from."""
         (kept,) = self._kept(snapshot, GROUND, (ground,), frame)
         rows = {}

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.annotation.blend import CYCLE
-from pixelkin.annotation.compute import GROUND, Pass, find_pass, inputs_of
+from pixelkin.annotation.compute import Pass, find_pass, inputs_of
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import label_of
 from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import Layer, layers_of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from pixelkin.app.console import progress_bar
+from pixelkin.types import InputError
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
@@ -39,3 +41,16 @@ def spoken(frames: Sequence[int]) -> str:
 
     parts = ("-".join(map(str, dict.fromkeys((r[0], r[-1])))) for r in ranges(frames))
     return ", ".join(parts) or "none"
+
+
+def frames_of(words: str) -> range:
+    """Frames as they are given: 5, or 0:20 without the last.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    found = re.fullmatch(r"(\d+)(?::(\d+))?", words)
+    if not found:
+        raise InputError(f"{words}: give a frame number, or FIRST:LAST, as in 0:20")
+    start = int(found[1])
+    return range(start, int(found[2]) if found[2] else start + 1)
