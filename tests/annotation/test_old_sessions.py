@@ -19,6 +19,7 @@ from sessions import finish, ids
 
 from pixelkin.annotation import migrations, store
 from pixelkin.annotation.session import Session
+from pixelkin.app.cli import main
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
 
@@ -174,3 +175,13 @@ def test_labels_of_version_2_can_be_undone_and_corrected(second: Path) -> None:
         assert session[6].objects[2].state == "occluded" and session.reviewed() == [6]
         session.label(2, 3, (30.0, 20.0))
         assert finish(session) == 6 + 2
+
+
+def test_the_commands_show_that_one_is_brought_up_to_date(
+    second: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["session", "check", str(second / "session")]
+    assert main(words) == 0
+    told = capfd.readouterr().err
+    assert "session: bringing it up to date: 32/32 frames of passes" in told.replace("\n", "")
+    assert main(words) == 0 and "up to date" not in capfd.readouterr().err
