@@ -1,7 +1,7 @@
 """How large a session of a long video at 480p gets, and how quickly it answers then.
 
     python benchmarks/session_size.py DAVIS2016 [--frames 5000] [--objects 10] [--stretch 16]
-        [--json FILE]
+        [--sequences 10] [--json FILE]
 
 What a session keeps of a frame depends on what the frame shows, so it is taken from real videos:
 the first frames of each sequence of DAVIS-2016 (val), carried from a label in the first of them,
@@ -178,12 +178,15 @@ def main() -> None:
     parser.add_argument("davis", type=Path)
     parser.add_argument("--frames", type=int, default=5000)
     parser.add_argument("--objects", type=int, default=10)
+    parser.add_argument("--sequences", type=int, default=10, help="how many of them")
     parser.add_argument("--stretch", type=int, default=16, help="frames of each sequence")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         root, real_rows = Path(name), []
-        for video in load_split(options.davis, 2016, "val")[: options.objects]:
+        for video in load_split(options.davis, 2016, "val")[
+            : min(options.sequences, options.objects)
+        ]:
             real_rows.append(real(video, root / video.name, options.stretch))
             sizes = [np.mean([len(x) for x in real_rows[-1].votes[way]]) for way in (1, -1)]
             print(video.name, *(f"{size:.0f}" for size in sizes), "bytes of votes", flush=True)

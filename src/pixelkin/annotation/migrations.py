@@ -169,9 +169,34 @@ def _to_version_3(file: sqlite3.Connection, progress: Report) -> None:
 
 
 _VERSION_3 = """
-ALTER TABLE accepted ADD COLUMN said TEXT;
-UPDATE accepted SET said='occluded'
-  WHERE inputs='' AND visible=0 AND rle IS NULL AND x IS NULL;
+ALTER TABLE label RENAME TO old_label;
+ALTER TABLE shown RENAME TO old_shown;
+ALTER TABLE accepted RENAME TO old_accepted;
+CREATE TABLE label(
+  object INTEGER NOT NULL REFERENCES object(id), frame INTEGER NOT NULL CHECK(frame >= 0),
+  state TEXT NOT NULL CHECK(state IN('present','occluded','absent')), rle TEXT, x REAL, y REAL,
+  source TEXT NOT NULL CHECK(source IN('drawn','imported','corrected','accepted')),
+  author TEXT, time TEXT NOT NULL, PRIMARY KEY(object, frame));
+CREATE TABLE shown(
+  object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  PRIMARY KEY(object, frame));
+CREATE TABLE accepted(
+  frame INTEGER NOT NULL, object INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
+  confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
+  said TEXT, PRIMARY KEY(frame, object));
+INSERT INTO label SELECT object, frame, state, rle, x, y, source, author, time FROM old_label;
+INSERT INTO shown SELECT object, frame, rle, x, y, confidence, agreement, inputs, visible
+  FROM old_shown;
+INSERT INTO accepted SELECT frame, object, rle, x, y, confidence, agreement, inputs, visible,
+  CASE WHEN inputs='' AND visible=0 AND rle IS NULL AND x IS NULL THEN 'occluded' END
+  FROM old_accepted;
+DROP TABLE old_label;
+DROP TABLE old_shown;
+DROP TABLE old_accepted;
+CREATE INDEX label_frame ON label(frame);
+CREATE INDEX shown_frame ON shown(frame);
+CREATE INDEX shown_facts ON shown(object, frame, confidence, agreement, inputs);
 DELETE FROM vote WHERE pass IN (SELECT id FROM pass WHERE object NOT IN (SELECT id FROM object));
 DELETE FROM echo WHERE pass IN (SELECT id FROM pass WHERE object NOT IN (SELECT id FROM object));
 DELETE FROM pass WHERE object NOT IN (SELECT id FROM object);

@@ -3,8 +3,8 @@
 What people did is in `object`, `edge`, `label`, `frame` (reviewed, flagged), `accepted` (what
 reviewed frames showed) and `cut`, all of which `edit` can undo; what follows from it, or was found,
 in `pass`, `vote` (see votes.py), `recent` (exact votes of the frames with which a pass goes on),
-`echo`, `shown` and `found_cut`. Tables without row ids are those of small rows: votes would take
-pages of their own there.
+`echo`, `shown` and `found_cut`. Tables without row ids are those of small rows: votes and masks
+would take pages of their own there. What is asked of all results at once is in an index.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CREATE TABLE label(
   object INTEGER NOT NULL REFERENCES object(id), frame INTEGER NOT NULL CHECK(frame >= 0),
   state TEXT NOT NULL CHECK(state IN('present','occluded','absent')), rle TEXT, x REAL, y REAL,
   source TEXT NOT NULL CHECK(source IN('drawn','imported','corrected','accepted')),
-  author TEXT, time TEXT NOT NULL, PRIMARY KEY(object, frame)) WITHOUT ROWID;
+  author TEXT, time TEXT NOT NULL, PRIMARY KEY(object, frame));
 CREATE TABLE pass(
   id INTEGER PRIMARY KEY, object INTEGER NOT NULL, keyframe INTEGER NOT NULL,
   direction INTEGER NOT NULL CHECK(direction IN(-1, 1)), inputs TEXT NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE echo(
 CREATE TABLE shown(
   object INTEGER NOT NULL, frame INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
   confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
-  PRIMARY KEY(object, frame)) WITHOUT ROWID;
+  PRIMARY KEY(object, frame));
 CREATE TABLE frame(
   frame INTEGER NOT NULL, state TEXT NOT NULL CHECK(state IN('reviewed','flagged')),
   note TEXT NOT NULL DEFAULT '', author TEXT, time TEXT NOT NULL, PRIMARY KEY(frame, state)
@@ -51,7 +51,7 @@ CREATE TABLE frame(
 CREATE TABLE accepted(
   frame INTEGER NOT NULL, object INTEGER NOT NULL, rle TEXT, x REAL, y REAL,
   confidence REAL NOT NULL, agreement REAL, inputs TEXT NOT NULL, visible INTEGER,
-  said TEXT, PRIMARY KEY(frame, object)) WITHOUT ROWID;
+  said TEXT, PRIMARY KEY(frame, object));
 CREATE TABLE cut(
   frame INTEGER PRIMARY KEY, state TEXT NOT NULL CHECK(state IN('set','ignored')));
 CREATE TABLE found_cut(frame INTEGER PRIMARY KEY);
@@ -63,4 +63,5 @@ CREATE TABLE edit(
   changes BLOB NOT NULL, time TEXT NOT NULL);
 CREATE INDEX label_frame ON label(frame);
 CREATE INDEX shown_frame ON shown(frame);
+CREATE INDEX shown_facts ON shown(object, frame, confidence, agreement, inputs);
 """
