@@ -1,21 +1,25 @@
 """What a second label gives, and a third: at the frames that the program itself suggests.
 
-    python benchmarks/corrections.py DAVIS2016 [--short-side 240] [--labels 4] [--json FILE]
+    python benchmarks/corrections.py DAVIS2016 [--short-side 240] [--every 2] [--labels 4]
+        [--only NAME ...] [--json FILE]
     python benchmarks/corrections.py --points VIDEO TRUTH [--points ...] [--labels 3]
 
-A session for each sequence of DAVIS-2016 (val). Frame 0 is labelled with the truth, then, one after
-the other, the frame that the session suggests first. J&F in percent with 1, 2, ... labels, over the
-frames that are never labelled. Of the frames whose J&F is below 50 % with one label: how many of
-those that are suggested first are among them, and how many are by chance. Of points, PCK@0.2 of the
-annotated frames that are never labelled, lost points wrong; the frame that is labelled next is the
-annotated one that is nearest to the suggested one.
+A session for each sequence of DAVIS-2016 (val). Frame 0 is labelled with the truth, then the last
+one, which is taken back, then, one after the other, the frame that the session suggests first. J&F
+in percent with 1, 2, ... labels, and with the first and the last frame, over the frames that are
+never labelled. What FILE holds is not measured again. Of the frames whose J&F is below 50 % with
+one label: how many of those that are suggested first are among them, and how many are by chance. Of
+points, PCK@0.2 of the annotated frames that are never labelled, lost points wrong; the frame that
+is labelled next is the annotated one that is nearest to the suggested one.
 """
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,19 +36,36 @@ LOOKS = 5
 
 
 def corrected(
-    video: DavisVideo, folder: Path, protocol: Protocol, labels: int
-) -> tuple[list[float], list[int], float, float]:
-    """J&F by number of labels, the frames labelled, hits of the suggestions and by chance."""
-    truth = [video.annotation(i) > 0 for i in range(len(video.names))]
+    video: DavisVideo, folder: Path, protocol: Protocol, labels: int, every: int
+) -> dict[str, Any]:
+    """J&F by number of labels and with first and last, frames labelled, hits of suggestions."""
+    chosen = range(0, len(video.names), every)
+    truth = [video.annotation(i) > 0 for i in chosen]
+    (folder / "frames").mkdir(parents=True)
+    for i in chosen:
+        path = video.frames[i].resolve()
+        (folder / "frames" / path.name).symlink_to(path)
     rounds: list[np.ndarray] = []
     hits = chance = float("nan")
-    with Session.create(folder, video.frames[0].parent, protocols={"mask": protocol}) as session:
+
+    def scores() -> np.ndarray:
+        for _ in session.propagate():
+            pass
+        return np.array([_score(session, t, mask) for t, mask in enumerate(truth)])
+
+    kinds = {"mask": protocol}
+    with Session.create(folder / "session", folder / "frames", protocols=kinds) as session:
         one = session.add_object(video.name)
         session.label(0, one, truth[0])
+        both = np.full(len(truth), np.nan)
+        last = max(t for t, mask in enumerate(truth) if mask.any())
         while True:
-            for _ in session.propagate():
-                pass
-            rounds.append(np.array([_score(session, t, mask) for t, mask in enumerate(truth)]))
+            rounds.append(scores())
+            if len(rounds) == 1:
+                session.label(last, one, truth[last], source="corrected")
+                both = scores()
+                session.undo()
+                scores()
             found = [c.frame for c in session.suggest(max(LOOKS, labels))]
             if len(rounds) == 1 and (bad := rounds[0] < BAD).any() and found:
                 hits, chance = bad[found[:LOOKS]].mean(), bad.mean()
@@ -53,8 +74,14 @@ def corrected(
             worst = next(frame for frame in found if truth[frame].any())
             session.label(worst, one, truth[worst], source="corrected")
         known = session.labels(one)
-    others = [t for t in range(1, len(truth)) if t not in known]
-    return [100 * float(r[others].mean()) for r in rounds], known, hits, chance
+    others = [t for t in range(1, len(truth)) if t not in {*known, last}]
+    return {
+        "J&F": [100 * float(r[others].mean()) for r in rounds],
+        "first and last": 100 * float(both[others].mean()),
+        "labels": [t * every for t in known],
+        "hits": hits,
+        "chance": chance,
+    }
 
 
 def corrected_points(
@@ -95,6 +122,8 @@ def main() -> None:
     parser.add_argument("davis", type=Path, nargs="?")
     parser.add_argument("--points", type=Path, nargs=2, action="append", default=[])
     parser.add_argument("--short-side", type=int)
+    parser.add_argument("--every", type=int, default=1, help="second, third, ... frame only")
+    parser.add_argument("--only", nargs="+", default=[], help="sequences")
     parser.add_argument("--labels", type=int, default=4)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -109,23 +138,34 @@ def main() -> None:
         show("PCK@0.2 of the frames that were never labelled", heads, rows)
     if options.davis is None:
         return
-    rows, found = [], {}
+    known = options.json is not None and options.json.is_file()
+    found: dict[str, Any] = json.loads(options.json.read_text()) if known else {}
+    found.pop("machine", None)
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         for video in load_split(options.davis, 2016, "val"):
-            scores, known, hits, chance = corrected(
-                video, Path(name) / video.name, protocol, options.labels
-            )
-            found[video.name] = {"J&F": scores, "labels": known, "hits": hits, "chance": chance}
-            rows.append([video.name, *scores, ", ".join(map(str, known))])
-            print(video.name, *(f"{score:.1f}" for score in scores), known, flush=True)
-    means = np.mean([f["J&F"] for f in found.values()], axis=0).tolist()
+            if options.only and video.name not in options.only:
+                continue
+            if video.name not in found:
+                folder = Path(name) / video.name
+                found[video.name] = corrected(
+                    video, folder, protocol, options.labels, options.every
+                )
+                write_json(options.json, found)
+            one = found[video.name]
+            rows.append([video.name, *_figures(one), ", ".join(map(str, one["labels"]))])
+            print(video.name, *(f"{score:.1f}" for score in _figures(one)), flush=True)
+    means = np.mean([_figures(one) for one in found.values()], axis=0).tolist()
     shares = [float(np.nanmean([f[key] for f in found.values()])) for key in ("hits", "chance")]
-    rows += [["mean", *means, ""]]
-    show("J&F of the frames that were never labelled", heads, rows)
+    heads.insert(-1, "first and last")
+    show("J&F of the frames that were never labelled", heads, [*rows, ["mean", *means, ""]])
     print(
         f"bad frames among the first {LOOKS} suggested: {shares[0]:.0%}; by chance {shares[1]:.0%}"
     )
-    write_json(options.json, found)
+
+
+def _figures(one: dict[str, Any]) -> list[float]:
+    return [*one["J&F"], one["first and last"]]
 
 
 if __name__ == "__main__":

@@ -98,10 +98,11 @@ def mask(size: tuple[int, int], objects: int, k: int, frame: int) -> np.ndarray:
     return found
 
 
-def timeline(folder: Path) -> None:
-    """What a page needs to draw all frames of all objects."""
+def timeline(folder: Path, i: int | None = None) -> None:
+    """What a page needs to draw all frames of all objects, or of one."""
+    chosen = "" if i is None else f" WHERE object={i}"
     with sqlite3.connect(folder / "session.db") as file:
-        file.execute("SELECT object, frame, confidence FROM shown").fetchall()
+        file.execute(f"SELECT object, frame, confidence FROM shown{chosen}").fetchall()
         file.execute("SELECT frame, state FROM frame").fetchall()
         file.execute("SELECT object, frame, state FROM label").fetchall()
 

@@ -23,7 +23,7 @@ def content(session: Session) -> dict[str, list[tuple[object, ...]]]:
     with sqlite3.connect(session.folder / "session.db") as file:
         shown = file.execute("SELECT * FROM shown ORDER BY object, frame").fetchall()
         votes = file.execute(
-            "SELECT p.object, p.keyframe, p.direction, p.inputs, v.frame, v.soft FROM vote v "
+            "SELECT p.object, p.keyframe, p.direction, p.inputs, v.frame, v.content FROM vote v "
             "JOIN pass p ON p.id=v.pass ORDER BY 1, 2, 3, 4, 5"
         ).fetchall()
     return {"shown": shown, "votes": votes}

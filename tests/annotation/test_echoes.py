@@ -13,7 +13,7 @@ New = Callable[..., Session]
 
 
 def test_passes_of_which_nothing_was_measured_go_on_and_are_measured(new: New, video) -> None:
-    """As those of version 1: of frames that are computed from now on what comes back is known."""
+    """Of frames that are computed from now on what comes back is known."""
     session = new()
     session.label(0, video.ids[0])
     for progress in session.propagate():

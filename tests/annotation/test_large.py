@@ -13,7 +13,6 @@ import pytest
 from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.plan import Mark, pieces
 from pixelkin.annotation.session import Session
-from pixelkin.annotation.store import pack_soft, unpack_soft
 from pixelkin.ops import rle
 
 FRAMES, OBJECTS = 5000, 10
@@ -60,17 +59,6 @@ def test_questions_about_many_frames_are_quick(
     assert best(lambda: store.rows("SELECT frame, confidence FROM shown WHERE object=3")) < 0.1
     assert best(lambda: session.suggest(10)) < 0.3
     session.close()
-
-
-def test_votes_are_kept_without_loss_and_small() -> None:
-    rng = np.random.default_rng(0)
-    soft = np.zeros((60, 107), np.float32)
-    soft[20:40, 30:60] = 1
-    edge = np.abs(soft - np.roll(soft, 2, 1)) > 0
-    soft[edge] = rng.random(edge.sum()).astype(np.float32)
-    content = pack_soft(soft)
-    assert unpack_soft(content, soft.shape).tobytes() == soft.tobytes()
-    assert len(content) < 1000 < soft.nbytes / 20
 
 
 def test_labels_are_not_decoded_before_they_are_looked_at(

@@ -1,8 +1,10 @@
-"""Sessions of earlier versions: version1.zip was made by version 1 of the file.
+"""Sessions of earlier versions: version1.zip and version2.zip were made by those of the file.
 
-It has 8 frames, two objects, and these edits: both labelled in frame 0; 1 and 2 accepted; 6
+The first has 8 frames, two objects, and these edits: both labelled in frame 0; 1 and 2 accepted; 6
 accepted; 3 flagged; no cut at 5, where one was found; 4 flagged, then accepted; 1 labelled in 3; a
-cut at 6; two that were undone; 6 reopened. `shown.npz` is what version 1 showed of it.
+cut at 6; two that were undone; 6 reopened. The second has 8 frames, two masks and a keypoint, all
+computed from frame 0, then with labels of object 1 in frame 4 and of object 2, hidden without a
+place, in frame 6, which is accepted. `shown.npz` is what those versions showed of them.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import numpy as np
 import pytest
 from sessions import finish, ids
 
-from pixelkin.annotation import schema, store
+from pixelkin.annotation import migrations, store
 from pixelkin.annotation.session import Session
+from pixelkin.app.cli import main
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
 
@@ -25,6 +28,14 @@ from pixelkin.types import InputError
 def old(tmp_path: Path) -> Path:
     """A folder with a session of version 1, its video, and what was shown."""
     with zipfile.ZipFile(Path(__file__).with_name("version1.zip")) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """The same of version 2."""
+    with zipfile.ZipFile(Path(__file__).with_name("version2.zip")) as archive:
         archive.extractall(tmp_path)
     return tmp_path
 
@@ -48,8 +59,11 @@ def test_it_opens_and_shows_what_it_showed(old: Path) -> None:
 def test_it_can_be_computed_and_edited(old: Path) -> None:
     with np.load(old / "shown.npz") as shown, Session.open(old / "session") as session:
         session.relocate(old / "video")
-        finish(session)
+        assert session[3].origin == session[5].origin | {1: "label"} == {1: "label", 2: "stale"}
+        assert session.missing() == [] and finish(session) == 3 + 3 + 3 + 6
         assert session.stale() == []
+        with sqlite3.connect(old / "session/session.db") as file:  # of which J can be told
+            assert file.execute("SELECT COUNT(*) FROM echo").fetchone()[0] == 3 + 3 + 3 + 6
         for t in (1, 2, 4):
             np.testing.assert_array_equal(ids(session, t), shown[str(t)])
         session.accept(6)
@@ -84,7 +98,7 @@ def test_an_update_that_was_killed_is_done_again(
         raise KeyboardInterrupt
 
     before = content(old / "session")
-    monkeypatch.setattr(schema.zlib, "compress", killed)
+    monkeypatch.setattr(migrations.zlib, "compress", killed)
     with pytest.raises(KeyboardInterrupt):
         Session.open(old / "session")
     monkeypatch.undo()
@@ -122,3 +136,52 @@ def test_old_and_new_files_have_the_same_tables(old: Path, video) -> None:
     Session.open(old / "session").close()
     Session.create(old / "new", video.folder, encoder="lab").close()
     assert tables(old / "session") == tables(old / "new")
+
+
+def test_one_of_version_2_shows_what_it_showed_and_computes_nothing(second: Path) -> None:
+    told = []
+    with (
+        np.load(second / "shown.npz") as shown,
+        Session.open(second / "session", progress=lambda *done: told.append(done)) as session,
+    ):
+        session.relocate(second / "video")
+        assert session.stale() == [] == session.faults() and finish(session) == 0
+        for t in range(8):
+            np.testing.assert_array_equal(ids(session, t), shown[f"map{t}"])
+            np.testing.assert_array_equal(
+                session[t].labels[1].as_points().points, shown[f"point{t}"]
+            )
+            assert list(session[t].confidence.values()) == shown[f"sure{t}"].tolist()
+        assert session[6].objects[2].state == "occluded"
+    assert told == [(n + 1, len(told)) for n in range(len(told))] and len(told) == 8 + 4 + 4 + 8 + 8
+    assert (second / "session/session.db").stat().st_size < (
+        second / "session/session.v2.db"
+    ).stat().st_size * 1.3
+
+
+def test_labels_of_version_2_can_be_undone_and_corrected(second: Path) -> None:
+    with np.load(second / "shown.npz") as shown, Session.open(second / "session") as session:
+        session.relocate(second / "video")
+        while session.undo() != "label frame 4":
+            pass
+        finish(session)
+        for t in range(8):
+            np.testing.assert_array_equal(ids(session, t), shown[f"first{t}"])
+        while session.redo() is not None:
+            pass
+        assert finish(session) == 0
+        for t in range(8):  # 7: computed anew, in steps
+            assert (ids(session, t) != shown[f"map{t}"]).mean() < 0.001
+        assert session[6].objects[2].state == "occluded" and session.reviewed() == [6]
+        session.label(2, 3, (30.0, 20.0))
+        assert finish(session) == 6 + 2
+
+
+def test_the_commands_show_that_one_is_brought_up_to_date(
+    second: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["session", "check", str(second / "session")]
+    assert main(words) == 0
+    told = capfd.readouterr().err
+    assert "session: bringing it up to date: 32/32 frames of passes" in told.replace("\n", "")
+    assert main(words) == 0 and "up to date" not in capfd.readouterr().err

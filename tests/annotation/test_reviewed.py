@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sessions import finish, ids
 
+import pixelkin
 from pixelkin.annotation.session import Session
 
 New = Callable[..., Session]
@@ -134,3 +136,32 @@ def test_a_label_that_is_removed_from_a_reviewed_frame_leaves_what_was_seen(
     finish(session)
     np.testing.assert_array_equal(ids(session, 6), before)
     assert session[6].origin == {1: "reviewed", 2: "reviewed"} and session.contested() == [6]
+
+
+def test_what_is_hidden_stays_hidden_when_it_is_accepted(new: New, video, tmp_path: Path) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    point = session.add_object("nose", kind="keypoint")
+    session.label(0, point, (20.0, 20.0))
+    for i in (2, point):
+        session.label(6, i, state="occluded")
+    finish(session)
+    session.accept(range(5, 8))
+    for i in (2, point):
+        session.unlabel(6, i)
+    session.close()
+    again = Session.open(session.folder)
+    assert again[6].origin[2] == "reviewed" == again[6].origin[point.id]
+    for i in (2, point.id):
+        assert again[6].objects[i].state == "occluded"
+        assert again.annotations().details[6, i].state == "occluded"
+    assert [again[t].objects[2].state for t in (5, 7)] == ["present", "present"]
+    again.export(tmp_path / "out.npz")
+    back = pixelkin.load_annotations(tmp_path / "out.npz", again.video.info)
+    for i in (2, point.id):
+        assert back.details[6, i].state == "occluded"
+    assert again.undo() and again.undo() and again[6].origin[2] == "label"
+    assert again.undo() == "reviewed frames 5 to 7" and again.redo()
+    again.accept(6)  # what was accepted is taken as it is
+    assert again[6].objects[2].state == "occluded"
+    again.close()

@@ -166,3 +166,51 @@ def test_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             session(command, "--help")
         assert f"pixelkin session {command} dog.pixelkin" in capsys.readouterr().out
+
+
+def test_what_is_said_of_frames_and_objects_and_taken_back(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, first = tmp_path / "s", tmp_path / "mask0.png"
+    assert session("new", folder, video, "--labels", f"0={first}", "--weights", "lab") == 0
+    with Session.open(folder) as found:
+        found.change_object(1, name="box")
+    assert session("run", folder) == 0
+    capsys.readouterr()
+    assert session("absent", folder, 4, "box") == session("occluded", folder, "2:4", "1") == 0
+    told = capsys.readouterr().out
+    assert "2 frames to compute" in told and "4 frames to compute" in told
+    assert session("run", folder) == 0
+
+    def states() -> list[str]:
+        with Session.open(folder, edit=False) as found:
+            return [found[t].objects[1].state for t in range(6)]
+
+    gone = ["present", "present", "occluded", "occluded", "absent", "absent"]
+    assert states() == gone
+    assert session("unlabel", folder, "3:5", "box") == session("run", folder) == 0
+    assert states() == ["present", "present", "occluded", "present", "present", "present"]
+    assert session("undo", folder) == session("run", folder) == 0
+    assert states() == gone
+    assert session("flag", folder, "3:5", "--note", "there?") == 0
+    assert session("accept", folder, "0:5") == session("flag", folder, 4, "--no-flag") == 0
+    capsys.readouterr()
+    assert session("status", folder) == 0
+    told = capsys.readouterr().out
+    assert "flagged: 3 (there?)" in told and "flagged: 4" not in told and "reviewed: 0-4" in told
+    assert session("reopen", folder, "1:5") == session("status", folder) == 0
+    told = capsys.readouterr().out
+    assert "flagged" not in told and "reviewed: 0;" in told
+    assert session("undo", folder) == session("undo", folder) == session("status", folder) == 0
+    assert "flagged: 4 (there?)" in capsys.readouterr().out
+    for words, message in (
+        (("absent", folder, 4, "dog"), "no object 'dog' (there are: box)"),
+        (("occluded", folder, "4-5", "box"), "4-5: give a frame number, or FIRST:LAST"),
+        (("flag", folder, "9"), "no frame 9: the video has frames 0 to 5"),
+        (("unlabel", folder, "5", "box"), "box has no label there: it has some in 0, 2-4"),
+    ):
+        assert session(*words) == 2
+        assert message in capsys.readouterr().err
+    assert session("unlabel", folder, "2:4", "box") == session("occluded", folder, 0, "1") == 0
+    with Session.open(folder) as found:  # a label that is there keeps its place
+        assert found[0].objects[1].state == "occluded" and found[0].labels[0].present == (1,)

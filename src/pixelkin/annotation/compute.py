@@ -2,14 +2,17 @@
 
 A pass is one object's, from one label, in one direction. Passes that begin together are computed
 together; what each gives does not depend on the others. A pass that was interrupted, or must go
-farther than it went, continues from its own votes, to the bit.
+farther than it went, continues from its own exact votes, to the bit.
+
+The background of a keyframe is carried along with all of its objects: what they show is decided
+between them, when it is computed, as `propagate` does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,16 +23,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.blend import cycle_error
+from pixelkin.annotation.deciding import packed
 from pixelkin.annotation.echoes import Echoes, echo, keep
 from pixelkin.annotation.features import Features
 from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.model import Label
 from pixelkin.annotation.plan import Source
-from pixelkin.annotation.store import Store, pack_soft, unpack_soft
+from pixelkin.annotation.store import Store
+from pixelkin.annotation.votes import (
+    Decided,
+    Point,
+    goes_on_with,
+    pack_exact,
+    rounded,
+    unpack_decided,
+    unpack_exact,
+    unpack_point,
+    unpack_votes,
+)
 from pixelkin.propagation.cuts import is_cut
 from pixelkin.propagation.features import FeaturePropagator
-from pixelkin.propagation.rules import RULES
 
 
 @dataclass(frozen=True)
@@ -99,8 +113,9 @@ class Passes:
         labels: Sequence[Label],
         until: int,
         goes_on: Callable[[], bool],
+        beside: Sequence[Label] = (),
     ) -> Iterator[int]:
-        """Compute passes of one keyframe and direction that are equally far, and keep their votes.
+        """Compute passes of one keyframe and direction, equally far, and keep what they give.
 
         Args:
             layer: Of their objects.
@@ -108,26 +123,32 @@ class Passes:
             labels: The label of each at the keyframe.
             until: How many frames each shall have.
             goes_on: Asked before each frame.
+            beside: Labels of objects that are farther, but take part in what is decided of the
+                background. How they went on is kept no longer: all begins anew with them.
 
         Yields:
-            The number of each frame whose votes are kept.
+            The number of each frame of which something is kept.
         """
-        first = passes[0]
+        first, start = passes[0], 0 if beside else passes[0].done
+        labels = [*labels, *beside]
         given = torch.stack([layer.encode(_placed(label)) for label in labels])
         engine = FeaturePropagator(layer.protocol, layer.sizes.encoded)
-        if first.done:
+        if start:
             self._resume(engine, layer, passes, given)
-        frames = range(first.frame(first.done), first.frame(until), first.source.direction)
-        before = self._features.get(layer, first.frame(first.done - 1)) if first.done else None
+        frames = range(first.frame(start), first.frame(until), first.source.direction)
+        before = self._features.get(layer, first.frame(start - 1)) if start else None
         key = self._features.get(layer, first.source.keyframe)
         own = given * torch.tensor([label.object >= 0 for label in labels])[:, None, None]
         echoes = Echoes(layer, key, own, [_placed(label) for label in labels])  # not of the ground
         with closing(self._along(layer, frames, before)) as found:
-            for number, features in enumerate(found, start=first.done):
+            for number, features in enumerate(found, start=start):
                 if not goes_on():  # a cut is a reason, too
                     return
-                votes = engine.step(features, given if number == 0 else None)
-                self._keep(passes, number, votes.numpy(), echoes.of(features, votes.numpy()))
+                votes = engine.step(features, given if number == 0 else None).numpy()
+                if number < first.done:
+                    continue
+                by_object = {x.object: soft for x, soft in zip(labels, votes, strict=True)}
+                self._keep(layer, passes, number, by_object, echoes.of(features, votes))
                 yield first.frame(number)
 
     def error(self, layer: Layer, found: Pass, label: Label, out: int) -> float:
@@ -146,9 +167,10 @@ class Passes:
         start, way = found.source
         given = layer.encode(_placed(label))[None]
         if found.done > out:
-            far = torch.from_numpy(self.votes(layer, found, found.frame(out)).copy())[None]
+            far = torch.from_numpy(self.votes(layer, found, found.frame(out)))[None]
         else:
             far = self._carried(layer, given, range(start, start + (out + 1) * way, way))
+            far = torch.from_numpy(rounded(far[0].numpy()))[None]
         votes = self._carried(layer, far, range(found.frame(out), start - way, -way))
         error = cycle_error(given[0].numpy(), votes[0].numpy())
         with self._store.transaction(durable=False):
@@ -183,11 +205,21 @@ class Passes:
                 yield features
 
     def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
-        """Votes of a pass for a frame, h x w."""
-        content = self._store.value(
-            "SELECT soft FROM vote WHERE pass=? AND frame=?", found.id, frame
-        )
-        return unpack_soft(content, layer.sizes.grid)
+        """Votes of the pass of a mask for a frame, h x w."""
+        return unpack_votes(self._content(found, frame), layer.sizes.grid)
+
+    def point(self, found: Pass, frame: int) -> Point:
+        """Where the pass of a point has it in a frame."""
+        return unpack_point(self._content(found, frame))
+
+    def decided(self, found: Pass, frame: int) -> Decided:
+        """What the pass of a background, and those of its objects, show in a frame."""
+        return unpack_decided(self._content(found, frame))
+
+    def _content(self, found: Pass, frame: int) -> bytes:
+        query = "SELECT content FROM vote WHERE pass=? AND frame=?"
+        content: bytes = self._store.value(query, found.id, frame)
+        return content
 
     def _look_for_cut(self, layer: Layer, frame: int, before: Tensor, after: Tensor) -> None:
         """Keep that a new shot begins with a frame, whatever somebody has said of it."""
@@ -205,16 +237,18 @@ class Passes:
         self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor
     ) -> None:
         """Fill an engine's memory with what it held when the passes were left."""
-        first, rule = passes[0], RULES[layer.protocol.rule]
-        recent = range(max(0, first.done - rule.reach(layer.protocol)), first.done)
-        numbers = {0, *recent, *(n for n in rule.long_term(layer.protocol) if n < first.done)}
+        first = passes[0]
         state: dict[str, NDArray[Any]] = {"given.0": given.numpy()}
-        for number in sorted(numbers):
-            votes = [self.votes(layer, p, p.frame(number)) for p in passes]
+        for number in sorted(goes_on_with(layer.protocol, first.done)):
+            votes = [self._exact(layer, p, p.frame(number)) for p in passes]
             state[f"predicted.{number}"] = np.stack(votes)
         engine.restore(
             state, first.done, lambda number: self._features.get(layer, first.frame(number))
         )
+
+    def _exact(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
+        query = "SELECT soft FROM recent WHERE pass=? AND frame=?"
+        return unpack_exact(self._store.value(query, found.id, frame), layer.sizes.grid)
 
     def echo(self, found: Pass, frame: int) -> float | None:
         """What came back of a pass's label from a frame; None where nothing was measured."""
@@ -222,18 +256,24 @@ class Passes:
 
     def _keep(
         self,
+        layer: Layer,
         passes: Sequence[Pass],
         number: int,
-        votes: NDArray[np.float32],
+        votes: Mapping[int, NDArray[np.float32]],
         echoes: Sequence[float | None],
     ) -> None:
         store = self._store
+        gone = goes_on_with(layer.protocol, number) - goes_on_with(layer.protocol, number + 1)
         with store.transaction(durable=False):
-            for one, soft, back in zip(passes, votes, echoes, strict=True):
-                keep(store, one.id, one.frame(number), back)
-                content = pack_soft(soft)
-                row = one.id, one.frame(number), content
-                store.write("INSERT OR REPLACE INTO vote(pass, frame, soft) VALUES(?,?,?)", *row)
+            for one, back in zip(passes, echoes, strict=False):  # not those beside
+                frame, soft = one.frame(number), votes[one.object]
+                keep(store, one.id, frame, back)
+                content = packed(layer, one.object, votes)
+                store.write("INSERT OR REPLACE INTO vote VALUES(?,?,?)", one.id, frame, content)
+                exact = pack_exact(soft)
+                store.write("INSERT OR REPLACE INTO recent VALUES(?,?,?)", one.id, frame, exact)
+                old = ((one.id, one.frame(n)) for n in gone)
+                store.many("DELETE FROM recent WHERE pass=? AND frame=?", old)
                 store.write(
                     "UPDATE pass SET done=?, bytes=bytes+? WHERE id=?",
                     number + 1, len(content), one.id,

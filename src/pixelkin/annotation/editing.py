@@ -79,6 +79,12 @@ class Editor:
             raise InputError(f"no frame {number}: the video has frames 0 to {len(self) - 1}")
         return number
 
+    def _chosen(self, frames: int | range) -> list[int]:
+        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
+        if not chosen:
+            raise InputError("no frame is named: a range has its first frame before its end")
+        return chosen
+
     def object(self, who: Who) -> Object:
         """An object by itself, its id or its name.
 
@@ -93,6 +99,15 @@ class Editor:
             what = f"several objects are called {wanted!r}" if found else f"no object {wanted!r}"
             raise InputError(f"{what} (there are: {names})")
         return found[0]
+
+    def called(self, word: str) -> Object:
+        """An object by its name, or, where none has it, by its id in digits.
+
+        Raises:
+            InputError: If there is none, or several have the name.
+        """
+        digits = word.isdecimal() and not any(o.name == word for o in self.objects)
+        return self.object(int(word) if digits else word)
 
     @contextmanager
     def edit(self, what: str) -> Iterator[None]:
@@ -259,6 +274,13 @@ class Editor:
         with self._store.transaction(durable=True):
             found: str | None = move(self._store)
         return found
+
+
+def spoken(frames: list[int]) -> str:
+    """Frames in words."""
+    if len(frames) == 1:
+        return f"frame {frames[0]}"
+    return f"frames {min(frames)} to {max(frames)}"
 
 
 def _whole(value: Any, what: str) -> int:

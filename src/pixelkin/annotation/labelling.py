@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.editing import Editor, Who
+from pixelkin.annotation.editing import Editor, Who, spoken
 from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.model import LabelSource
 from pixelkin.annotation.store import now
@@ -59,23 +59,46 @@ class Labeller(Editor):
         """Say that an object is not in the frame, from this one on until its next label."""
         self.label(frame, who, state="absent", author=author)
 
-    def _hide(self, frame: int, who: Who, state: State) -> None:
-        """An imported state: of the label that is there, or of one without a place."""
+    def mark_occluded(self, frames: int | range, who: Who, *, author: str | None = None) -> None:
+        """Say that an object is there in frames, but hidden; labels that it has keep their place.
+
+        Raises:
+            InputError: If there is no such frame or object, or it is locked.
+        """
+        one, chosen = self.object(who), self._chosen(frames)
+        with self.edit(f"{one.called} hidden in {spoken(chosen)}"):
+            for frame in chosen:
+                self._hide(frame, one, "occluded", "drawn", author)
+
+    def _hide(
+        self,
+        frame: int,
+        who: Who,
+        state: State,
+        source: LabelSource = "imported",
+        author: str | None = None,
+    ) -> None:
+        """A state alone: of the label that is there, or of one without a place."""
         one = self.object(who)
         row = self._store.get("label", {"object": one.id, "frame": frame})
         if row is None or state == "absent":
-            self.label(frame, one, state=state, source="imported")
+            self.label(frame, one, state=state, source=source, author=author)
         else:
             self._unlocked(one)
             own = {k: v for k, v in row.items() if k not in ("object", "frame")}
             self._put("label", {"object": one.id, "frame": frame}, own | {"state": state})
 
-    def unlabel(self, frame: int, who: Who) -> None:
-        """Take back what was said of an object in a frame."""
-        one, frame = self.object(who), self._frame(frame)
-        with self.edit(f"remove the label of frame {frame}"):
+    def unlabel(self, frames: int | range, who: Who) -> None:
+        """Take back what was said of an object in frames.
+
+        Raises:
+            InputError: If there is no such frame or object, or it is locked.
+        """
+        one, chosen = self.object(who), self._chosen(frames)
+        with self.edit(f"remove the label of {spoken(chosen)}"):
             self._unlocked(one)
-            self._put("label", {"object": one.id, "frame": frame}, None)
+            for frame in chosen:
+                self._put("label", {"object": one.id, "frame": frame}, None)
 
     def labels(self, who: Who) -> list[int]:
         """The frames in which an object has a label."""

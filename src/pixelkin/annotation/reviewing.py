@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.store import now
 from pixelkin.types import InputError
@@ -25,29 +26,30 @@ class Reviewer(Labeller):
         for frame in chosen:
             if frame not in rows:
                 raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
-        with self.edit(f"reviewed {_spoken(chosen)}"):
+        with self.edit(f"reviewed {spoken(chosen)}"):
             for frame in chosen:
                 self._mark(frame, "reviewed", {"author": author, "time": now()})
                 for i, row in rows[frame].items():
                     self._put("accepted", {"frame": frame, "object": i}, row)
 
-    def flag(self, frame: int, note: str = "", *, author: str | None = None) -> None:
-        """Mark a frame for a later look; where it was reviewed, it stays so."""
-        (frame,) = self._chosen(frame)
-        with self.edit(f"flagged frame {frame}"):
-            self._mark(frame, "flagged", {"note": note, "author": author, "time": now()})
+    def flag(self, frames: int | range, note: str = "", *, author: str | None = None) -> None:
+        """Mark frames for a later look; those that were reviewed stay so."""
+        chosen = self._chosen(frames)
+        with self.edit(f"flagged {spoken(chosen)}"):
+            for frame in chosen:
+                self._mark(frame, "flagged", {"note": note, "author": author, "time": now()})
 
     def unflag(self, frames: int | range) -> None:
         """Take back that frames were flagged."""
         chosen = self._chosen(frames)
-        with self.edit(f"unflag {_spoken(chosen)}"):
+        with self.edit(f"unflag {spoken(chosen)}"):
             for frame in chosen:
                 self._mark(frame, "flagged", None)
 
     def reopen(self, frames: int | range) -> None:
         """Take back that frames were reviewed or flagged: they take new results again."""
         chosen = self._chosen(frames)
-        with self.edit(f"reopen {_spoken(chosen)}"):
+        with self.edit(f"reopen {spoken(chosen)}"):
             for frame in chosen:
                 self._mark(frame, "reviewed", None)
                 self._mark(frame, "flagged", None)
@@ -68,22 +70,16 @@ class Reviewer(Labeller):
     def _mark(self, frame: int, state: str, row: dict[str, Any] | None) -> None:
         self._put("frame", {"frame": frame, "state": state}, row)
 
-    def _chosen(self, frames: int | range) -> list[int]:
-        chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
-        if not chosen:
-            raise InputError("no frame is named: a range has its first frame before its end")
-        return chosen
-
     def _as_shown(self, frames: list[int]) -> dict[int, dict[int, dict[str, Any]]]:
         """By frame and object what is shown of it: its label, what was accepted, or its result."""
         known = {o.id for o in self.objects}
         found: dict[int, dict[int, dict[str, Any]]] = {}
         for columns, table in (
-            ("confidence, agreement, inputs, visible", "shown"),
-            ("confidence, agreement, inputs, visible", "accepted"),
+            ("confidence, agreement, inputs, visible, NULL AS said", "shown"),
+            ("confidence, agreement, inputs, visible, said", "accepted"),
             (
                 "1.0 AS confidence, NULL AS agreement, '' AS inputs, "
-                "CASE state WHEN 'occluded' THEN 0 END AS visible",
+                "CASE state WHEN 'occluded' THEN 0 END AS visible, state AS said",
                 "label",
             ),
         ):
@@ -95,9 +91,3 @@ class Reviewer(Labeller):
                 if i in known:
                     found.setdefault(frame, {})[i] = row
         return found
-
-
-def _spoken(frames: list[int]) -> str:
-    if len(frames) == 1:
-        return f"frame {frames[0]}"
-    return f"frames {min(frames)} to {max(frames)}"

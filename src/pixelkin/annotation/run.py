@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pixelkin import __version__
 from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import Layer
-from pixelkin.annotation.model import Progress
+from pixelkin.annotation.model import Label, Progress
 from pixelkin.annotation.plan import Source
 from pixelkin.annotation.show import Display
 from pixelkin.annotation.show import stale as stale_frames
@@ -26,11 +27,13 @@ class Job:
         layer: Of their objects.
         passes: Equally far, from one keyframe in one direction.
         until: How many frames each shall have.
+        beside: Labels of objects that are not as far; see `Passes.extend`.
     """
 
     layer: Layer
     passes: tuple[Pass, ...]
     until: int
+    beside: tuple[Label, ...] = ()
 
     @property
     def source(self) -> Source:
@@ -102,7 +105,10 @@ class Run:
         total = self._done + sum(job.units for job in jobs)
         for job in jobs:
             labels = [snapshot.label(p.object, p.source.keyframe) for p in job.passes]
-            for frame in self._passes.extend(job.layer, job.passes, labels, job.until, unchanged):
+            found = self._passes.extend(
+                job.layer, job.passes, labels, job.until, unchanged, job.beside
+            )
+            for frame in found:
                 self._done += len(job.passes)
                 for segment, frames in stale.items():
                     if frame in frames and self._shown(snapshot, segment, frame):
@@ -126,7 +132,10 @@ class Run:
     def jobs(self, snapshot: Snapshot, frames: range | None = None) -> list[Job]:
         """What is missing (for some frames), in groups that are computed together."""
         groups: dict[tuple[bool, Source, int], list[tuple[Layer, Pass, int]]] = {}
+        shown = {s.ground for s in snapshot.segments if s.ground and stale_frames(self._store, s)}
         for i, source, inputs, count in snapshot.wanted(frames):
+            if i == GROUND and source not in shown:  # all that it decides is shown already
+                continue
             found = self._passes.find(i, source, inputs)
             if found.done < count:
                 layer = snapshot.layer(i)
@@ -134,6 +143,17 @@ class Run:
                 groups.setdefault(key, []).append((layer, found, count))
         # To the nearest end of all in a group; what goes farther is found next time.
         return [
-            Job(group[0][0], tuple(p for _, p, _ in group), min(count for *_, count in group))
+            Job(
+                group[0][0], tuple(p for _, p, _ in group), min(count for *_, count in group),
+                _beside(snapshot, [p for _, p, _ in group]),
+            )
             for group in groups.values()
-        ]
+        ]  # fmt: skip
+
+
+def _beside(snapshot: Snapshot, passes: Sequence[Pass]) -> tuple[Label, ...]:
+    """Labels of the objects that a background is decided with, but whose passes are not these."""
+    own = {p.object for p in passes}
+    if GROUND not in own:
+        return ()
+    return tuple(x for x in snapshot.begun(passes[0].source.keyframe) if x.object not in own)

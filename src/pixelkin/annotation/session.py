@@ -11,7 +11,7 @@ computes. What people did is never overwritten by what was computed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -107,18 +107,26 @@ class Session(Looker):
         return cls(folder, store, edit=True)
 
     @classmethod
-    def open(cls, folder: str | Path, *, edit: bool = True) -> Session:
-        """Open a session.
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        edit: bool = True,
+        progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Session:
+        """Open a session; one of an earlier version of pixelkin is brought up to date.
 
         Args:
             folder: Where it is.
             edit: Whether labels are to be changed; where another process does so already, the
                 session is opened to look at (`read_only`).
+            progress: Told, while a session is brought up to date, how many frames of passes are
+                done, and of how many.
 
         Raises:
             InputError: If there is no session, or it cannot be read.
         """
-        folder, store = Path(folder), Store(Path(folder))
+        folder, store = Path(folder), Store(Path(folder), progress=progress)
         if store.meta("made") is None:
             store.close()
             raise InputError(f"{folder} was never made wholly: remove it, and make it anew")

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.annotation import echoes
 from pixelkin.annotation.blend import agreement, blend_points, weight
-from pixelkin.annotation.compute import Passes
+from pixelkin.annotation.compute import Pass, Passes
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import columns
-from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.plan import Piece, Source
-from pixelkin.annotation.snapshot import GROUND, Segment, Snapshot
+from pixelkin.annotation.snapshot import Segment, Snapshot
 from pixelkin.annotation.store import Store
+
+
+class _Blend(NamedTuple):
+    """What passes say of an object together: votes h x w, their weights, how far they agree."""
+
+    votes: NDArray[np.float32]
+    weights: tuple[float, ...]
+    agreement: float | None
 
 
 class Display:
@@ -50,15 +58,13 @@ class Display:
                 key = {"object": i, "frame": frame}
                 self._store.put("shown", key, row | {"inputs": segment.key})
 
-    def _votes(
-        self, snapshot: Snapshot, layer: Layer, i: int, sources: Iterable[Source], frame: int
-    ) -> list[NDArray[np.float32]]:
-        found = []
-        for source in sources:
-            kept = snapshot.kept(i, source)
-            if kept is None:
-                raise ValueError(f"the votes of object {i} for frame {frame} are not there")
-            found.append(self._passes.votes(layer, kept, frame))
+    def _kept(
+        self, snapshot: Snapshot, i: int, sources: Iterable[Source], frame: int
+    ) -> list[Pass]:
+        """The passes that have an object in a frame."""
+        found = [kept for source in sources if (kept := snapshot.kept(i, source)) is not None]
+        if not found or not all(kept.has(frame) for kept in found):
+            raise ValueError(f"the votes of object {i} for frame {frame} are not there")
         return found
 
     def _echoes(
@@ -83,45 +89,58 @@ class Display:
 
     def _map(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
         rows: dict[int, dict[str, Any]] = {}
-        soft: dict[int, NDArray[np.float32]] = {}
-        alike: dict[int, float | None] = {}
         given: dict[int, NDArray[Any]] = {}
-        weights: dict[int, tuple[float, ...]] = {}
+        carried: dict[int, Piece] = {}
         for i, piece in segment.pieces.items():
             label = snapshot.labels[i].get(frame)
             place = None if label is None else label.place
             if place is not None:
                 given[i] = place
             elif piece.sources:
-                votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
-                soft[i], alike[i], weights[i] = votes[0], None, (1.0,)
-                if len(votes) > 1:
-                    share = self._share(snapshot, segment, i, piece, frame)
-                    weights[i] = share, 1 - share
-                    blended = share * votes[0] + (1 - share) * votes[1]
-                    soft[i], alike[i] = blended.astype(np.float32), agreement(*votes)
+                carried[i] = piece
             else:  # absent, hidden wholly, or unknown
                 sure = piece.absent or label is not None
                 rows[i] = columns(None) | {"confidence": float(sure), "agreement": None}
+        if segment.ground is not None:
+            return rows | self._decided(snapshot, segment.ground, frame)
+        blends = {i: self._blend(snapshot, segment, i, p, frame) for i, p in carried.items()}
         ids = np.zeros(segment.layer.frame, np.int32)
-        confidence: Mapping[int, float] = {}
-        if soft:
-            ground = None
-            if segment.ground is not None:
-                sources = (segment.ground,)
-                (ground,) = self._votes(snapshot, segment.layer, GROUND, sources, frame)
-            ids, confidence = segment.layer.decode_map(soft, ground)
+        shares: Mapping[int, float] = {}
+        if blends:
+            ids, shares = segment.layer.decode_map({i: b.votes for i, b in blends.items()})
         for i, own in given.items():
             ids[own.astype(bool)] = i
             rows[i] = columns(own) | {"confidence": 1.0, "agreement": None}
-        for i in soft:
+        for i, blend in blends.items():
             found = ids == i
-            back = self._echoes(snapshot, i, segment.pieces[i].sources, frame)
+            back = self._echoes(snapshot, i, carried[i].sources, frame)
             rows[i] = columns(found if found.any() else None) | {
-                "confidence": echoes.confidence(confidence[i], back, weights[i], alike[i]),
-                "agreement": alike[i],
+                "confidence": echoes.confidence(shares[i], back, blend.weights, blend.agreement),
+                "agreement": blend.agreement,
             }
         return rows
+
+    def _decided(self, snapshot: Snapshot, ground: Source, frame: int) -> dict[int, dict[str, Any]]:
+        """Rows of the objects of the one pass that all come from."""
+        (kept,) = self._kept(snapshot, GROUND, (ground,), frame)
+        rows = {}
+        for i, (mask, share) in self._passes.decided(kept, frame).items():
+            back = self._echoes(snapshot, i, (ground,), frame)
+            sure = echoes.confidence(share, back, (1.0,), None)
+            place = columns(None) | {"rle": mask}
+            rows[i] = place | {"confidence": sure, "agreement": None}
+        return rows
+
+    def _blend(
+        self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
+    ) -> _Blend:
+        kept = self._kept(snapshot, i, piece.sources, frame)
+        votes = [self._passes.votes(segment.layer, one, frame) for one in kept]
+        if len(votes) == 1:
+            return _Blend(votes[0], (1.0,), None)
+        share = self._share(snapshot, segment, i, piece, frame)
+        blended = share * votes[0] + (1 - share) * votes[1]
+        return _Blend(blended.astype(np.float32), (share, 1 - share), agreement(*votes))
 
     def _point(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
         ((i, piece),) = segment.pieces.items()
@@ -131,8 +150,8 @@ class Display:
             sure = piece.absent or label is not None
             row = {"confidence": float(sure), "agreement": None, "visible": None}
             return {i: columns(place) | row}
-        votes = self._votes(snapshot, segment.layer, i, piece.sources, frame)
-        first, *others = (segment.layer.decode_point(soft) for soft in votes)
+        kept = self._kept(snapshot, i, piece.sources, frame)
+        first, *others = (self._passes.point(one, frame) for one in kept)
         x, y, confidence, alike = (*first, None)
         if others:
             share = self._share(snapshot, segment, i, piece, frame)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pixelkin.annotation.blend import CYCLE
 from pixelkin.annotation.compute import Pass, find_pass, inputs_of
+from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import label_of
 from pixelkin.annotation.history import revision
 from pixelkin.annotation.layers import Layer, layers_of
@@ -32,8 +33,6 @@ from pixelkin.annotation.store import Store
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import LabelKind, Object
 
-GROUND = -1
-"""In place of an object's id: the background of a map, which is carried along with its objects."""
 VERSION = 1
 """Of the way in which votes become what is shown; results of another are computed again."""
 
@@ -122,6 +121,12 @@ class Snapshot:
             self._inputs[i, source] = known
         return known
 
+    def begun(self, keyframe: int) -> list[Label]:
+        """Labels of a frame's map with which passes begin, in the order of their objects."""
+        maps = [o.id for layer in self.layers if layer.is_map for o in layer.objects]
+        found = (self.labels[i].get(keyframe) for i in maps)
+        return [label for label in found if label is not None and label.seeds]
+
     def cycle(self, source: Source) -> int:
         """Frames out and back over which the label of a pass is measured: those of its shot."""
         return min(CYCLE, within_shot(source, self._video.frames, self._cuts))
@@ -158,9 +163,9 @@ class Snapshot:
 
         maps = [o.id for layer in self.layers if layer.is_map for o in layer.objects]
         for frame in sorted({f for i in maps for f in self.labels[i]}):
-            own = [x for i in maps if (x := self.labels[i].get(frame)) and x.seeds]
+            own = self.begun(frame)
             if own:
-                digest = " ".join(label.digest for label in own)
+                digest = " ".join(f"{label.object} {label.digest}" for label in own)
                 place = partial(free, own)
                 yield frame, Label(GROUND, frame, "present", "drawn", digest, True, place)
 

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION, migrate
+from pixelkin.annotation.migrations import Report, migrate
+from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
 
@@ -34,12 +31,15 @@ class Store:
     Args:
         folder: The session.
         create: Whether to make the file; it must not be there.
+        progress: Told how much of a file of an earlier version is brought up to date.
 
     Raises:
         InputError: If there is no session, the file is none or damaged, or of a newer version.
     """
 
-    def __init__(self, folder: Path, *, create: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, create: bool = False, progress: Report = lambda *_: None
+    ) -> None:
         self.path = folder / FILE
         if not create and not self.path.is_file():
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
@@ -58,7 +58,7 @@ class Store:
                     f"BEGIN; PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
                     f"{SCHEMA} COMMIT;"
                 )
-            self._check(folder)
+            self._check(folder, progress)
             # Memory shared between processes, which network drives may lack: then without.
             if self._writable:
                 self._connection.execute("PRAGMA journal_mode=WAL")
@@ -80,7 +80,7 @@ class Store:
     def _log(self) -> Path:
         return self.path.with_name(f"{FILE}-wal")
 
-    def _check(self, folder: Path) -> None:
+    def _check(self, folder: Path, progress: Report) -> None:
         found = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION:
             raise InputError(f"{self.path} is not the file of a session")
@@ -91,9 +91,9 @@ class Store:
                 f"knows {VERSION}): update pixelkin"
             )
         if version < VERSION:
-            self._update(folder, version)
+            self._update(folder, version, progress)
 
-    def _update(self, folder: Path, version: int) -> None:
+    def _update(self, folder: Path, version: int, progress: Report) -> None:
         """Bring a file of an earlier version up to date; the file as it was stays beside it."""
         if not self._writable:
             raise InputError(
@@ -108,7 +108,8 @@ class Store:
                 part.unlink(missing_ok=True)  # of an update that was killed
                 self._connection.execute("VACUUM INTO ?", (str(part),))
                 part.replace(copy)
-                migrate(self._connection)
+                migrate(self._connection, progress)
+                self._connection.execute("VACUUM")
             except (OSError, sqlite3.DatabaseError) as error:
                 raise InputError(f"{self.path} cannot be brought up to date: {error}") from error
 
@@ -250,19 +251,3 @@ class Store:
 def now() -> str:
     """The time, as it is kept."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def pack_soft(soft: NDArray[np.float32]) -> bytes:
-    """Soft labels h x w float32 as bytes, without loss.
-
-    Most are 0, or all alike; bytes of one significance are put together, which zlib likes.
-    """
-    planes = np.ascontiguousarray(soft, dtype="<f4").view(np.uint8).reshape(-1, 4).T
-    return zlib.compress(planes.tobytes(), 6)
-
-
-def unpack_soft(content: bytes, grid: tuple[int, int]) -> NDArray[np.float32]:
-    """The reverse of `pack_soft`."""
-    planes = np.frombuffer(zlib.decompress(content), np.uint8).reshape(4, -1)
-    soft: NDArray[np.float32] = np.ascontiguousarray(planes.T).view("<f4").reshape(grid)
-    return soft

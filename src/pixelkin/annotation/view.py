@@ -106,6 +106,8 @@ def view(
     for i, origin in origins.items():
         if origin == "label":
             views[i] = View(said[i]["state"], origin, 1.0)
+        elif origin == "reviewed" and kept[i]["said"] == "occluded":
+            views[i] = View("occluded", origin, kept[i]["confidence"])
         else:
             sure = rows[i]["confidence"] if i in known else 0.0
             visible = rows[i]["visible"] if i in known else None
@@ -151,7 +153,10 @@ def annotations_of(
         origin = origin_of(snapshot, *key, row["inputs"]) if row["object"] in known else "none"
         if origin != "none":
             details[key] = _detail(row, stale=origin == "stale")
-    kept = {(r["frame"], r["object"]): _detail(r) for r in store.rows(f"{there} FROM {reviewed}")}
+    kept = {
+        (r["frame"], r["object"]): _detail(r, hidden=r["said"] == "occluded")
+        for r in store.rows(f"{there}, said FROM {reviewed}")
+    }
     labels = store.rows("SELECT object, frame, state FROM label")
     said = {(r["frame"], r["object"]): Detail(r["state"]) for r in labels}
     frames = {frame for frame, _ in kept}
@@ -167,8 +172,8 @@ def annotations_of(
     )
 
 
-def _detail(row: Any, *, stale: bool = False) -> Detail:
-    state = _state(row["visible"], there=bool(row["there"]))
+def _detail(row: Any, *, stale: bool = False, hidden: bool = False) -> Detail:
+    state = "occluded" if hidden else _state(row["visible"], there=bool(row["there"]))
     return Detail(state, row["confidence"], "propagated", stale)
 
 

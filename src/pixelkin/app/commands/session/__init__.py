@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pixelkin.app.arguments import call
-from pixelkin.app.commands.session import editing, results
+from pixelkin.app.commands.session import editing, marking, results
 from pixelkin.types import InputError
 
 USAGE = """usage: pixelkin session COMMAND DIR [options]
@@ -21,6 +21,11 @@ commands:
   status     objects, labels, what is stale, reviewed or contested
   suggest    the frames that ask for a look most
   accept     say that frames are right as they are: 5, or 0:20
+  reopen     take that back: frames take new results again
+  absent     say that an object is gone, from a frame on until its next label
+  occluded   say that an object is there in frames, but hidden
+  unlabel    take back what was said of an object in frames
+  flag       mark frames for a later look
   cut        say whether a new shot begins with a frame
   undo       take back the last edit
   redo       do it again
@@ -42,7 +47,12 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "run": (results.compute, ""),
     "status": (results.status, ""),
     "suggest": (results.suggest, "-k 10"),
-    "accept": (editing.accept, "0:20"),
+    "accept": (marking.accept, "0:20"),
+    "reopen": (marking.reopen, "12"),
+    "absent": (marking.absent, "40 ball"),
+    "occluded": (marking.occluded, "22:30 ball"),
+    "unlabel": (marking.unlabel, "22:30 ball"),
+    "flag": (marking.flag, '7 --note "the ear?"'),
     "cut": (editing.cut, "120 --no-cut"),
     "undo": (editing.undo, ""),
     "redo": (editing.redo, ""),

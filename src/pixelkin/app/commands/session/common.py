@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from pixelkin.app.console import progress_bar
+from pixelkin.types import InputError
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
@@ -18,7 +23,16 @@ def opened(folder: Path, *, edit: bool = False) -> Session:
     """An open session; `edit` says whether labels are to be changed."""
     from pixelkin.annotation.session import Session
 
-    return Session.open(folder, edit=edit)
+    with ExitStack() as stack:  # nothing is shown where nothing is to be done
+        shown: list[Callable[[int, int], None]] = []
+
+        def progress(done: int, total: int) -> None:
+            if not shown:
+                bar = progress_bar(f"{folder}: bringing it up to date", "frames of passes")
+                shown.append(stack.enter_context(bar))
+            shown[0](done, total)
+
+        return Session.open(folder, edit=edit, progress=progress)
 
 
 def spoken(frames: Sequence[int]) -> str:
@@ -27,3 +41,16 @@ def spoken(frames: Sequence[int]) -> str:
 
     parts = ("-".join(map(str, dict.fromkeys((r[0], r[-1])))) for r in ranges(frames))
     return ", ".join(parts) or "none"
+
+
+def frames_of(words: str) -> range:
+    """Frames as they are given: 5, or 0:20 without the last.
+
+    Raises:
+        InputError: If it is neither.
+    """
+    found = re.fullmatch(r"(\d+)(?::(\d+))?", words)
+    if not found:
+        raise InputError(f"{words}: give a frame number, or FIRST:LAST, as in 0:20")
+    start = int(found[1])
+    return range(start, int(found[2]) if found[2] else start + 1)

@@ -1,8 +1,7 @@
-"""What people say of a video: labels, reviews, cuts, and all of that taken back."""
+"""What people give a session: labels, cuts, where the video is; and all of that taken back."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,21 +74,6 @@ def _add(session: Session, labels: Sequence[str]) -> None:
         say(f"labels: {line}")
     frames = {f for _, some in session.stale() for f in some}
     say(f"{len(frames)} frames to compute: pixelkin session run {session.folder}")
-
-
-def accept(folder: Folder, frames: tyro.conf.Positional[str], /) -> None:
-    """Say that frames are right as they are: nothing that is computed changes them any more.
-
-    Args:
-        folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
-    """
-    found = re.fullmatch(r"(\d+)(?::(\d+))?", frames)
-    if not found:
-        raise InputError(f"{frames}: give a frame number, or FIRST:LAST, as in 0:20")
-    start = int(found[1])
-    with opened(folder, edit=True) as session:
-        session.accept(range(start, int(found[2]) if found[2] else start + 1))
 
 
 def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -> None:

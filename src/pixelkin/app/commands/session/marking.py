@@ -1,0 +1,110 @@
+"""What people say of frames in words: reviewed, flagged; and of objects in them: gone, hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from pixelkin.app.commands.session.common import Folder, frames_of, opened, spoken
+from pixelkin.app.console import say
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.annotation.session import Session
+
+Frames = tyro.conf.Positional[str]
+Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OBJECT")]
+
+
+def accept(folder: Folder, frames: Frames, /) -> None:
+    """Say that frames are right as they are: nothing that is computed changes them any more.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+    """
+    chosen = frames_of(frames)
+    with opened(folder, edit=True) as session:
+        session.accept(chosen)
+
+
+def reopen(folder: Folder, frames: Frames, /) -> None:
+    """Take back that frames were reviewed or flagged: they take new results again.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+    """
+    chosen = frames_of(frames)
+    with opened(folder, edit=True) as session:
+        session.reopen(chosen)
+        _to_compute(session, folder)
+
+
+def absent(folder: Folder, frame: tyro.conf.Positional[int], who: Name, /) -> None:
+    """Say that an object is not in the video, from a frame on until its next label.
+
+    Args:
+        folder: The session.
+        frame: The first frame without it.
+        who: Name or id of the object.
+    """
+    with opened(folder, edit=True) as session:
+        session.mark_absent(frame, session.called(who))
+        _to_compute(session, folder)
+
+
+def occluded(folder: Folder, frames: Frames, who: Name, /) -> None:
+    """Say that an object is there in frames, but hidden; labels that it has keep their place.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+        who: Name or id of the object.
+    """
+    chosen = frames_of(frames)
+    with opened(folder, edit=True) as session:
+        session.mark_occluded(chosen, session.called(who))
+        _to_compute(session, folder)
+
+
+def unlabel(folder: Folder, frames: Frames, who: Name, /) -> None:
+    """Take back what was said of an object in frames: masks, points, absent, occluded.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+        who: Name or id of the object.
+    """
+    chosen = frames_of(frames)
+    with opened(folder, edit=True) as session:
+        one = session.called(who)
+        if not set(known := session.labels(one)).intersection(chosen):
+            raise InputError(f"{one.called} has no label there: it has some in {spoken(known)}")
+        session.unlabel(chosen, one)
+        _to_compute(session, folder)
+
+
+def flag(folder: Folder, frames: Frames, /, note: str = "", flag: bool = True) -> None:
+    """Mark frames for a later look; `status` lists them. A review stays.
+
+    Args:
+        folder: The session.
+        frames: A frame number, or FIRST:LAST without the last.
+        note: What is to be looked at.
+        flag: --no-flag takes the mark back.
+    """
+    chosen = frames_of(frames)
+    with opened(folder, edit=True) as session:
+        if flag:
+            session.flag(chosen, note)
+        else:
+            session.unflag(chosen)
+
+
+def _to_compute(session: Session, folder: Path) -> None:
+    frames = {f for _, some in session.stale() for f in some}
+    if frames:
+        say(f"{len(frames)} frames to compute: pixelkin session run {folder}")
