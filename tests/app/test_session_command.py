@@ -128,6 +128,18 @@ def test_export_says_what_is_not_computed(
         assert "1 is reached by no label: frames 5" in told and "not computed yet" not in told
 
 
+def test_export_brings_the_images_along(video: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "s", tmp_path / "set"
+    first = f"0={tmp_path / 'mask0.png'}"
+    assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
+    assert session("run", folder) == 0
+    to = ("--format", "yolo", "--images", out / "images", "--simplify", "1")
+    assert session("export", folder, out, *to) == 0
+    images = {p.name: p.read_bytes() for p in (out / "images").iterdir()}
+    assert images == {p.name: p.read_bytes() for p in video.iterdir()}
+    assert {p.stem for p in (out / "labels").iterdir()} == {p.stem for p in video.iterdir()}
+
+
 def test_status_tells_what_people_said_of_frames(
     video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,7 @@ from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.formats.selecting import taken
+from pixelkin.formats.writing import Shapes
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
 from pixelkin.propagation.protocol import Protocol
@@ -218,9 +219,26 @@ class Session(Looker):
         return sorted(labels.frames)
 
     def export(
-        self, path: str | Path, format: str | None = None, *, overwrite: bool = True
+        self,
+        path: str | Path,
+        format: str | None = None,
+        *,
+        images: str | Path | None = None,
+        shapes: Shapes | None = None,
+        simplify: float | None = None,
+        scorer: str = "pixelkin",
+        overwrite: bool = True,
     ) -> tuple[str, ...]:
         """Write labels and results of all frames; the format is the one named, or the suffix's.
+
+        Args:
+            path: The file, or the folder for formats that are one.
+            format: Its name.
+            images: A folder for the images of the frames, for formats that refer to them.
+            shapes: What masks are written as, where the format has a choice.
+            simplify: How many pixels the corners that polygons leave out may be from a side.
+            scorer: Who labelled, where the format has a place for it (DeepLabCut).
+            overwrite: Replace files that are there.
 
         Returns:
             What the format does not keep of them, a line each.
@@ -229,8 +247,17 @@ class Session(Looker):
             InputError: If the format cannot be written, or cannot hold them.
         """
         with self._store.reading():  # of one moment, also where labels are edited meanwhile
-            found, video = self.annotations(), self.video.info
-            return save_annotations(path, found, format, video=video, overwrite=overwrite)
+            return save_annotations(
+                path,
+                self.annotations(),
+                format,
+                video=self.video.info if images is None else self.video.open(),
+                images=images,
+                shapes=shapes,
+                simplify=simplify,
+                scorer=scorer,
+                overwrite=overwrite,
+            )
 
     def faults(self) -> list[str]:
         """What is wrong with the session's file; nothing, if all is well."""

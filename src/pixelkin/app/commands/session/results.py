@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -111,6 +111,10 @@ def export(
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
     format: str | None = None,
+    images: Path | None = None,
+    shapes: Literal["masks", "polygons", "boxes"] | None = None,
+    simplify: float | None = None,
+    scorer: str = "pixelkin",
     overwrite: bool = False,
 ) -> None:
     """Write labels and results of all frames.
@@ -119,10 +123,23 @@ def export(
         folder: The session.
         out: File or folder to write.
         format: Its format, where the name does not say it: coco, davis, cvat, ...
+        images: A folder for the images of the frames, which OUT then names, as for `convert`.
+        shapes: What masks are written as, where the format has a choice, as for `convert`.
+        simplify: Polygons with fewer corners: how many pixels those left out may be from a side.
+        scorer: Who labelled, for DeepLabCut.
         overwrite: Replace what is there.
     """
     with opened(folder) as session:
-        for line in session.export(out, format, overwrite=overwrite):
+        lost = session.export(
+            out,
+            format,
+            images=images,
+            shapes=shapes,
+            simplify=simplify,
+            scorer=scorer,
+            overwrite=overwrite,
+        )
+        for line in lost:
             say(f"{out}: {line}")
         doubts = list(_doubts(session, session.stale()))
     for line in doubts:
