@@ -226,3 +226,26 @@ def test_what_is_said_of_frames_and_objects_and_taken_back(
     assert session("unlabel", folder, "2:4", "box") == session("occluded", folder, 0, "1") == 0
     with Session.open(folder) as found:  # a label that is there keeps its place
         assert found[0].objects[1].state == "occluded" and found[0].labels[0].present == (1,)
+
+
+def test_notes_stay_and_frames_without_a_label_are_said(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "s"
+    first = f"0={tmp_path / 'mask0.png'}"
+    assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
+    assert session("flag", folder, 3, "--note", "the ear?") == 0
+    assert session("flag", folder, "2:5") == 0
+    with Session.open(folder) as found:
+        assert found.flagged() == {2: "", 3: "the ear?", 4: ""}
+    assert session("flag", folder, 3, "--no-flag", "--note", "x") == 2
+    capsys.readouterr()
+    for frames, told in (("5:3", "no frame is named"), ("20:30", "20"), ("1:3", "has no label there")):
+        assert session("unlabel", folder, frames, 1) == 2
+        assert told in capsys.readouterr().err
+    assert session("absent", folder, 4, 1) == 0
+    capsys.readouterr()
+    assert session("undo", folder) == 0
+    assert "absent from frame 4 on" in capsys.readouterr().out
+    with Session.open(folder) as found:
+        assert found.labels(1) == [0]

@@ -252,7 +252,7 @@ def test_a_runs_video_is_known(place: Path, capsys: pytest.CaptureFixture[str]) 
           "clip.mp4"], "dlc_csv has its images in labeled-data/clip: --images labeled-data/clip"),
         (["k.json", "labeled-data/clip/CollectedData_me.csv", "--images", "labeled-data/clip",
           "--video", "clip.mp4", "--scorer", "me", "--as", "predictions"],
-         "DeepLabCut's predictions name no images (--images): --as labels does"),
+         "DeepLabCut's predictions name no images (--images): labels do (pixelkin convert"),
     ],
 )  # fmt: skip
 def test_refusals(
@@ -280,3 +280,49 @@ def test_the_video_is_needed(place: Path) -> None:
             Image.fromarray(picture(t)).save(f"short/{t}.png")
         asked: dict[str, Any] = {"video": open_video("short"), "images": "b"}
         pixelkin.save_annotations("a.json", labels("masks"), "coco", **asked)
+
+
+@pytest.mark.parametrize("pattern", ["mix/*.png", "mix"])
+def test_the_image_of_a_frame_is_the_file_that_was_read(pattern: str, place: Path) -> None:
+    Path("mix").mkdir()
+    for t in range(3):
+        Image.fromarray(picture(t)).save(f"mix/{t}.png")
+        if "*" in pattern:  # other pictures, of the same stems
+            Image.fromarray(picture(30 + t)).save(f"mix/{t}.jpg")
+    before = {p: p.read_bytes() for p in Path("mix").iterdir()}
+    ids = np.ones(SIZE, int)
+    found = Annotations.of({t: Labels.from_mask(ids, names=["dog"]) for t in range(3)})
+    for images in (None, "mix"):
+        video = open_video(pattern)
+        pixelkin.save_annotations(
+            "o.json", found, "coco", video=video if images else video.info, images=images
+        )
+        names = [image["file_name"] for image in json.loads(Path("o.json").read_text())["images"]]
+        assert names == ["0.png", "1.png", "2.png"]
+    assert {p: p.read_bytes() for p in Path("mix").iterdir()} == before
+
+
+@pytest.mark.parametrize("folder", ["odd", "odd [1]"])
+def test_suffixes_of_any_case_and_folders_with_brackets(folder: str, place: Path) -> None:
+    Path(folder).mkdir()
+    for t in range(3):
+        Image.fromarray(picture(t)).save(f"{folder}/{t}.Jpg", "JPEG")
+    found = Annotations.of({1: Labels.from_mask(np.ones(SIZE, int), names=["dog"])})
+    pixelkin.save_annotations("o.json", found, "coco", video=open_video(folder).info)
+    (image,) = json.loads(Path("o.json").read_text())["images"]
+    assert image["file_name"] == "1.Jpg"
+
+
+def test_the_own_folder_of_a_video_takes_no_other_images(place: Path) -> None:
+    own = Path("labeled-data/vid")
+    own.mkdir(parents=True)
+    for t in range(3):
+        Image.fromarray(picture(t)).save(own / f"{t}.jpg", "JPEG")
+    xy = np.array([[3, 4], [8.5, 9]])
+    points = Labels.from_points(xy, SIZE, names=["a", "b"])
+    table = own / "CollectedData_me.csv"
+    with pytest.raises(InputError, match="the video's own folder"):
+        pixelkin.save_annotations(
+            table, Annotations.of({1: points}), video=open_video(own), images=own, scorer="me"
+        )
+    assert {p.name for p in own.iterdir()} == {"0.jpg", "1.jpg", "2.jpg"}

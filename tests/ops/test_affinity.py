@@ -142,6 +142,28 @@ def test_lengths_are_not_those_of_unit_vectors() -> None:
     check(unit, bounds_for(unit[:1], rounded=True), 7, 6, [True, False, True])
 
 
+@pytest.mark.parametrize("factor", [30, 1e10])
+@pytest.mark.parametrize("radius", [4, 8])
+def test_frames_much_longer_than_the_first(factor: float, radius: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    first, other = F.normalize(torch.randn(2, 1, 256, 30, 30, generator=g), dim=2)
+    features = torch.cat([first, *[factor * other] * 3])
+    bounds = bounds_for(first, rounded=True)
+    assert isinstance(bounds, Rounded)
+    found = windowed_topk(
+        Cells.of(features[3:], bounds), Cells.of(features[:3], bounds), 10, radius, [True] * 3
+    )
+    expected = dense_topk(features[3].double(), features[:3].double(), 10, radius, [True] * 3)
+    torch.testing.assert_close(found[0].double(), expected[0], rtol=1e-5, atol=0)
+
+
+def test_a_disc_without_end_is_none() -> None:
+    features = torch.randn(3, 20, 7, 9, generator=torch.Generator().manual_seed(0))
+    found = windowed_topk(features[2], features[:2], 5, float("inf"), [True, True])
+    expected = dense_topk(features[2], features[:2], 5, None, [True, True])
+    torch.testing.assert_close(found[0], expected[0])
+
+
 def test_float64_stays_float64() -> None:
     g = torch.Generator().manual_seed(0)
     features = torch.randn(4, 70, 15, 15, generator=g, dtype=torch.float64)
@@ -188,7 +210,8 @@ def test_references_may_be_any_frames_in_store() -> None:
 
 
 def test_half_precision_is_raised() -> None:
-    query, keys = torch.randn(8, 6, 7).bfloat16(), torch.randn(3, 8, 6, 7).bfloat16()
+    g = torch.Generator().manual_seed(0)
+    query, keys = (torch.randn(*n, 256, 6, 7, generator=g).bfloat16() for n in ((), (3,)))
     values, _ = windowed_topk(query, keys, 4, 3, [True, False, True])
     expected, _ = dense_topk(query.float(), keys.float(), 4, 3, [True, False, True])
     torch.testing.assert_close(values, expected)

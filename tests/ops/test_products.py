@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from pixelkin.ops import products
-from pixelkin.ops.products import fast_bfloat16, product, products_of_pairs
+from pixelkin.ops.products import fast_bfloat16, one_dnn, product, products_of_pairs
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -44,3 +46,21 @@ def test_fast_bfloat16_is_what_the_processor_says(monkeypatch: pytest.MonkeyPatc
     assert fast_bfloat16(cpu) is False
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert fast_bfloat16(cpu) is False
+
+
+def test_the_maker_decides_and_no_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, ours in (("AuthenticAMD", True), ("GenuineIntel", False), (None, False)):
+        monkeypatch.setattr(products, "CPUINFO", tmp_path / str(said))
+        if said is not None:
+            (tmp_path / said).write_text(f"processor\t: 0\nvendor_id\t: {said}\n")
+        one_dnn.cache_clear()
+        there = hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        assert (one_dnn() is not None) is (ours and there)
+    one_dnn.cache_clear()
+
+
+def test_products_have_gradients() -> None:
+    a, b = torch.ones(3, 4, requires_grad=True), torch.ones(2, 4)
+    product(a, b).sum().backward()
+    assert a.grad is not None and torch.equal(a.grad, torch.full((3, 4), 2.0))
+    assert product(torch.ones(3, 0), torch.ones(2, 0)).shape == (3, 2)

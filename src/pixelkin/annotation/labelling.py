@@ -57,7 +57,8 @@ class Labeller(Editor):
 
     def mark_absent(self, frame: int, who: Who, *, author: str | None = None) -> None:
         """Say that an object is not in the frame, from this one on until its next label."""
-        self.label(frame, who, state="absent", author=author)
+        with self.edit(f"{self.object(who).called} absent from frame {frame} on"):
+            self.label(frame, who, state="absent", author=author)
 
     def mark_occluded(self, frames: int | range, who: Who, *, author: str | None = None) -> None:
         """Say that an object is there in frames, but hidden; labels that it has keep their place.
@@ -95,7 +96,7 @@ class Labeller(Editor):
             InputError: If there is no such frame or object, or it is locked.
         """
         one, chosen = self.object(who), self._chosen(frames)
-        with self.edit(f"remove the label of {spoken(chosen)}"):
+        with self.edit(f"remove the label of {one.called} in {spoken(chosen)}"):
             self._unlocked(one)
             for frame in chosen:
                 self._put("label", {"object": one.id, "frame": frame}, None)

@@ -33,11 +33,12 @@ class Reviewer(Labeller):
                     self._put("accepted", {"frame": frame, "object": i}, row)
 
     def flag(self, frames: int | range, note: str = "", *, author: str | None = None) -> None:
-        """Mark frames for a later look; those that were reviewed stay so."""
-        chosen = self._chosen(frames)
+        """Mark frames for a later look. Reviews stay, and so does a note where no new one comes."""
+        chosen, known = self._chosen(frames), self.flagged()
         with self.edit(f"flagged {spoken(chosen)}"):
             for frame in chosen:
-                self._mark(frame, "flagged", {"note": note, "author": author, "time": now()})
+                said = note or known.get(frame, "")
+                self._mark(frame, "flagged", {"note": said, "author": author, "time": now()})
 
     def unflag(self, frames: int | range) -> None:
         """Take back that frames were flagged."""

@@ -109,9 +109,11 @@ class Store:
                 self._connection.execute("VACUUM INTO ?", (str(part),))
                 part.replace(copy)
                 migrate(self._connection, progress)
-                self._connection.execute("VACUUM")
             except (OSError, sqlite3.DatabaseError) as error:
+                part.unlink(missing_ok=True)
                 raise InputError(f"{self.path} cannot be brought up to date: {error}") from error
+            with suppress(sqlite3.DatabaseError):  # a full disk: the file is right, and stays large
+                self._connection.execute("VACUUM")
 
     def _version(self) -> int:
         found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]

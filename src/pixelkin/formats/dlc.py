@@ -142,7 +142,10 @@ def make_table(path: Path, writing: Writing) -> Table:
                 sure[frame.number, o.id] = detail.confidence
     predicted = "propagated" in origins
     if predicted and writing.images is not None:
-        raise InputError("DeepLabCut's predictions name no images (--images): --as labels does")
+        raise InputError(
+            "DeepLabCut's predictions name no images (--images): labels do (pixelkin convert "
+            "--as labels, of a session by way of a .npz)"
+        )
     if len(origins) == 1:
         writing.keeping("origin")
     if not predicted and sure:

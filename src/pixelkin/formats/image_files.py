@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
-from pixelkin.formats.listed_frames import image_path
 from pixelkin.types import InputError, VideoInfo, check_size
-from pixelkin.video.images import opened
+from pixelkin.video.images import SUFFIXES, opened
 from pixelkin.video.reader import VideoReader
 from pixelkin.video.writer import write_image
 
@@ -22,11 +22,20 @@ NEAR = 16  # frames that are rather decoded in passing than sought
 
 def frame_file(video: VideoInfo, number: int) -> Path | None:
     """The file of a frame; None where the video is not a folder of images, or is not there."""
-    name, folder = video.name(number), Path(video.path)
+    name, path = video.name(number), Path(video.path)
     if name is None:
         return None
-    found = image_path(folder.parent if any(c in folder.name for c in "*?[") else folder, name)
-    return found if found.is_file() else None
+    folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
+
+    def fits(file: Path) -> bool:
+        return fnmatchcase(file.name, pattern) and file.is_file()
+
+    likely = (folder / f"{name}{s}" for kind in sorted(SUFFIXES) for s in (kind, kind.upper()))
+    found = next(filter(fits, likely), None)
+    if found is None and folder.is_dir():  # such as .Jpg
+        same = (f for f in folder.iterdir() if f.stem == name and f.suffix.lower() in SUFFIXES)
+        found = next(filter(fits, same), None)
+    return found
 
 
 class ImageFiles:
@@ -50,6 +59,10 @@ class ImageFiles:
         self._next = 0
         self._coming: Iterator[NDArray[np.uint8]] | None = None
 
+    def file(self, number: int) -> Path | None:
+        """The file of a frame; None where they are decoded from a video file."""
+        return None if self._files is None else self._files[number]
+
     def check(self, names: dict[int, str]) -> None:
         """Check that all may be written.
 
@@ -63,6 +76,13 @@ class ImageFiles:
             raise InputError(f"{self.folder} is a file, images go into a folder")
         for number, name in names.items():
             path = self.folder / name
+            file = self.file(number)
+            own = file is not None and file.parent.resolve() == path.parent.resolve()
+            if own and not self._is_there(number, path):
+                raise InputError(
+                    f"{self.folder} is the video's own folder, where {name} would be one frame "
+                    "more or take the place of a file of yours: give another folder for the images"
+                )
             if path.exists() and not self._is_there(number, path):
                 check_writable(path, overwrite=self._overwrite)
 

@@ -170,13 +170,17 @@ class Writing:
         """
         names = {}
         for number in self.numbers:
-            file = frame_file(self.video, number) if suffix is None else None
+            file = self._file(number) if suffix is None else None
             ending = suffix or (".png" if file is None else file.suffix)
             names[number] = f"{self.stem(number, pattern)}{ending}"
         if self.images is not None:
             self.images.check(names)
             self._images = names
         return names
+
+    def _file(self, number: int) -> Path | None:
+        asked = self.images
+        return frame_file(self.video, number) if asked is None else asked.file(number)
 
     def images_are_in(self, folder: Path) -> None:
         """Say where the format has its images.

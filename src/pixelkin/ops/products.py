@@ -1,22 +1,21 @@
 """Matrix products of the processor, by whichever of torch's libraries is fast on it.
 
-torch multiplies float32 through MKL, which on processors of other makers does half of what oneDNN
-does, where that was built in. Which is faster is measured once, in some milliseconds.
+torch multiplies float32 through MKL, which is Intel's and on processors of other makers does half
+of what oneDNN does. The choice goes by the maker and by no clock: the last bits of a product are
+those of its library, and two runs on one machine are to have the same.
 """
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-SOURCES, TARGETS, CHANNELS = 2**13, 144, 64  # of the product that is timed
-GAIN = 1.1  # the other library is taken where it is so many times faster
-RUNS = 4
+CPUINFO = Path("/proc/cpuinfo")
 PAIRS = 2**11  # rows that are copied at once
 
 
@@ -32,7 +31,9 @@ def fast_bfloat16(device: torch.device | None = None) -> bool:
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """m x n, dot products of m x C with n x C rows."""
-    other = one_dnn() if a.dtype == torch.float32 and a.device.type == "cpu" else None
+    learns = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
+    fits = a.dtype == b.dtype == torch.float32 and a.device.type == "cpu" and not learns
+    other = one_dnn() if fits and a.shape[1] else None
     return a @ b.T if other is None else other(a, b)
 
 
@@ -58,7 +59,7 @@ def products_of_pairs(a: Tensor, b: Tensor, counts: Tensor, rows: Tensor) -> Ten
 
 
 def _sampled(a: Tensor, b: Tensor, begin: Tensor, rows: Tensor) -> Tensor:
-    """Without copies of the rows: four times as fast."""
+    """Without copies of the rows."""
     where = torch.sparse_csr_tensor(
         begin, rows, a.new_zeros(len(rows)), (len(a), len(b)), check_invariants=False
     )
@@ -69,40 +70,42 @@ def _sampled(a: Tensor, b: Tensor, begin: Tensor, rows: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _samples() -> bool:
     """Whether this torch multiplies rows in pairs; it warns once that the form is new."""
-    a, each = torch.ones(2, 8), torch.arange(2)
+    a, each = torch.ones(2, 8, dtype=torch.float32), torch.arange(2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         try:
-            return torch.equal(_sampled(a, a, torch.arange(3), each), torch.full((2,), 8.0))
+            return torch.equal(_sampled(a, a, torch.arange(3), each), a[:, 0] * 8)
         except (RuntimeError, AttributeError):
             return False
 
 
 @lru_cache(maxsize=1)
 def one_dnn() -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The float32 product of oneDNN, where there is one and it is the faster."""
+    """The float32 product of oneDNN, where there is one and the processor is not Intel's.
+
+    Nothing can be learned through it: it has no gradient.
+    """
     linear = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-    if linear is None or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if linear is None or not available or not _made_by_others():
         return None
 
     def multiply(a: Tensor, b: Tensor) -> Tensor:
         found: Tensor = linear(a, b, None, "none", [], "")
         return found
 
-    a, b = torch.ones(SOURCES, CHANNELS), torch.ones(TARGETS, CHANNELS)
+    a, b = (torch.ones(count, 8, dtype=torch.float32) for count in (5, 3))
     try:
         right = torch.equal(multiply(a, b), a @ b.T)
     except RuntimeError:  # it is there by name alone
         return None
-    faster = _seconds(lambda: multiply(a, b)) * GAIN < _seconds(lambda: a @ b.T)
-    return multiply if right and faster else None
+    return multiply if right else None
 
 
-def _seconds(step: Callable[[], object]) -> float:
-    """The least CPU seconds of some calls."""
-    seconds = []
-    for _ in range(RUNS):
-        began = time.process_time()
-        step()
-        seconds.append(time.process_time() - began)
-    return min(seconds)
+def _made_by_others() -> bool:
+    """Whether this processor says that it is of another maker than Intel."""
+    try:
+        said = CPUINFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "vendor_id" in said and "GenuineIntel" not in said

@@ -23,6 +23,7 @@ def bounds_for(features: Tensor, *, rounded: bool | None = None) -> Bounds:
     Raises:
         ValueError: If features are infinite or not a number.
     """
+    features = _raised(features)
     _check_finite(features)
     if rounded is None:
         rounded = features.device.type == "cpu" and fast_bfloat16()
@@ -58,9 +59,7 @@ class Cells:
         Raises:
             ValueError: If features to be searched are infinite or not a number.
         """
-        if features.dtype not in (torch.float32, torch.float64):
-            features = features.float()
-        exact = features.permute(0, 2, 3, 1).contiguous()
+        exact = _raised(features).permute(0, 2, 3, 1).contiguous()
         if bounds is None:
             return Cells(exact, None, exact, exact.new_zeros(len(exact)))
         _check_finite(exact)
@@ -92,6 +91,11 @@ class Cells:
         self.spread[slot] = frame.spread[0]
         if self.rows is not self.exact:
             self.rows[slot] = frame.rows[0]
+
+
+def _raised(features: Tensor) -> Tensor:
+    """In float32 at least."""
+    return features if features.dtype in (torch.float32, torch.float64) else features.float()
 
 
 def _check_finite(features: Tensor) -> None:

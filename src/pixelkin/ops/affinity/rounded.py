@@ -48,7 +48,11 @@ class Rounded:
 
     def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """And how far rounding moves a feature of each frame at most."""
+        # What is longer than that has no bound here. It is compared with all: it moves without end,
+        # and its place is taken by zeros, whose distances are finite.
+        long = torch.linalg.vecdot(features, features) > LONGEST
         short = shortened(features, self._rotation, self._kept)
+        short.masked_fill_(long[..., None], 0)
         channels = short.shape[-1]
         width = -(-(channels + EXTRA) // 32) * 32
         wide = torch.zeros(*short.shape[:-1], width, dtype=torch.bfloat16, device=short.device)
@@ -62,8 +66,7 @@ class Rounded:
         wide[..., first + 1] = -half - wide[..., first].float()
         wide[..., first + 2 : first + 4] = 1
         wide[..., first + 4] = -ABOVE
-        # What is longer has no bound here: all of its frame is looked at.
-        eta.masked_fill_(torch.linalg.vecdot(features, features) > LONGEST, torch.inf)
+        eta.masked_fill_(long, torch.inf)
         return wide, eta.amax((1, 2))
 
     def queries(self, rows: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Label propagation compares every cell of a target frame with cells of many reference frames, of
 which only a disc around the target cell counts. The dense affinity of a 480p video has 865 million
 entries a frame; here a tile's share of it exists at a time, of products so short (see bounds.py)
-that they take an eighth of the time, and most of that is looked at once:
+that they take a fraction of the time, and most of that is looked at once:
 
     target grid       T references        distances of a tile, T x P x n   closest of each column
     +--+--+--+--+     +-----------+            _______________                _______________
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import isqrt
+from math import ceil, isqrt
 
 import torch
 from torch import Tensor
@@ -68,8 +68,8 @@ class _Search:
         self.target, self.keys, self.slots, self.near = target, keys, slots, near
         self.far = [t for t in range(len(slots)) if t not in near]
         self.bounds, self.radius, self.k, self.thorough = keys.bounds, radius, k, thorough
-        self.margin = max(int(-(-(radius or 0) // 1)) - 1, 0)
         _, h, w, _ = target.exact.shape
+        self.margin = max(ceil(min(radius or 0, h + w)) - 1, 0)
         self.spread = keys.spread[slots].max()
         self.position = torch.arange(h * w, device=target.exact.device).view(h, w)
         self.first = torch.tensor(slots, device=self.position.device) * (h * w)

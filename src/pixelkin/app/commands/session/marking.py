@@ -81,9 +81,12 @@ def unlabel(folder: Folder, frames: Frames, who: Name, /) -> None:
     chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
         one = session.called(who)
-        if not set(known := session.labels(one)).intersection(chosen):
-            raise InputError(f"{one.called} has no label there: it has some in {spoken(known)}")
-        session.unlabel(chosen, one)
+        known = set(session.labels(one))
+        with session.edit(f"remove labels of {one.called}"):
+            session.unlabel(chosen, one)  # says where there are no such frames
+            if not known & ({chosen} if isinstance(chosen, int) else set(chosen)):
+                there = spoken(sorted(known)) if known else "no frame"
+                raise InputError(f"{one.called} has no label there: it has some in {there}")
         _to_compute(session, folder)
 
 
@@ -97,6 +100,8 @@ def flag(folder: Folder, frames: Frames, /, note: str = "", flag: bool = True) -
         flag: --no-flag takes the mark back.
     """
     chosen = frames_of(frames)
+    if note and not flag:
+        raise InputError("--note says what to look at: it does not go with --no-flag")
     with opened(folder, edit=True) as session:
         if flag:
             session.flag(chosen, note)
