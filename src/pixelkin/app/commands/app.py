@@ -68,9 +68,7 @@ def app(
         raise InputError(f"--root {root} is no folder")
     missing = [name for name in ("fastapi", "uvicorn") if not importlib.util.find_spec(name)]
     if missing:
-        raise InputError(
-            f"the page needs {' and '.join(missing)}: pip install 'pixelkin[app]'"
-        )
+        raise InputError(f"the page needs {' and '.join(missing)}: pip install 'pixelkin[app]'")
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
 

@@ -130,9 +130,7 @@ class Frames:
                 self._at = max(group.start, number - BEFORE)
                 self._end = min(group.stop, number + AHEAD)
                 numbers = range(self._at, self._end)
-                self._ahead = zip(
-                    numbers, self._reader.frames(self._at, self._end), strict=True
-                )
+                self._ahead = zip(numbers, self._reader.frames(self._at, self._end), strict=True)
             self._end = max(self._end, number + 1)
             self._step()
         except Exception as error:  # of the video: told to who asked, and the thread goes on

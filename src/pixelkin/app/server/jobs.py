@@ -170,4 +170,3 @@ class Crew:
             job.result, job.seconds_left = told, None
             self._again()
         self._hub.tell("progress" if state is None else "job", job=job.to_json())
-

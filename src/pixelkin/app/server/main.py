@@ -1,7 +1,7 @@
 """The routes of the server, and what runs it. All of the web framework is here.
 
-    serve(desk, "127.0.0.1", 8765)      # until Ctrl-C
-    create_app(desk, hosts)             # the application alone, for tests
+serve(desk, "127.0.0.1", 8765)      # until Ctrl-C
+create_app(desk, hosts)             # the application alone, for tests
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pixelkin import __version__
 from pixelkin.app.server import models, seen
 from pixelkin.app.server.opened import Outdated
 from pixelkin.app.server.places import Desk
-from pixelkin.app.server.security import Guard, TooLarge
+from pixelkin.app.server.security import Guard
 from pixelkin.types import InputError
 
 STATIC = Path(__file__).parents[1] / "static"
@@ -46,7 +46,7 @@ def create_app(desk: Desk, hosts: frozenset[str], token: str | None = None) -> F
     """
     app = FastAPI(title="pixelkin", version=__version__, docs_url=None, redoc_url=None,
                   openapi_url="/api/openapi.json")  # fmt: skip
-    app.add_middleware(Guard, hosts=hosts, token=token)  # type: ignore[arg-type]
+    app.add_middleware(Guard, hosts=hosts, token=token)
     _errors(app)
     _reading(app, desk)
     _editing(app, desk)
@@ -63,7 +63,6 @@ def _errors(app: FastAPI) -> None:
     app.add_exception_handler(InputError, told(400))
     app.add_exception_handler(IndexError, told(404))
     app.add_exception_handler(Outdated, told(409))
-    app.add_exception_handler(TooLarge, told(413))
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -112,9 +111,7 @@ def _reading(app: FastAPI, desk: Desk) -> None:
     async def events() -> StreamingResponse:
         """What happens, as it happens (server-sent events)."""
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(
-            desk.hub.listen(), media_type="text/event-stream", headers=headers
-        )
+        return StreamingResponse(desk.hub.listen(), media_type="text/event-stream", headers=headers)
 
 
 def _editing(app: FastAPI, desk: Desk) -> None:

@@ -144,7 +144,9 @@ class Opened:
     def review(self, review: Review) -> None:
         """Say that frames are right, want a look, or neither."""
         if review.last < review.first:
-            raise InputError(f"frames {review.first} to {review.last}: the last is before the first")
+            raise InputError(
+                f"frames {review.first} to {review.last}: the last is before the first"
+            )
         frames = range(review.first, review.last + 1)
         with self.edit(review.base_revision) as session:
             if review.last >= len(session):

@@ -17,7 +17,24 @@ from pixelkin.video.images import SUFFIXES
 from pixelkin.video.writer import VideoWriter
 
 VIDEOS = frozenset(
-    ".mp4 .mov .m4v .avi .mkv .webm .mpg .mpeg .wmv .mts .m2ts .ogv .3gp .tif .tiff .gif".split()
+    [
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".mts",
+        ".m2ts",
+        ".ogv",
+        ".3gp",
+        ".tif",
+        ".tiff",
+        ".gif",
+    ]
 )
 MOST = 2000  # entries of a folder that are listed
 DEMO = "pixelkin-demo"

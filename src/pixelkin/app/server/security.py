@@ -13,6 +13,8 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
+from pixelkin.types import InputError
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -48,29 +50,29 @@ class Guard:
     ) -> None:
         self._app, self._hosts, self._token, self._uploads = app, hosts, token, uploads
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
 
+        body = _Body(receive, UPLOAD if scope["path"] == self._uploads else BODY)
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message["status"] = 413 if body.too_large else message["status"]
                 own = [(k.encode(), v.encode()) for k, v in HEADERS.items()]
                 message["headers"] = [*message.get("headers", []), *own]
             await send(message)
 
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
-        limit = UPLOAD if scope["path"] == self._uploads else BODY
-        refused = self._refused(scope, headers, limit)
+        refused = self._refused(scope, headers, body.limit)
         if refused is not None:
             status, reason, extra = refused
             await _answer(guarded, status, reason, extra)
             return
-        await self._app(scope, _limited(receive, limit), guarded)
+        await self._app(scope, body.receive, guarded)
 
     def _refused(
         self, scope: Mapping[str, Any], headers: Mapping[str, str], limit: int
@@ -118,7 +120,9 @@ def hosts_of(host: str, port: int) -> frozenset[str]:
     named = f"[{host}]" if ":" in host else host
     local = host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")
     names = {named, *LOCAL} if local else {named}
-    return frozenset({f"{name}:{port}".lower() for name in names} | (names if port == 80 else set()))
+    return frozenset(
+        {f"{name}:{port}".lower() for name in names} | (names if port == 80 else set())
+    )
 
 
 def new_token() -> str:
@@ -126,23 +130,23 @@ def new_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-class TooLarge(Exception):
-    """A body is larger than it may be."""
+class _Body:
+    """A body that may not be longer than a limit, also where it does not say how long it is."""
 
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self._read = receive, 0
+        self.limit = limit
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Bodies that do not say how long they are may not be longer either."""
-    read = 0
+    @property
+    def too_large(self) -> bool:
+        return self._read > self.limit
 
-    async def limited() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise TooLarge(f"more than {limit // 2**20} MiB: too large")
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self.too_large:
+            raise InputError(f"more than {self.limit // 2**20} MiB: too large")
         return message
-
-    return limited
 
 
 async def _answer(send: Send, status: int, reason: str, extra: Mapping[str, str]) -> None:

@@ -74,7 +74,7 @@ def of_timeline(session: Session) -> Json:
                 "labels": [[f, found.details[f, o.id].state] for f in session.labels(o)],
                 "confidence": base64.b64encode(confidence[o.id].tobytes()).decode(),
                 "stale": _pairs(lacking.get(o.id, set()) - missing.get(o.id, set())),
-                "missing": _pairs(missing.get(o.id, ())),
+                "missing": _pairs(missing.get(o.id, set()) - set(session.labels(o))),
                 "unreached": _pairs(unreached.get(o.id, ())),
                 "absent": _pairs(absent[o.id]),
             }

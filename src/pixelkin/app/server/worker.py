@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
@@ -43,10 +44,10 @@ class Worker:
 
     def do(self, order: Order) -> None:
         """One job; what goes wrong in it is told."""
-        self.stop.clear()
         try:
-            do = {"propagate": self._propagate, "export": self._export, "prepare": self._prepare}
-            self._tell(state="stopped" if self.stop.is_set() else "done", **do[order["kind"]](order))
+            do = {"propagate": self._propagate, "export": self._export}[order["kind"]]
+            result = do(order)
+            self._tell(state="stopped" if self.stop.is_set() else "done", **result)
         except InputError as error:
             self._tell(state="failed", error=str(error))
         except Exception as error:
@@ -56,18 +57,19 @@ class Worker:
         frames = None
         if order.get("first") is not None:
             frames = range(order["first"], order["last"] + 1)
-        told, fresh = 0.0, list[int]()
-        step = None
-        for step in self._session.propagate(near=order.get("near", 0), frames=frames):
-            fresh.append(step.frame)
-            if time.monotonic() > told + EVERY:
-                self._tell(done=step.done, total=step.total, frames=sorted(set(fresh)))
-                told, fresh = time.monotonic(), []
-            if self.stop.is_set():
-                break
-        return {} if step is None else {
-            "done": step.done, "total": step.total, "frames": sorted(set(fresh))
-        }  # fmt: skip
+        told, fresh = 0.0, set[int]()
+        done = total = 0
+        with closing(self._session.propagate(near=order["near"], frames=frames)) as steps:
+            for step in steps:
+                fresh.add(step.frame)
+                done, total = step.done, step.total
+                if time.monotonic() > told + EVERY:
+                    self._tell(done=done, total=total, frames=sorted(fresh))
+                    told = time.monotonic()
+                    fresh.clear()
+                if self.stop.is_set():
+                    break
+        return {"done": done, "total": total, "frames": sorted(fresh)}
 
     def _export(self, order: Order) -> Order:
         format = next((f for f in FORMATS if f.name == order["format"]), None)
@@ -82,10 +84,6 @@ class Worker:
             shutil.rmtree(path)
             path = Path(archive)
         return {"name": path.name, "lost": list(lost)}
-
-    def _prepare(self, order: Order) -> Order:
-        """Be ready to compute, so that the first job begins at once."""
-        return {}
 
     def _tell(self, **what: Any) -> None:
         self._out.write(json.dumps(what) + "\n")
@@ -102,6 +100,7 @@ def _orders(worker: Worker) -> Iterator[Order]:
             if order["kind"] == "stop":
                 worker.stop.set()
             else:
+                worker.stop.clear()
                 queue.put(order)
         os._exit(0)  # who gives orders is gone: what is committed is kept
 
