@@ -14,13 +14,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
+from pixelkin.annotation.model import Progress
 from pixelkin.annotation.session import Session
 from pixelkin.formats.catalogue import FORMATS
 from pixelkin.types import InputError
@@ -59,7 +60,10 @@ class Worker:
             frames = range(order["first"], order["last"] + 1)
         told, fresh = 0.0, set[int]()
         done = total = 0
-        with closing(self._session.propagate(near=order["near"], frames=frames)) as steps:
+        run = cast(
+            "Generator[Progress]", self._session.propagate(near=order["near"], frames=frames)
+        )
+        with closing(run) as steps:
             for step in steps:
                 fresh.add(step.frame)
                 done, total = step.done, step.total

@@ -1,0 +1,349 @@
+// @ts-check
+// What the pointer does in the picture. A stroke is on the screen at once, and one edit when it ends.
+
+import * as masks from "./masks.js";
+import { addObject, complain, edit, setDrawing } from "./model.js";
+import { chosen, isMap, say, session, set, shownOf, slotOf, state } from "./store.js";
+import * as view from "./view.js";
+
+const stage = /** @type {HTMLElement} */ (document.getElementById("stage"));
+const NEAR = 9; // pixels of the screen
+
+/** @typedef {{x: number, y: number}} Place */
+
+/** @type {{id: number, slot: number, at: Place, before: Uint16Array, erase: boolean} | null} */
+let stroking = null;
+/** @type {Place[] | null} Where the pointer was since a stroke began whose object is being made. */
+let trail = null;
+/** @type {Place[]} */
+let corners = [];
+/** @type {Place | null} */
+let pointer = null;
+/** @type {{x: number, y: number} | null} */
+let panning = null;
+/** @type {{id: number, at: Place} | null} */
+let dragging = null;
+/** @type {Place | null} Where the last stroke ended. */
+let last = null;
+let spaceHeld = false;
+let spaceUsed = false;
+
+/** @param {boolean} held */
+export function holdSpace(held) {
+  if (held && !spaceHeld) spaceUsed = false;
+  spaceHeld = held;
+  cursor();
+}
+
+/** @returns {boolean} Whether the space bar was used to move the picture since it was pressed. */
+export const usedSpace = () => spaceUsed;
+
+/** @param {Place} place @returns {Place} The pixel at a place. */
+function pixel(place) {
+  return { x: Math.floor(place.x), y: Math.floor(place.y) };
+}
+
+/** @param {Place} at */
+function inside(at) {
+  return at.x >= 0 && at.y >= 0 && at.x < view.map.width && at.y < view.map.height;
+}
+
+/** Which pixels a stroke of an object may take. @param {number} slot @param {boolean} erase @returns {masks.May} */
+function allowed(slot, erase) {
+  if (erase) return (id) => id === slot;
+  const things = session().objects;
+  const free = [true, ...things.map((t) => !t.locked && !state.protect)];
+  free[slot] = true;
+  return (id) => free[id];
+}
+
+/** The chosen object, of a kind that a tool is for; a new one where there is none. @param {boolean} map */
+async function objectFor(map) {
+  let thing = chosen();
+  if (!thing || isMap(thing) !== map) {
+    thing = session().objects.find((o) => isMap(o) === map && !o.locked && (map || !isPlaced(o.id)));
+    if (thing) set({ object: thing.id });
+  }
+  if (thing) {
+    if (!thing.locked) return thing.id;
+    say(`${thing.name} is locked: press L to unlock it.`, true);
+    return undefined;
+  }
+  return addObject(map ? "mask" : "keypoint");
+}
+
+/** @param {number} id */
+function isPlaced(id) {
+  const own = shownOf(id);
+  return own?.origin === "label" && own.x !== undefined;
+}
+
+/** @param {PointerEvent} event */
+async function down(event) {
+  if (!state.session || event.target instanceof HTMLButtonElement) return;
+  stage.focus({ preventScroll: true });
+  const at = view.placeOf(event);
+  if (event.button === 1 || spaceHeld || state.tool === "pan") {
+    spaceUsed = spaceHeld;
+    panning = { x: event.clientX, y: event.clientY };
+    stage.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    return;
+  }
+  if (session().read_only) {
+    say("Another process edits this session: you can look, but not change it.", true);
+    return;
+  }
+  const erase = event.button === 2 || state.tool === "eraser";
+  if (event.button !== 0 && !erase) return;
+  if (state.tool === "select") return pick(at);
+  if (state.tool === "point") return downPoint(event, at);
+  if (state.tool === "polygon" && !erase) return corner(at);
+  stage.setPointerCapture(event.pointerId);
+  trail = [at];
+  const id = await objectFor(true);
+  const places = trail ?? [];
+  trail = null;
+  if (id === undefined || id === null) return;
+  const slot = slotOf(id);
+  view.drawLabels();
+  if (state.tool === "fill" && !erase) return fill(at, id, slot);
+  stroking = { id, slot, at: pixel(at), before: view.map.ids.slice(), erase };
+  view.setBusy(true);
+  setDrawing(true);
+  dab(event.shiftKey && last ? last : pixel(at), pixel(at));
+  for (const place of places) dab(stroking.at, pixel(place)); // moved while the object was made
+  if (!stage.hasPointerCapture(event.pointerId)) await up();
+}
+
+/** @param {Place} from @param {Place} to */
+function dab(from, to) {
+  if (!stroking) return;
+  const { slot, erase } = stroking;
+  const may = allowed(slot, erase);
+  view.redraw(masks.stroke(view.map, from, to, state.radius, erase ? 0 : slot, may));
+  stroking.at = to;
+}
+
+/** @param {PointerEvent} event */
+function move(event) {
+  if (!state.session) return;
+  if (panning) {
+    view.panBy(event.clientX - panning.x, event.clientY - panning.y);
+    panning = { x: event.clientX, y: event.clientY };
+    return;
+  }
+  pointer = view.placeOf(event);
+  trail?.push(pointer);
+  if (stroking) {
+    const samples = event.getCoalescedEvents?.() ?? [];
+    for (const sample of samples.length ? samples : [event]) {
+      const to = pixel(view.placeOf(sample));
+      if (to.x !== stroking.at.x || to.y !== stroking.at.y) dab(stroking.at, to);
+    }
+  }
+  if (dragging) dragging.at = pointer;
+  view.drawOver();
+}
+
+async function up() {
+  panning = null;
+  if (dragging) {
+    const { id, at } = dragging;
+    dragging = null;
+    await put(id, at);
+  }
+  if (!stroking) return;
+  const { id, slot, at, before } = stroking;
+  stroking = null;
+  last = at;
+  await send(id, slot, before);
+}
+
+/** Send what was drawn; nothing, where it changed nothing. @param {number} id @param {number} slot @param {Uint16Array} before */
+async function send(id, slot, before) {
+  view.setBusy(false);
+  setDrawing(false);
+  const { ids } = view.map;
+  let same = true;
+  for (let k = 0; same && k < ids.length; k++) same = (ids[k] === slot) === (before[k] === slot);
+  if (same) return;
+  const path = `labels/${state.frame}/${id}`;
+  const source = ["result", "stale", "reviewed"].includes(shownOf(id)?.origin ?? "") ? "corrected" : "drawn";
+  if (masks.has(view.map, slot)) {
+    await edit("PUT", path, { counts: masks.encode(view.map, slot), source }, state.frame);
+  } else if (shownOf(id)?.origin === "label") {
+    await edit("DELETE", path, {}, state.frame);
+    say("Nothing is left of this label: it is deleted. Press O to say that the object is gone from here on.");
+  } else {
+    await edit("PUT", path, { state: "occluded" }, state.frame);
+    say("Nothing is left of the object in this frame: it is marked as hidden here. Press O if it is gone.");
+  }
+}
+
+/** @param {Place} at @param {number} id @param {number} slot */
+async function fill(at, id, slot) {
+  const { x, y } = pixel(at);
+  if (!inside({ x, y })) return;
+  const before = view.map.ids.slice();
+  view.redraw(masks.fill(view.map, x, y, slot, allowed(slot, false)));
+  await send(id, slot, before);
+}
+
+/** @param {Place} at */
+async function corner(at) {
+  const near = NEAR / view.zoom.scale;
+  if (corners.length > 2 && Math.hypot(at.x - corners[0].x, at.y - corners[0].y) < near) return close();
+  corners.push(at);
+  view.drawOver();
+}
+
+/** Close the polygon. */
+export async function close() {
+  if (corners.length < 3) {
+    if (corners.length) say("A polygon has three corners at least.");
+    return;
+  }
+  const id = await objectFor(true);
+  if (id === undefined) return;
+  const slot = slotOf(id);
+  view.drawLabels();
+  const before = view.map.ids.slice();
+  view.redraw(masks.polygon(view.map, corners, slot, allowed(slot, false)));
+  corners = [];
+  view.drawOver();
+  await send(id, slot, before);
+}
+
+/** Give up what was begun. */
+export function cancel() {
+  corners = [];
+  dragging = null;
+  if (stroking) {
+    view.map.ids.set(stroking.before);
+    stroking = null;
+    view.setBusy(false);
+    setDrawing(false);
+  }
+  view.loadLabels();
+  set({ range: null });
+}
+
+/** Choose what lies at a place. @param {Place} at */
+function pick(at) {
+  const point = pointAt(at);
+  if (point !== undefined) {
+    set({ object: point });
+    return;
+  }
+  const { x, y } = pixel(at);
+  const slot = inside({ x, y }) ? view.map.ids[y * view.map.width + x] : 0;
+  if (slot) set({ object: session().objects[slot - 1].id });
+}
+
+/** @param {Place} at @returns {number | undefined} The point there. */
+function pointAt(at) {
+  const near = NEAR / view.zoom.scale;
+  return state.labels?.labels.find(
+    (l) => l.x !== undefined && l.y !== undefined && Math.hypot(l.x + 0.5 - at.x, l.y + 0.5 - at.y) < near,
+  )?.object;
+}
+
+/** @param {PointerEvent} event @param {Place} at */
+async function downPoint(event, at) {
+  const there = pointAt(at);
+  if (there !== undefined) {
+    set({ object: there });
+    dragging = { id: there, at };
+    stage.setPointerCapture(event.pointerId);
+    return;
+  }
+  if (!inside(at)) return;
+  const id = await objectFor(false);
+  if (id === undefined || !(await put(id, at))) return;
+  const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
+  if (free) set({ object: free.id });
+}
+
+/** Place a point. @param {number} id @param {Place} at */
+function put(id, at) {
+  const x = Math.min(view.map.width - 1, Math.max(0, at.x - 0.5));
+  const y = Math.min(view.map.height - 1, Math.max(0, at.y - 0.5));
+  return edit("PUT", `labels/${state.frame}/${id}`, { x, y }, state.frame);
+}
+
+/** @param {CanvasRenderingContext2D} c */
+function sketch(c) {
+  const unit = 1 / view.zoom.scale;
+  if (dragging) ring(c, dragging.at, 7 * unit);
+  if (corners.length) {
+    c.beginPath();
+    corners.forEach((p, k) => (k ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
+    if (pointer) c.lineTo(pointer.x, pointer.y);
+    twice(c);
+    for (const p of corners) ring(c, p, 3 * unit);
+  }
+  if (pointer && ["brush", "eraser"].includes(state.tool) && !spaceHeld) {
+    const { x, y } = pixel(pointer);
+    ring(c, { x: x + 0.5, y: y + 0.5 }, state.radius + 0.5);
+  }
+}
+
+/** @param {CanvasRenderingContext2D} c @param {Place} at @param {number} radius */
+function ring(c, at, radius) {
+  c.beginPath();
+  c.arc(at.x, at.y, radius, 0, 2 * Math.PI);
+  twice(c);
+}
+
+/** A line that is seen on any ground. @param {CanvasRenderingContext2D} c */
+function twice(c) {
+  const unit = 1 / view.zoom.scale;
+  c.lineWidth = 3 * unit;
+  c.strokeStyle = "rgb(0 0 0 / 0.6)";
+  c.stroke();
+  c.lineWidth = 1.2 * unit;
+  c.strokeStyle = "white";
+  c.stroke();
+}
+
+/** @param {number} factor */
+export function resize(factor) {
+  const grown = Math.round(state.radius * factor);
+  const step = factor > 1 ? Math.max(state.radius + 1, grown) : Math.min(state.radius - 1, grown);
+  set({ radius: Math.min(200, Math.max(1, step)) });
+  view.drawOver();
+}
+
+/** The pointer's form. */
+export function cursor() {
+  const moves = spaceHeld || state.tool === "pan";
+  stage.style.cursor = moves ? "grab" : state.tool === "select" ? "default" : "crosshair";
+}
+
+/** Begin to listen. */
+export function start() {
+  view.setSketch(sketch);
+  stage.addEventListener("pointerdown", (e) => void down(e).catch(complain));
+  stage.addEventListener("pointermove", move);
+  stage.addEventListener("pointerup", () => void up().catch(complain));
+  stage.addEventListener("pointercancel", cancel);
+  stage.addEventListener("pointerleave", () => {
+    if (!stroking) pointer = null;
+    view.drawOver();
+  });
+  stage.addEventListener("dblclick", () => void (state.tool === "polygon" && close().catch(complain)));
+  stage.addEventListener("contextmenu", (e) => e.preventDefault());
+  stage.addEventListener(
+    "wheel",
+    (e) => {
+      e.preventDefault();
+      if (e.shiftKey) resize((e.deltaY || e.deltaX) < 0 ? 1.15 : 1 / 1.15);
+      else if (e.ctrlKey || e.metaKey) {
+        const room = stage.getBoundingClientRect();
+        view.zoomBy(Math.exp(-e.deltaY / 300), e.clientX - room.left, e.clientY - room.top);
+      } else view.panBy(-e.deltaX, -e.deltaY);
+    },
+    { passive: false },
+  );
+}
