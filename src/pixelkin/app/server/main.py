@@ -294,9 +294,14 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(app: FastAPI, desk: Desk, bound: socket.socket) -> None:
-    """Answer requests until somebody stops it (Ctrl-C, or a signal)."""
+def make_server(app: FastAPI, desk: Desk) -> uvicorn.Server:
+    """What answers requests, by its `run(sockets=[...])`, until it `should_exit`."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2
     )
-    _Server(config, desk.hub.close).run(sockets=[bound])
+    return _Server(config, desk.hub.close)
+
+
+def serve(app: FastAPI, desk: Desk, bound: socket.socket) -> None:
+    """Answer requests until somebody stops it (Ctrl-C, or a signal)."""
+    make_server(app, desk).run(sockets=[bound])

@@ -49,13 +49,20 @@ class Desk:
         root: Nothing outside of this folder is listed, or opened when a page asks for it.
         weights: Encoder of new sessions.
         cache_bytes: That frames may take.
+        ready: Whether the process that computes is started when a session is opened, rather than
+            with its first job.
     """
 
     def __init__(
-        self, root: Path, *, weights: str = "default", cache_bytes: int = CACHE_BYTES
+        self,
+        root: Path,
+        *,
+        weights: str = "default",
+        cache_bytes: int = CACHE_BYTES,
+        ready: bool = True,
     ) -> None:
         self.root, self.hub = root.resolve(), Hub()
-        self._weights, self._cache_bytes = weights, cache_bytes
+        self._weights, self._cache_bytes, self._ready = weights, cache_bytes, ready
         self._opened: Opened | None = None
         self._lock = RLock()
 
@@ -88,7 +95,7 @@ class Desk:
             opened = Opened(folder, self.hub, self._cache_bytes)
             self.close()
             self._opened = opened
-            if not opened.session.read_only:
+            if self._ready and not opened.session.read_only:
                 opened.crews["propagate"].prepare()
         self.hub.tell("opened")
         return opened
