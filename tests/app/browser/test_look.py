@@ -15,8 +15,8 @@ Look = Callable[..., Seen]
 BOXES = """() => [...document.querySelectorAll('button, select, input, h2, .legend span, label')]
   .filter((e) => !e.closest('dialog') && e.checkVisibility())
   .map((e) => { const r = e.getBoundingClientRect();
-    return { name: e.id || e.textContent.trim() || e.ariaLabel, left: r.left, top: r.top, right: r.right,
-      bottom: r.bottom, clipped: e.scrollWidth > e.clientWidth + 1 && e.tagName === 'BUTTON',
+    return { name: e.id || e.textContent.trim() || e.ariaLabel,
+      left: r.left, top: r.top, right: r.right, bottom: r.bottom, clipped: e.scrollWidth > e.clientWidth + 1 && e.tagName === 'BUTTON',
       scrolls: !!e.closest('aside, nav'), inner: !!e.parentElement.closest('label, li') }; })"""
 
 
@@ -49,8 +49,8 @@ def test_nothing_overlaps(
     seen.saved()
     assert overlaps(seen.page.evaluate(BOXES)) == []
     whole = seen.page.evaluate(
-        "() => [document.documentElement.scrollWidth, innerWidth, document.documentElement.scrollHeight,"
-        " innerHeight]"
+        "() => { const all = document.documentElement;"
+        " return [all.scrollWidth, innerWidth, all.scrollHeight, innerHeight]; }"
     )
     assert whole[0] <= whole[1] and whole[2] <= whole[3]
 
@@ -61,9 +61,10 @@ def test_text_can_be_read(look: Look, clip: Path) -> None:
         seen = look(clip, color_scheme=scheme)
         pairs = seen.page.evaluate(
             "() => [...document.querySelectorAll('h2, .hint, button, label, #time')]"
-            ".filter((e) => e.checkVisibility() && !e.disabled).map((e) => { let b = e; while "
-            "(getComputedStyle(b).backgroundColor === 'rgba(0, 0, 0, 0)') b = b.parentElement; return "
-            "[getComputedStyle(e).color, getComputedStyle(b).backgroundColor, e.textContent]; })"
+            ".filter((e) => e.checkVisibility() && !e.disabled).map((e) => { let b = e; "
+            "const of = getComputedStyle; "
+            "while (of(b).backgroundColor === 'rgba(0, 0, 0, 0)') b = b.parentElement; "
+            "return [of(e).color, of(b).backgroundColor, e.textContent]; })"
         )
         for ink, ground, text in pairs:
             assert contrast(ink, ground) >= 4.3, (scheme, text, ink, ground)
@@ -93,8 +94,8 @@ def test_a_screen_reader_finds_all(look: Look, clip: Path) -> None:
     slider = seen.page.locator("#timeline")
     assert slider.get_attribute("aria-valuetext") == "frame 0, object 1 1.00, not reviewed"
     names = seen.page.evaluate(
-        "() => [...document.querySelectorAll('button, input, select')].filter((e) => !(e.ariaLabel || "
-        "e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"
+        "() => [...document.querySelectorAll('button, input, select')].filter((e) => "
+        "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"
     )
     assert names == []
 

@@ -101,7 +101,7 @@ def _reading(app: FastAPI, desk: Desk) -> None:
         """A frame as JPEG; its long side has 1280 pixels at most, unless `full`."""
         asked = asyncio.wrap_future(desk.opened.frames.get(frame, full=full))
         try:
-            content = await asyncio.wait_for(asked, WAIT)
+            content = await asyncio.wait_for(asyncio.shield(asked), WAIT)
         except (TimeoutError, asyncio.CancelledError):
             raise InputError(f"frame {frame} was not decoded in time: ask again") from None
         headers = {"cache-control": FOREVER, "x-frame": str(frame)}

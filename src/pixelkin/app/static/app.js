@@ -293,8 +293,8 @@ function start() {
     view.drawFrame();
     byId("time").textContent = state.session ? `/ ${session().frames - 1}  ${timeOf(state.frame, session().fps)}` : "";
   });
-  watch(["session", "labels"], view.loadLabels);
-  watch(["opacity", "outlines", "hidden", "object", "onion"], view.drawLabels);
+  watch(["labels"], view.loadLabels);
+  watch(["session", "opacity", "outlines", "hidden", "object", "onion"], view.drawLabels);
   watch(["onion", "object", "frame", "timeline"], () => void view.readOnion().catch(model.complain));
   watch(["session", "labels", "object"], panels.drawObjects);
   watch(["session", "checks", "frame"], () => state.session && panels.drawChecks());

@@ -30,19 +30,40 @@ export async function readAll() {
     return;
   }
   const other = state.session?.fingerprint !== found.fingerprint || state.session?.folder !== found.folder;
-  known.clear();
-  const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
-  set({
-    session: found,
-    job: found.jobs.find((/** @type {any} */ j) => j.state === "running") ?? state.job,
-    object: still ? state.object : (found.objects[0]?.id ?? null),
-    ...(other ? { frame: 0, range: null, job: null, labels: null } : {}),
-  });
-  await Promise.all([readLabels(), readTimeline(), readChecks()]);
+  if (other) set({ frame: 0, range: null, job: null, labels: null });
+  const running = found.jobs.find((/** @type {any} */ j) => j.state === "running");
+  if (running) set({ job: running });
+  await readEdited();
 }
 
+/** Read what may be other after edits; objects and labels change at once, as they belong together. */
+async function readEdited() {
+  const frame = state.frame;
+  const [found, labels] = await Promise.all([get("session"), get(`labels/${frame}`)]);
+  known.clear();
+  known.set(frame, labels);
+  const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
+  set({ session: found, object: still ? state.object : (found.objects[0]?.id ?? null) });
+  if (state.frame === frame) set({ labels });
+  else await readLabels();
+  await Promise.all([readTimeline(), readChecks()]);
+}
+
+/** @type {Promise<void>} */
+let arriving = Promise.resolve();
+
 /** Read the labels of the frame in view. */
-export async function readLabels() {
+export function readLabels() {
+  arriving = readThem();
+  return arriving;
+}
+
+/** Wait for the labels of the frame in view: a stroke goes on from them. */
+export async function labelsThere() {
+  while (state.labels?.frame !== state.frame) await arriving.catch(() => readLabels());
+}
+
+async function readThem() {
   const frame = state.frame;
   const found = known.get(frame);
   reading?.abort();
@@ -134,16 +155,7 @@ export function edit(method, path, body = {}, frame) {
 /** After the last edit of a row, what follows from them is read. */
 async function settle() {
   if (state.saving) return;
-  try {
-    const found = await get("session");
-    if (state.saving) return;
-    known.clear();
-    const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
-    set({ session: found, object: still ? state.object : (found.objects[0]?.id ?? null) });
-    await Promise.all([readLabels(), readTimeline(), readChecks()]);
-  } catch (error) {
-    complain(error);
-  }
+  await readEdited().catch(complain);
 }
 
 /**

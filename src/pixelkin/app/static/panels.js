@@ -138,5 +138,6 @@ export function drawFrameInfo() {
   byId("frame-facts").replaceChildren(...lines.map((line) => element("p", {}, line)));
   byId("accept").hidden = state.labels?.reviewed ?? false;
   byId("reopen").hidden = !(state.labels?.reviewed ?? false);
-  input("frame-number").value = String(state.frame);
+  const number = input("frame-number");
+  if (document.activeElement !== number) number.value = String(state.frame); // nobody types there
 }

@@ -2,7 +2,7 @@
 // What the pointer does in the picture. A stroke is on the screen at once, and one edit when it ends.
 
 import * as masks from "./masks.js";
-import { addObject, complain, edit, setDrawing } from "./model.js";
+import { addObject, complain, edit, labelsThere, setDrawing } from "./model.js";
 import { chosen, isMap, say, session, set, shownOf, slotOf, state } from "./store.js";
 import * as view from "./view.js";
 
@@ -13,8 +13,8 @@ const NEAR = 9; // pixels of the screen
 
 /** @type {{id: number, slot: number, at: Place, before: Uint16Array, erase: boolean} | null} */
 let stroking = null;
-/** @type {Place[] | null} Where the pointer was since a stroke began whose object is being made. */
-let trail = null;
+/** @type {{places: Place[], released: boolean} | null} A stroke whose object is being made. */
+let pending = null;
 /** @type {Place[]} */
 let corners = [];
 /** @type {Place | null} */
@@ -48,6 +48,9 @@ function inside(at) {
   return at.x >= 0 && at.y >= 0 && at.x < view.map.width && at.y < view.map.height;
 }
 
+/** @type {Promise<number | undefined> | null} The object that is being made for a stroke. */
+let making = null;
+
 /** Which pixels a stroke of an object may take. @param {number} slot @param {boolean} erase @returns {masks.May} */
 function allowed(slot, erase) {
   if (erase) return (id) => id === slot;
@@ -69,7 +72,8 @@ async function objectFor(map) {
     say(`${thing.name} is locked: press L to unlock it.`, true);
     return undefined;
   }
-  return addObject(map ? "mask" : "keypoint");
+  making ??= addObject(map ? "mask" : "keypoint").finally(() => (making = null));
+  return making;
 }
 
 /** @param {number} id */
@@ -100,20 +104,38 @@ async function down(event) {
   if (state.tool === "point") return downPoint(event, at);
   if (state.tool === "polygon" && !erase) return corner(at);
   stage.setPointerCapture(event.pointerId);
-  trail = [at];
-  const id = await objectFor(true);
-  const places = trail ?? [];
-  trail = null;
-  if (id === undefined || id === null) return;
+  const own = { places: [at], released: false };
+  pending = own;
+  set({ saving: state.saving + 1 }); // also while its object is made
+  let sent;
+  try {
+    await labelsThere();
+    const id = await objectFor(true);
+    if (pending === own) pending = null;
+    if (id === undefined) return;
+    sent = begin(event, own, id, erase);
+  } finally {
+    set({ saving: state.saving - 1 });
+  }
+  await sent;
+}
+
+/**
+ * Draw with an object that is there; what was drawn already while it was made comes first.
+ * @param {PointerEvent} event @param {{places: Place[], released: boolean}} own
+ * @param {number} id @param {boolean} erase @returns {Promise<void> | undefined}
+ */
+function begin(event, own, id, erase) {
   const slot = slotOf(id);
+  const at = own.places[0];
   view.drawLabels();
   if (state.tool === "fill" && !erase) return fill(at, id, slot);
   stroking = { id, slot, at: pixel(at), before: view.map.ids.slice(), erase };
   view.setBusy(true);
   setDrawing(true);
   dab(event.shiftKey && last ? last : pixel(at), pixel(at));
-  for (const place of places) dab(stroking.at, pixel(place)); // moved while the object was made
-  if (!stage.hasPointerCapture(event.pointerId)) await up();
+  for (const place of own.places) dab(stroking.at, pixel(place));
+  return own.released ? up() : undefined;
 }
 
 /** @param {Place} from @param {Place} to */
@@ -134,7 +156,7 @@ function move(event) {
     return;
   }
   pointer = view.placeOf(event);
-  trail?.push(pointer);
+  if (pending && !pending.released) pending.places.push(pointer);
   if (stroking) {
     const samples = event.getCoalescedEvents?.() ?? [];
     for (const sample of samples.length ? samples : [event]) {
@@ -148,6 +170,7 @@ function move(event) {
 
 async function up() {
   panning = null;
+  if (pending) pending.released = true;
   if (dragging) {
     const { id, at } = dragging;
     dragging = null;
@@ -204,6 +227,7 @@ export async function close() {
     if (corners.length) say("A polygon has three corners at least.");
     return;
   }
+  await labelsThere();
   const id = await objectFor(true);
   if (id === undefined) return;
   const slot = slotOf(id);
