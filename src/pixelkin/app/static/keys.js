@@ -57,7 +57,7 @@ export const BINDINGS = [
   bind("See", "larger_", "zoom in", "+", "="),
   bind("See", "smaller_", "zoom out", "-"),
   bind("See", "fit", "fit the picture", "0"),
-  bind("See", "actual", "actual size", "Shift+!", "Alt+1"),
+  bind("See", "actual", "actual size", "z"),
   bind("See", "bare", "see the bare frame while held", "s"),
   bind("See", "hide", "hide or show labels", "Shift+H"),
   bind("See", "onion", "outlines of the labels before and after", "t"),
@@ -79,7 +79,7 @@ export function nameOf(event) {
   const plain = key.length > 1 || event.ctrlKey || event.metaKey;
   const letter = key.length === 1 && !event.shiftKey ? key.toLowerCase() : key;
   const upper = event.shiftKey && /^[a-z]$/.test(letter) ? letter.toUpperCase() : letter;
-  const shift = event.shiftKey && (plain || /^[A-Z!?]$/.test(upper)) ? "Shift+" : "";
+  const shift = event.shiftKey && (plain || /^[A-Z?]$/.test(upper)) ? "Shift+" : "";
   const ctrl = event.ctrlKey || event.metaKey ? "Ctrl+" : "";
   return `${ctrl}${event.altKey ? "Alt+" : ""}${shift}${upper}`;
 }
@@ -102,7 +102,7 @@ export function spokenKey(name) {
   const words = name === "+" ? ["+"] : name.split("+");
   const key = words.pop() ?? "";
   const shown = SHOWN[key] ?? (key.length === 1 ? key.toUpperCase() : key);
-  if (key === "?" || key === "!") return key === "!" ? "Shift+1" : "?";
+  if (key === "?") return "?";
   return [...words, shown].join("+");
 }
 
