@@ -16,7 +16,8 @@ BOXES = """() => [...document.querySelectorAll('button, select, input, h2, .lege
   .filter((e) => !e.closest('dialog') && e.checkVisibility())
   .map((e) => { const r = e.getBoundingClientRect();
     return { name: e.id || e.textContent.trim() || e.ariaLabel,
-      left: r.left, top: r.top, right: r.right, bottom: r.bottom, clipped: e.scrollWidth > e.clientWidth + 1 && e.tagName === 'BUTTON',
+      left: r.left, top: r.top, right: r.right, bottom: r.bottom,
+      clipped: e.scrollWidth > e.clientWidth + 1 && e.tagName === 'BUTTON',
       scrolls: !!e.closest('aside, nav'), inner: !!e.parentElement.closest('label, li') }; })"""
 
 

@@ -57,7 +57,7 @@ class Opened:
         except BaseException:
             self.session.close()
             raise
-        self._lock = RLock()
+        self._lock, self._closed = RLock(), False
         self._numbers = count(1)
         self._known: dict[Any, Any] = {}
         self.crews = {kind: Crew(folder, hub, self._results) for kind in ("propagate", "export")}
@@ -68,6 +68,7 @@ class Opened:
             crew.close()
         self.frames.close()
         with self._lock:
+            self._closed = True
             self.session.close()
         if self._borrowed is not None:
             self._borrowed.cleanup()
@@ -80,7 +81,7 @@ class Opened:
             given: Its further arguments.
             keep: Whether the same may be given again until something changes.
         """
-        with self._lock:
+        with self._held():
             key = what.__name__, given
             if keep and key in self._known:
                 found: T = self._known[key]
@@ -89,6 +90,13 @@ class Opened:
             if keep:
                 self._known[key] = made
             return made
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise InputError("this session was closed, as another one was opened")
+            yield
 
     def _results(self) -> None:
         """Results have come, or edits: what was kept of the session is known no more."""
@@ -105,7 +113,7 @@ class Opened:
         Raises:
             Outdated: If it has another by now.
         """
-        with self._lock:
+        with self._held():
             now = self.session.snapshot().revision
             if base is not None and base != now:
                 raise Outdated(
@@ -122,7 +130,7 @@ class Opened:
     @property
     def revision(self) -> int:
         """A number that grows with every edit."""
-        with self._lock:
+        with self._held():
             return self.session.snapshot().revision
 
     def label(self, frame: int, i: int, label: Label) -> None:

@@ -92,6 +92,8 @@ class Desk:
             folder = path if (path / SESSION).is_file() else session_of(path)
             if not (folder / SESSION).is_file():
                 Session.create(folder, path, encoder=self._weights).close()
+            if self._opened is not None and self._opened.folder.resolve() == folder.resolve():
+                return self._opened
             opened = Opened(folder, self.hub, self._cache_bytes)
             self.close()
             self._opened = opened

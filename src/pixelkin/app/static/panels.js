@@ -130,7 +130,7 @@ export function drawFrameInfo() {
   if (thing && own) {
     const where = own.state === "present" ? "" : own.state === "absent" ? ", not in the frame" : ", hidden";
     const unknown = own.origin === "none";
-    lines.push(`${thing.name}: ${ORIGINS[own.origin]}${unknown ? "" : where}${own.origin === "result" ? `, confidence ${own.confidence.toFixed(2)}` : ""}`);
+    lines.push(`${thing.name}: ${ORIGINS[own.origin]}${unknown ? "" : where}${own.origin === "result" ? ` (${own.confidence.toFixed(2)})` : ""}`);
   }
   lines.push(state.labels?.reviewed ? "reviewed: results no longer change it" : "not reviewed");
   if (state.labels?.note !== null && state.labels) lines.push(`flagged${state.labels.note && `: ${state.labels.note}`}`);
