@@ -8,6 +8,7 @@ import { icon } from "./icons.js";
 import { BINDINGS, actionOf, keyOf, nameOf } from "./keys.js";
 import * as model from "./model.js";
 import * as panels from "./panels.js";
+import { play } from "./playing.js";
 import { next, spoken, timeOf } from "./spans.js";
 import { chosen, say, session, set, state, watch } from "./store.js";
 import * as timeline from "./timeline.js";
@@ -134,28 +135,6 @@ function keyUp(event) {
   const field = at instanceof HTMLInputElement || at instanceof HTMLSelectElement || at instanceof HTMLButtonElement;
   tools.holdSpace(false);
   if (!field && !tools.usedSpace()) act("play");
-}
-
-/** Show each frame in turn, none before the one before it was seen. */
-async function play() {
-  byId("play").replaceChildren(icon(state.playing ? "pause" : "play"));
-  byId("play").setAttribute("aria-label", state.playing ? "pause" : "play");
-  const pause = 1000 / (state.session?.fps ?? 15);
-  while (state.playing && state.session) {
-    const begun = performance.now();
-    if (state.frame + 1 >= session().frames) {
-      set({ playing: false });
-      return;
-    }
-    model.goTo(state.frame + 1);
-    while (byId("stage").dataset.frame !== String(state.frame)) await sleep(10);
-    await sleep(Math.max(0, pause - (performance.now() - begun)));
-  }
-}
-
-/** @param {number} time Milliseconds. */
-function sleep(time) {
-  return new Promise((done) => setTimeout(done, time));
 }
 
 function drawHeader() {

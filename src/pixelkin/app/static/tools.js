@@ -1,13 +1,13 @@
 // @ts-check
 // What the pointer does in the picture. A stroke is on the screen at once, and one edit when it ends.
 
+import { NEAR, allowed, inside, isPlaced, objectFor, pixel, pointAt, put, ring, send, twice } from "./drawing.js";
 import * as masks from "./masks.js";
-import { addObject, complain, edit, labelsThere, setDrawing } from "./model.js";
-import { chosen, isMap, say, session, set, shownOf, slotOf, state } from "./store.js";
+import { complain, labelsThere, setDrawing } from "./model.js";
+import { isMap, say, session, set, slotOf, state } from "./store.js";
 import * as view from "./view.js";
 
 const stage = /** @type {HTMLElement} */ (document.getElementById("stage"));
-const NEAR = 9; // pixels of the screen
 
 /** @typedef {{x: number, y: number}} Place */
 
@@ -37,50 +37,6 @@ export function holdSpace(held) {
 
 /** @returns {boolean} Whether the space bar was used to move the picture since it was pressed. */
 export const usedSpace = () => spaceUsed;
-
-/** @param {Place} place @returns {Place} The pixel at a place. */
-function pixel(place) {
-  return { x: Math.floor(place.x), y: Math.floor(place.y) };
-}
-
-/** @param {Place} at */
-function inside(at) {
-  return at.x >= 0 && at.y >= 0 && at.x < view.map.width && at.y < view.map.height;
-}
-
-/** @type {Promise<number | undefined> | null} The object that is being made for a stroke. */
-let making = null;
-
-/** Which pixels a stroke of an object may take. @param {number} slot @param {boolean} erase @returns {masks.May} */
-function allowed(slot, erase) {
-  if (erase) return (id) => id === slot;
-  const things = session().objects;
-  const free = [true, ...things.map((t) => !t.locked && !state.protect)];
-  free[slot] = true;
-  return (id) => free[id];
-}
-
-/** The chosen object, of a kind that a tool is for; a new one where there is none. @param {boolean} map */
-async function objectFor(map) {
-  let thing = chosen();
-  if (!thing || isMap(thing) !== map) {
-    thing = session().objects.find((o) => isMap(o) === map && !o.locked && (map || !isPlaced(o.id)));
-    if (thing) set({ object: thing.id });
-  }
-  if (thing) {
-    if (!thing.locked) return thing.id;
-    say(`${thing.name} is locked: press L to unlock it.`, true);
-    return undefined;
-  }
-  making ??= addObject(map ? "mask" : "keypoint").finally(() => (making = null));
-  return making;
-}
-
-/** @param {number} id */
-function isPlaced(id) {
-  const own = shownOf(id);
-  return own?.origin === "label" && own.x !== undefined;
-}
 
 /** @param {PointerEvent} event */
 async function down(event) {
@@ -183,27 +139,6 @@ async function up() {
   await send(id, slot, before);
 }
 
-/** Send what was drawn; nothing, where it changed nothing. @param {number} id @param {number} slot @param {Uint16Array} before */
-async function send(id, slot, before) {
-  view.setBusy(false);
-  setDrawing(false);
-  const { ids } = view.map;
-  let same = true;
-  for (let k = 0; same && k < ids.length; k++) same = (ids[k] === slot) === (before[k] === slot);
-  if (same) return;
-  const path = `labels/${state.frame}/${id}`;
-  const source = ["result", "stale", "reviewed"].includes(shownOf(id)?.origin ?? "") ? "corrected" : "drawn";
-  if (masks.has(view.map, slot)) {
-    await edit("PUT", path, { counts: masks.encode(view.map, slot), source }, state.frame);
-  } else if (shownOf(id)?.origin === "label") {
-    await edit("DELETE", path, {}, state.frame);
-    say("Nothing is left of this label: it is deleted. Press O to say that the object is gone from here on.");
-  } else {
-    await edit("PUT", path, { state: "occluded" }, state.frame);
-    say("Nothing is left of the object in this frame: it is marked as hidden here. Press O if it is gone.");
-  }
-}
-
 /** @param {Place} at @param {number} id @param {number} slot */
 async function fill(at, id, slot) {
   const { x, y } = pixel(at);
@@ -265,14 +200,6 @@ function pick(at) {
   if (slot) set({ object: session().objects[slot - 1].id });
 }
 
-/** @param {Place} at @returns {number | undefined} The point there. */
-function pointAt(at) {
-  const near = NEAR / view.zoom.scale;
-  return state.labels?.labels.find(
-    (l) => l.x !== undefined && l.y !== undefined && Math.hypot(l.x + 0.5 - at.x, l.y + 0.5 - at.y) < near,
-  )?.object;
-}
-
 /** @param {PointerEvent} event @param {Place} at */
 async function downPoint(event, at) {
   const there = pointAt(at);
@@ -287,13 +214,6 @@ async function downPoint(event, at) {
   if (id === undefined || !(await put(id, at))) return;
   const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
   if (free) set({ object: free.id });
-}
-
-/** Place a point. @param {number} id @param {Place} at */
-function put(id, at) {
-  const x = Math.min(view.map.width - 1, Math.max(0, at.x - 0.5));
-  const y = Math.min(view.map.height - 1, Math.max(0, at.y - 0.5));
-  return edit("PUT", `labels/${state.frame}/${id}`, { x, y }, state.frame);
 }
 
 /** @param {CanvasRenderingContext2D} c */
@@ -311,24 +231,6 @@ function sketch(c) {
     const { x, y } = pixel(pointer);
     ring(c, { x: x + 0.5, y: y + 0.5 }, state.radius + 0.5);
   }
-}
-
-/** @param {CanvasRenderingContext2D} c @param {Place} at @param {number} radius */
-function ring(c, at, radius) {
-  c.beginPath();
-  c.arc(at.x, at.y, radius, 0, 2 * Math.PI);
-  twice(c);
-}
-
-/** A line that is seen on any ground. @param {CanvasRenderingContext2D} c */
-function twice(c) {
-  const unit = 1 / view.zoom.scale;
-  c.lineWidth = 3 * unit;
-  c.strokeStyle = "rgb(0 0 0 / 0.6)";
-  c.stroke();
-  c.lineWidth = 1.2 * unit;
-  c.strokeStyle = "white";
-  c.stroke();
 }
 
 /** @param {number} factor */
