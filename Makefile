@@ -6,12 +6,14 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PACKAGE := $(VENV)/.package
 TOOLS := $(VENV)/.tools
 
-.PHONY: help setup demo test check format benchmark clean
+.PHONY: help setup setup-browser demo test check check-ui format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
 	@echo "make test       set up, run the tests"
 	@echo "make check      format, lint, types and tests: what a change must pass"
+	@echo "make setup-browser  a Chromium and Playwright, for the tests of the page (Debian, Ubuntu)"
+	@echo "make check-ui   the page's modules: their tests and types (needs Node)"
 	@echo "make format     format the code"
 	@echo "make benchmark  speed and memory, against a dense reference"
 	@echo "make clean      remove .venv and caches"
@@ -27,7 +29,7 @@ $(PACKAGE): pyproject.toml constraints.txt
 
 $(TOOLS): $(PACKAGE) tests/interop/light.txt
 	@echo "adding tools and what tests need (once, a minute)"
-	@$(INSTALL) -e '.[dev,dlc,interop]'
+	@$(INSTALL) -e '.[app,dev,dlc,interop]'
 	@$(INSTALL) --no-deps -r tests/interop/light.txt
 	@touch $@
 
@@ -42,6 +44,14 @@ check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+setup-browser: $(TOOLS)
+	@$(INSTALL) -e '.[browser]'
+	@command -v chromium chromium-browser || apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+
+check-ui:
+	@if ! command -v node >/dev/null; then echo "check-ui: skipped, as Node is missing"; else \
+	  cd tests/app/page && node --test && npm install --silent --no-audit --no-fund && npx tsc -p .; fi
 
 format: $(TOOLS)
 	$(BIN)/ruff format .

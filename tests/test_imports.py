@@ -34,6 +34,7 @@ OPTIONAL = {
     "ot",
     "kornia",
     "fastapi",
+    "uvicorn",
     "onnx",
     "pycocotools",
     "ray",

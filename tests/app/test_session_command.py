@@ -240,7 +240,11 @@ def test_notes_stay_and_frames_without_a_label_are_said(
         assert found.flagged() == {2: "", 3: "the ear?", 4: ""}
     assert session("flag", folder, 3, "--no-flag", "--note", "x") == 2
     capsys.readouterr()
-    for frames, told in (("5:3", "no frame is named"), ("20:30", "20"), ("1:3", "has no label there")):
+    for frames, told in (
+        ("5:3", "no frame is named"),
+        ("20:30", "20"),
+        ("1:3", "has no label there"),
+    ):
         assert session("unlabel", folder, frames, 1) == 2
         assert told in capsys.readouterr().err
     assert session("absent", folder, 4, 1) == 0

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "demo": ("demo", "carry labels through a synthetic video and score the result"),
     "propagate": ("propagate", "carry labels of one frame (or more) through a video"),
+    "app": ("app", "label, propagate, check, correct and export in a browser"),
     "session": ("session", "label, carry on, correct and export, step by step"),
     "convert": ("convert", "labels of a video from one format into another"),
     "tune": ("tune", "tune an encoder to the very video, without labels, in a minute"),

@@ -86,6 +86,12 @@ class VideoFile:
     def __len__(self) -> int:
         return len(self._times)
 
+    def group(self, number: int) -> range:
+        """The frames from the last keyframe up to `number` until the next one: decoded together."""
+        place = bisect_right(self._keys, number)
+        end = self._keys[place] if place < len(self._keys) else len(self)
+        return range(self._keys[place - 1], end)
+
     def read(self, wanted: range) -> Iterator[NDArray[np.uint8]]:
         """The frames of these numbers in this order, H x W x 3 uint8 RGB.
 

@@ -5,7 +5,7 @@ Frames are H x W x 3 uint8 RGB, numbered from 0. Knows nothing about labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -97,6 +97,16 @@ class VideoReader:
     def note(self) -> str | None:
         """What was decided about its pixels, where the files leave it open."""
         return getattr(self._frames, "note", None)
+
+    def group(self, number: int) -> range:
+        """The frames that are decoded on the way to one, and with hardly more work after it.
+
+        Of a video file the group of pictures; of images the frame alone.
+        """
+        if not 0 <= number < len(self):
+            raise IndexError(f"frame {number} of a video of {len(self)} frames")
+        group: Callable[[int], range] = getattr(self._frames, "group", lambda n: range(n, n + 1))
+        return group(number)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return self.frames()

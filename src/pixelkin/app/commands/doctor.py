@@ -56,7 +56,7 @@ def doctor() -> None:
     rows.append(("default weights", size))
     missing = []
     for extra, names in requirements().items():
-        if extra in ("dev", "interop"):
+        if extra in ("dev", "interop", "browser"):
             continue
         for name in names:
             installed = version(name)

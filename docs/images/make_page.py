@@ -1,0 +1,162 @@
+"""The pictures of the page, and a recording of 20 seconds, from the demo clip.
+
+    python docs/images/make_page.py docs/images [--browser /usr/bin/chromium]
+
+Needs pixelkin[app], Playwright and a Chromium: make setup-browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from pixelkin.annotation.session import Session
+from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.video.writer import VideoWriter
+
+FRAMES = 48
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--browser", default="/usr/bin/chromium")
+    options = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    scene = SyntheticScene(seed=3, frames=FRAMES)
+    with tempfile.TemporaryDirectory() as root, sync_playwright() as playwright:
+        video = Path(root) / "toys.mp4"
+        with VideoWriter(video, 15, scene.size) as writer:
+            for frame in scene:
+                writer.write(frame.image)
+        browser = playwright.chromium.launch(
+            executable_path=options.browser, args=["--no-sandbox", "--disable-gpu"]
+        )
+        record(browser, video, scene, options.out)
+        pictures(browser, video, options.out)
+        browser.close()
+
+
+def record(browser, video: Path, scene: SyntheticScene, out: Path) -> None:
+    """Paint, propagate, look, correct: as somebody does it."""
+    with served(video) as address:
+        size = {"width": 1280, "height": 760}
+        context = browser.new_context(viewport=size, record_video_dir=out, record_video_size=size)
+        page = opened(context, address)
+        page.wait_for_timeout(800)
+        for i in (1, 2):
+            if i == 2:
+                page.keyboard.press("n")
+                page.wait_for_timeout(500)
+            paint(page, scene[0].ids == i)
+            page.wait_for_timeout(500)
+        page.click("#propagate")
+        page.wait_for_selector("#job-text:has-text('/')")
+        page.wait_for_timeout(1500)
+        page.screenshot(path=out / "page-propagating.png")
+        page.wait_for_selector("#propagate", state="visible", timeout=300_000)
+        page.wait_for_timeout(800)
+        page.locator(".check").first.click()
+        page.wait_for_timeout(1000)
+        frame = int(page.locator("#frame-number").input_value())
+        page.keyboard.press("1")
+        paint(page, scene[frame].ids == 1)
+        page.wait_for_timeout(700)
+        page.screenshot(path=out / "page-correcting.png")
+        page.keyboard.press("r")
+        page.wait_for_timeout(300)
+        page.wait_for_selector("#propagate", state="visible", timeout=300_000)
+        page.keyboard.press("Home")
+        page.wait_for_timeout(300)
+        page.keyboard.press(" ")
+        page.wait_for_timeout(4500)
+        page.click("text=Export…")
+        page.wait_for_timeout(1200)
+        recorded = page.video.path()
+        context.close()
+        Path(recorded).replace(out / "page.webm")
+
+
+def pictures(browser, video: Path, out: Path) -> None:
+    """The page when all is computed: light, dark, and small."""
+    folder = video.with_suffix(".pixelkin")
+    with Session.open(folder) as session:
+        session.accept(range(1, 9))
+        session.mark_absent(40, 2)
+        for _ in session.propagate():
+            pass
+        session.flag(20, "the arm?")
+    with served(folder) as address:
+        for name, scheme, width, height in (
+            ("page-light", "light", 1280, 760),
+            ("page-dark", "dark", 1280, 760),
+            ("page-small", "light", 1024, 640),
+        ):
+            size = {"width": width, "height": height}
+            context = browser.new_context(viewport=size, color_scheme=scheme)
+            page = opened(context, address)
+            page.locator("#frame-number").fill("14")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#stage[data-frame='14']:not(.waiting)")
+            page.wait_for_timeout(800)
+            page.screenshot(path=out / f"{name}.png")
+            context.close()
+
+
+def paint(page, mask) -> None:
+    """Fill a mask with strokes of the brush, along its rows."""
+    box = page.locator("#frame").bounding_box()
+    scale = box["width"] / mask.shape[1]
+    radius = 5
+    while page.locator("#radius-text").inner_text() != f"{radius} px":
+        larger = int(page.locator("#radius-text").inner_text().split()[0]) < radius
+        page.keyboard.press("]" if larger else "[")
+        page.wait_for_timeout(20)
+        if page.locator("#radius-text").inner_text() in ("4 px", "6 px"):
+            break
+    rows = np.flatnonzero(mask.any(axis=1))
+    places = []
+    for n, y in enumerate(range(rows[0] + 5, rows[-1] - 3, 8)):
+        columns = np.flatnonzero(mask[y])
+        if len(columns) > 12:
+            ends = [(columns[0] + 5, y), (columns[-1] - 5, y)]
+            places += ends[:: -1 if n % 2 else 1]
+    for k, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * scale, box["y"] + y * scale, steps=1 if k == 0 else 3)
+        if k == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    page.wait_for_selector("#session-facts:has-text('· saved')")
+
+
+def opened(context, address: str):
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("body[data-ready=yes]")
+    page.wait_for_selector("#stage[data-frame='0']")
+    return page
+
+
+@contextmanager
+def served(what: Path):
+    """The address of a server."""
+    command = [sys.executable, "-m", "pixelkin.app.cli", "app", str(what), "--no-browser",
+               "--port", "0"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().split()[0]
+        finally:
+            server.terminate()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+// @ts-check
+// What the page does: it reads the session, goes to frames, and sends edits one after the other.
+
+import { Refused, ask, get } from "./api.js";
+import { bytes, next } from "./spans.js";
+import { chosen, say, session, set, state } from "./store.js";
+
+const KEPT = 200; // frames whose labels are kept
+
+/** @type {Map<number, import("./store.js").FrameLabels>} */
+const known = new Map();
+
+/** @type {Promise<void>} */
+let queue = Promise.resolve();
+
+/** @type {AbortController | null} */
+let reading = null;
+
+/** @param {unknown} error */
+export function complain(error) {
+  if (error instanceof Error && error.name === "AbortError") return;
+  say(error instanceof Error ? error.message : String(error), true);
+}
+
+/** Read all anew: after opening, or when somebody else has changed something. */
+export async function readAll() {
+  const found = await get("session");
+  if (!found.open) {
+    set({ session: null, timeline: null, labels: null });
+    return;
+  }
+  const other = state.session?.fingerprint !== found.fingerprint || state.session?.folder !== found.folder;
+  if (other) set({ frame: 0, range: null, job: null, labels: null });
+  const running = found.jobs.find((/** @type {any} */ j) => j.state === "running");
+  if (running) set({ job: running });
+  await readEdited();
+}
+
+/** Read what may be other after edits; objects and labels change at once, as they belong together. */
+async function readEdited() {
+  const frame = state.frame;
+  const [found, labels] = await Promise.all([get("session"), get(`labels/${frame}`)]);
+  known.clear();
+  known.set(frame, labels);
+  const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
+  set({ session: found, object: still ? state.object : (found.objects[0]?.id ?? null) });
+  if (state.frame === frame) set({ labels });
+  else await readLabels();
+  await Promise.all([readTimeline(), readChecks()]);
+}
+
+/** @type {Promise<void>} */
+let arriving = Promise.resolve();
+
+/** Read the labels of the frame in view. */
+export function readLabels() {
+  arriving = readThem();
+  return arriving;
+}
+
+/** Wait for the labels of the frame in view: a stroke goes on from them. */
+export async function labelsThere() {
+  while (state.labels?.frame !== state.frame) await arriving.catch(() => readLabels());
+}
+
+async function readThem() {
+  const frame = state.frame;
+  const found = known.get(frame);
+  reading?.abort();
+  if (found) {
+    set({ labels: found });
+    return;
+  }
+  reading = new AbortController();
+  const read = await get(`labels/${frame}`, reading.signal);
+  if (read.revision !== session().revision) known.clear();
+  known.set(frame, read);
+  if (known.size > KEPT) known.delete(/** @type {number} */ (known.keys().next().value));
+  if (state.frame === frame) set({ labels: read });
+}
+
+/** Read what is known of all frames. */
+export async function readTimeline() {
+  const read = await get("timeline");
+  for (const row of read.objects) row.confidence = bytes(row.confidence);
+  set({ timeline: read });
+}
+
+/** Read which frames ask for a look. */
+export async function readChecks() {
+  set({ checks: await get("suggest?k=12") });
+}
+
+/** @param {number[]} frames Whose results are others by now. */
+export function forget(frames) {
+  for (const frame of frames) known.delete(frame);
+  if (frames.includes(state.frame) && !drawing) readLabels().catch(complain);
+}
+
+let drawing = false;
+
+/** @param {boolean} now Whether a stroke is being drawn: results that come then are not shown yet. */
+export function setDrawing(now) {
+  drawing = now;
+}
+
+/** @param {number} frame Go there; to the nearest there is. */
+export function goTo(frame) {
+  if (!state.session || !Number.isFinite(frame)) return;
+  const there = Math.min(state.session.frames - 1, Math.max(0, Math.round(frame)));
+  if (there === state.frame) return;
+  set({ frame: there, labels: known.get(there) ?? null });
+  readLabels().catch(complain);
+}
+
+/**
+ * Send a change, after those before it. What the session is then is read again.
+ * @param {string} method @param {string} path @param {Record<string, any>} [body]
+ * @param {number} [frame] The one frame whose labels it is based on.
+ * @returns {Promise<any>} The answer; undefined where it was refused.
+ */
+export function edit(method, path, body = {}, frame) {
+  const before = frame === undefined ? undefined : (known.get(frame) ?? state.labels);
+  const run = async () => {
+    const send = () => ask(method, path, { ...body, base_revision: session().revision });
+    try {
+      let answer;
+      try {
+        answer = await send();
+      } catch (error) {
+        if (!(error instanceof Refused) || error.status !== 409) throw error;
+        if (frame === undefined || before === undefined || !(await sameAs(before, frame))) throw error;
+        answer = await send(); // somebody changed another frame
+      }
+      session().revision = answer.revision;
+      return answer;
+    } catch (error) {
+      if (error instanceof Refused && error.status === 409) {
+        say("Another window changed this meanwhile. Your last change was not made; this is what is there now.", true);
+      } else {
+        complain(error);
+      }
+      await readAll();
+      return undefined;
+    } finally {
+      set({ saving: state.saving - 1 });
+    }
+  };
+  set({ saving: state.saving + 1 });
+  const result = queue.then(run);
+  queue = result.then(settle, settle);
+  return result;
+}
+
+/** After the last edit of a row, what follows from them is read. */
+async function settle() {
+  if (state.saving) return;
+  await readEdited().catch(complain);
+}
+
+/**
+ * Whether the labels of a frame are what they were; the session's revision is the latest then.
+ * @param {import("./store.js").FrameLabels | null} before @param {number} frame
+ */
+async function sameAs(before, frame) {
+  const now = await get(`labels/${frame}`);
+  const told = (/** @type {any} */ l) => JSON.stringify(l?.labels.filter((/** @type {any} */ s) => s.origin === "label"));
+  session().revision = now.revision;
+  return told(before) === told(now);
+}
+
+/** @returns {number[]} The frames of the chosen object's labels. */
+export function labelled() {
+  const row = state.timeline?.objects.find((r) => r.id === state.object);
+  return row ? row.labels.map(([frame]) => frame) : [];
+}
+
+/** @param {1 | -1} way Go to the next frame to check, or to the one before, in the order of frames. */
+export function goToCheck(way) {
+  const frames = state.checks.map((c) => c.frame).sort((a, b) => a - b);
+  const frame = next(frames, state.frame, way);
+  if (frame === undefined) {
+    say(frames.length ? "No more frames to check in this direction." : "There is nothing to check yet: propagate first.");
+    return;
+  }
+  const check = state.checks.find((c) => c.frame === frame);
+  if (check) set({ object: check.object });
+  goTo(frame);
+}
+
+/** @param {number} first @param {number} last @param {string} kind "reviewed", "flagged" or "none". */
+export async function review(first, last, kind) {
+  return edit("POST", "review", { first, last, state: kind });
+}
+
+/** Accept the frame in view, and go on to the most doubtful one that is left. */
+export async function accept() {
+  const frame = state.frame;
+  if (!(await review(frame, frame, "reviewed"))) return;
+  say(`Frame ${frame} is accepted: nothing that is computed changes it.`);
+  const check = (await get("suggest?k=1"))[0];
+  if (check) {
+    set({ object: check.object });
+    goTo(check.frame);
+  }
+}
+
+/** Add an object, and choose it. @param {string} [kind] @returns {Promise<number | undefined>} */
+export async function addObject(kind = "mask") {
+  const count = session().objects.length + 1;
+  const word = kind === "mask" ? "object" : kind;
+  const answer = await edit("POST", "objects", { name: `${word} ${count}`, kind });
+  if (!answer) return undefined;
+  const found = await get("session");
+  set({ session: found, object: answer.id });
+  return answer.id;
+}
+
+/** @param {boolean} forward Whether only frames after the one in view are wanted. */
+export async function propagate(forward = false) {
+  await queue;
+  if (state.job?.state === "running") return;
+  const here = state.frame;
+  const range = state.range;
+  const body = /** @type {any} */ ({ kind: "propagate", near: here });
+  if (range) [body.first, body.last] = range;
+  else if (forward) [body.first, body.last] = [here, session().frames - 1];
+  try {
+    set({ job: await ask("POST", "jobs", body) });
+    say("");
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Take back, or do again. @param {"undo" | "redo"} way */
+export async function step(way) {
+  const answer = await edit("POST", way);
+  if (!answer) return;
+  if (answer.what) say(way === "undo" ? `Undone: ${answer.what}.` : `Done again: ${answer.what}.`);
+  else say(way === "undo" ? "There is nothing to undo." : "There is nothing to redo.");
+}
+
+/** The state of the chosen object in the frame in view. @param {"absent" | "occluded"} kind */
+export async function mark(kind) {
+  const one = chosen();
+  if (!one) return;
+  const own = state.labels?.labels.find((l) => l.object === one.id);
+  const again = own?.origin === "label" && own.state === kind;
+  const path = `labels/${state.frame}/${one.id}`;
+  if (again && kind === "occluded" && (own?.counts || own?.x !== undefined)) {
+    await edit("PUT", path, { ...placeIn(own), state: "present" }, state.frame);
+  } else if (again) await edit("DELETE", path, {}, state.frame);
+  else await edit("PUT", path, { state: kind }, state.frame);
+}
+
+/** Make the result that is shown a label of the chosen object. */
+export async function keep() {
+  const own = state.labels?.labels.find((l) => l.object === state.object);
+  if (!own || own.origin === "none" || own.origin === "label" || !hasPlace(own)) {
+    say("There is no result of this object here that could become a label.");
+    return;
+  }
+  await edit("PUT", `labels/${state.frame}/${own.object}`, { ...placeIn(own), source: "accepted" }, state.frame);
+}
+
+/** Copy the label of the frame before. */
+export async function copyBefore() {
+  const frame = state.frame;
+  if (!frame || state.object === null) return;
+  const before = await get(`labels/${frame - 1}`);
+  const own = before.labels.find((/** @type {any} */ l) => l.object === state.object);
+  if (!own || !hasPlace(own)) say("The frame before shows nothing of this object.");
+  else await edit("PUT", `labels/${frame}/${own.object}`, placeIn(own), frame);
+}
+
+/** Delete the label of the chosen object in the frame in view. */
+export async function removeLabel() {
+  const own = state.labels?.labels.find((l) => l.object === state.object);
+  if (own?.origin !== "label") say("This object has no label here.");
+  else await edit("DELETE", `labels/${state.frame}/${own.object}`, {}, state.frame);
+}
+
+/** @param {import("./store.js").Shown} own */
+function hasPlace(own) {
+  return own.counts !== undefined || own.x !== undefined;
+}
+
+/** @param {import("./store.js").Shown} own */
+function placeIn(own) {
+  return own.counts ? { counts: own.counts } : { x: own.x, y: own.y };
+}
