@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,16 @@ import pixelkin
 
 STATIC = Path(pixelkin.__file__).parent / "app/static"
 PAGE = Path(__file__).parent / "page"
+
+
+@pytest.mark.parametrize("folder", ["server", "browser"])
+def test_the_tests_of_the_page_are_run(folder: str) -> None:
+    """Where they are not, this is what the end of the test run says."""
+    if not find_spec("fastapi"):
+        pytest.skip(f"tests/app/{folder} is left out: pixelkin[app] is not installed")
+    if folder == "browser" and not find_spec("playwright"):
+        pytest.skip("tests/app/browser is left out, no Chromium: make setup-browser")
+    assert list((PAGE.parent / folder).glob("test_*.py"))
 
 
 def test_the_modules_own_tests() -> None:
@@ -55,8 +66,8 @@ def test_all_that_the_page_loads_is_there_and_nothing_is_from_elsewhere() -> Non
             waiting += [f"/static/{n}" for n in re.findall(r'from "\./([^"]+)"', answer.text)]
             if path.endswith(".js"):
                 assert answer.headers["content-type"].startswith("text/javascript")
-    loaded = {p.removeprefix("/static/") for p in seen - {"/"}} | {"index.html"}
-    assert loaded == {p.name for p in STATIC.iterdir()}
+    seen = {"index.html" if path == "/" else path.removeprefix("/static/") for path in seen}
+    assert seen == {path.name for path in STATIC.iterdir()}
 
 
 def test_no_module_is_long() -> None:

@@ -78,14 +78,16 @@ def number_of(frame: NDArray[np.uint8]) -> int:
     return sum(int(frame[8, 16 * bit + 8, 0] > 128) << bit for bit in range(BITS))
 
 
-def numbered_video(path: Path, codec: str = "libx264", *, variable: bool = False) -> Path:
-    """A video of 40 frames, with a keyframe every 12 and B frames where the codec has some."""
+def numbered_video(
+    path: Path, codec: str = "libx264", *, variable: bool = False, group: int = 12
+) -> Path:
+    """A video of 40 frames, with B frames where the codec has some."""
     if codec not in av.codecs_available:
         pytest.skip(f"this FFmpeg has no {codec}")
     coarse = np.random.default_rng(0).integers(0, 255, (8, 12, 3))
     times = np.cumsum(np.random.default_rng(1).integers(1, 9, NUMBERED)) if variable else None
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25, options={"g": "12", "bf": "2"})
+        stream = container.add_stream(codec, rate=25, options={"g": str(group), "bf": "2"})
         stream.height, stream.width = 128, 192
         stream.pix_fmt = "yuv420p"
         for number in range(NUMBERED):

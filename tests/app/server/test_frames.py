@@ -40,6 +40,14 @@ def test_every_frame_bears_its_number(tmp_path: Path, name: str, codec: str) -> 
             assert number_of(decoded(served.get(number).result(30))) == number
 
 
+def test_far_from_the_keyframe(tmp_path: Path) -> None:
+    path = numbered_video(tmp_path / "a.mp4", group=100)
+    for first in (39, 30, 25):
+        with frames(path, tmp_path / str(first)) as served:
+            for number in (first, 2, 38):
+                assert number_of(decoded(served.get(number).result(30))) == number
+
+
 def test_many_ask_at_once(tmp_path: Path) -> None:
     path = numbered_video(tmp_path / "a.mp4")
     order = np.random.default_rng(1).integers(0, NUMBERED, 100).tolist()

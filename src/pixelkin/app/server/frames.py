@@ -25,7 +25,7 @@ LONG_SIDE = 1280
 QUALITY, FULL_QUALITY = 85, 92
 BEFORE = 48  # frames before the one that is asked for that are kept on the way to it
 AHEAD = 250  # frames that are read after it at most
-NEAR = 24  # frames up to which reading on is quicker than seeking
+NEAR = BEFORE  # frames up to which reading on is quicker than seeking; so far it must go on
 PAUSE = 0.02  # seconds between frames while nobody asks for one
 CACHE_BYTES = 2 * 2**30
 

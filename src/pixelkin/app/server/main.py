@@ -288,6 +288,7 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(128)  # who asks before it answers waits
     except OSError as error:
         why = error.strerror or error
         raise InputError(f"{host}, port {port}: {why}: choose another --port or --host") from error

@@ -13,6 +13,9 @@ const known = new Map();
 /** @type {Promise<void>} */
 let queue = Promise.resolve();
 
+/** Edits that are on their way: what is read meanwhile may lack them. */
+let sending = 0;
+
 /** @type {AbortController | null} */
 let reading = null;
 
@@ -40,6 +43,7 @@ export async function readAll() {
 async function readEdited() {
   const frame = state.frame;
   const [found, labels] = await Promise.all([get("session"), get(`labels/${frame}`)]);
+  if (sending) return; // read again when they are there
   known.clear();
   known.set(frame, labels);
   const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
@@ -76,7 +80,8 @@ async function readThem() {
   if (read.revision !== session().revision) known.clear();
   known.set(frame, read);
   if (known.size > KEPT) known.delete(/** @type {number} */ (known.keys().next().value));
-  if (state.frame === frame) set({ labels: read });
+  const newer = sending && state.labels?.frame === frame; // on the screen already
+  if (state.frame === frame && !newer) set({ labels: read });
 }
 
 /** Read what is known of all frames. */
@@ -140,12 +145,13 @@ export function edit(method, path, body = {}, frame) {
       } else {
         complain(error);
       }
-      await readAll();
       return undefined;
     } finally {
+      sending--;
       set({ saving: state.saving - 1 });
     }
   };
+  sending++;
   set({ saving: state.saving + 1 });
   const result = queue.then(run);
   queue = result.then(settle, settle);
@@ -154,7 +160,7 @@ export function edit(method, path, body = {}, frame) {
 
 /** After the last edit of a row, what follows from them is read. */
 async function settle() {
-  if (state.saving) return;
+  if (sending) return;
   await readEdited().catch(complain);
 }
 

@@ -106,10 +106,12 @@ function drawRow(row, y, colour, text, faint) {
   const each = span.width / span.shown;
   const first = Math.max(0, Math.floor(span.first));
   const end = Math.min(span.frames, Math.ceil(span.first + span.shown));
+  const gone = new Uint8Array(span.frames);
+  for (const [from, to] of row.absent) gone.fill(1, from, to + 1);
   const step = Math.max(1, Math.floor(1 / each)); // several frames a pixel: the least sure is shown
   for (let frame = first; frame < end; frame += step) {
     let sure = NONE;
-    for (let k = frame; k < Math.min(end, frame + step); k++) sure = Math.min(sure, row.confidence[k]);
+    for (let k = frame; k < Math.min(end, frame + step); k++) if (!gone[k]) sure = Math.min(sure, row.confidence[k]);
     if (sure === NONE) continue;
     const share = sure / 254;
     context.globalAlpha = 0.35 + 0.65 * share;
