@@ -175,3 +175,31 @@ def test_the_first_minutes(look: Look, clip: Path) -> None:
     seen.saved()
     assert seen.mask(0).sum() > 100
     assert tuple(seen.api("session")[k] for k in ("height", "width")) == SIZE
+
+
+def test_while_it_plays_every_frame_has_its_labels(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    page = seen.page
+    seen.stroke((28, 46), (30, 46))
+    seen.saved()
+    seen.propagate()
+    page.reload()  # nothing of other frames is at hand
+    page.wait_for_selector("#stage[data-frame='0']:not(.waiting)")
+    seen.until(lambda: seen.drawn().any())
+
+    def late(route: Any) -> None:
+        page.wait_for_timeout(100)
+        route.continue_()
+
+    page.route("**/api/labels/*", late)
+    page.evaluate(
+        "() => { window.shown = []; const c = document.getElementById('labels');"
+        " const look = () => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height)"
+        ".data; window.shown.push([Number(document.getElementById('stage').dataset.frame),"
+        " d.some((v) => v > 0)]); requestAnimationFrame(look); }; look(); }"
+    )
+    page.click("#play")
+    seen.until(lambda: page.evaluate("() => window.shown.at(-1)[0]") == 9)
+    shown = page.evaluate("() => window.shown")
+    assert {frame for frame, _ in shown} == set(range(10))
+    assert [frame for frame, painted in shown if not painted] == []

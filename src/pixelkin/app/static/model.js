@@ -67,6 +67,22 @@ export async function labelsThere() {
   while (state.labels?.frame !== state.frame) await arriving.catch(() => readLabels());
 }
 
+/** @param {number} frame @param {AbortSignal} [signal] */
+async function readOf(frame, signal) {
+  const read = await get(`labels/${frame}`, signal);
+  if (read.revision !== session().revision) known.clear();
+  known.set(frame, read);
+  if (known.size > KEPT) known.delete(/** @type {number} */ (known.keys().next().value));
+  return read;
+}
+
+/** Have the labels of a frame at hand, so that they are there when it is shown.
+ * @param {number} frame
+ */
+export async function prepare(frame) {
+  if (!known.has(frame)) await readOf(frame);
+}
+
 async function readThem() {
   const frame = state.frame;
   const found = known.get(frame);
@@ -76,10 +92,7 @@ async function readThem() {
     return;
   }
   reading = new AbortController();
-  const read = await get(`labels/${frame}`, reading.signal);
-  if (read.revision !== session().revision) known.clear();
-  known.set(frame, read);
-  if (known.size > KEPT) known.delete(/** @type {number} */ (known.keys().next().value));
+  const read = await readOf(frame, reading.signal);
   const newer = sending && state.labels?.frame === frame; // on the screen already
   if (state.frame === frame && !newer) set({ labels: read });
 }

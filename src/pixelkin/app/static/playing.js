@@ -1,9 +1,9 @@
 // @ts-check
-// Playing the video: each frame in turn, none before the one before it was seen.
+// Playing the video: each frame in turn with its labels, none before the one before it was seen.
 
 import { byId } from "./elements.js";
 import { icon } from "./icons.js";
-import { goTo } from "./model.js";
+import { complain, goTo, prepare } from "./model.js";
 import { session, set, state } from "./store.js";
 
 /** Show each frame in turn, none before the one before it was seen. */
@@ -17,7 +17,16 @@ export async function play() {
       set({ playing: false });
       return;
     }
-    goTo(state.frame + 1);
+    const next = state.frame + 1;
+    try {
+      await prepare(next);
+    } catch (error) {
+      set({ playing: false });
+      complain(error);
+      return;
+    }
+    if (!state.playing) return;
+    goTo(next);
     while (byId("stage").dataset.frame !== String(state.frame)) await sleep(10);
     await sleep(Math.max(0, pause - (performance.now() - begun)));
   }
