@@ -164,9 +164,7 @@ class Opened:
             elif review.state == "none":
                 session.reopen(frames)
             else:
-                with session.edit(f"flagged frames {review.first} to {review.last}"):
-                    for frame in frames:
-                        session.flag(frame, review.note)
+                session.flag(frames, review.note)
 
     def start(self, order: NewJob) -> Job:
         """Begin a job.

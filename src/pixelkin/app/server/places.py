@@ -8,38 +8,20 @@ from threading import RLock
 from typing import Any
 
 from pixelkin.annotation.session import Session
+from pixelkin.annotation.store import FILE
 from pixelkin.app.server.events import Hub
 from pixelkin.app.server.frames import CACHE_BYTES
 from pixelkin.app.server.opened import Opened
+from pixelkin.data.index import VIDEO_SUFFIXES
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.types import InputError
 from pixelkin.video.images import SUFFIXES
 from pixelkin.video.writer import VideoWriter
 
-VIDEOS = frozenset(
-    [
-        ".mp4",
-        ".mov",
-        ".m4v",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".mts",
-        ".m2ts",
-        ".ogv",
-        ".3gp",
-        ".tif",
-        ".tiff",
-        ".gif",
-    ]
-)
+VIDEOS = VIDEO_SUFFIXES | {".wmv", ".mts", ".m2ts", ".ogv", ".3gp", ".tif", ".tiff", ".gif"}
 MOST = 2000  # entries of a folder that are listed
 DEMO = "pixelkin-demo"
 DEMO_FRAMES, DEMO_FPS = 60, 15.0
-SESSION = "session.db"
 
 
 class Desk:
@@ -89,8 +71,8 @@ class Desk:
             InputError: If it is neither.
         """
         with self._lock:
-            folder = path if (path / SESSION).is_file() else session_of(path)
-            if not (folder / SESSION).is_file():
+            folder = path if (path / FILE).is_file() else session_of(path)
+            if not (folder / FILE).is_file():
                 Session.create(folder, path, encoder=self._weights).close()
             if self._opened is not None and self._opened.folder.resolve() == folder.resolve():
                 return self._opened
@@ -144,7 +126,7 @@ class Desk:
                     continue
                 suffix = path.suffix.lower()
                 if path.is_dir():
-                    kind = "session" if (path / SESSION).is_file() else "folder"
+                    kind = "session" if (path / FILE).is_file() else "folder"
                 elif suffix in VIDEOS:
                     kind = "video"
                 else:

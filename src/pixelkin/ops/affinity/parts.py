@@ -38,7 +38,7 @@ class Part:
         _, f, b, n = self.entries.shape
         places = columns + columns // b * (f * b - b)
         places = places[:, None] + torch.arange(0, f * b, b, device=places.device)
-        # index_select copies twice as fast as indexing does.
+        # index_select copies faster than indexing does.
         at = torch.add(targets[:, None], places, alpha=n).view(-1)
         return self.entries.view(-1).index_select(0, at).view(places.shape), places
 
