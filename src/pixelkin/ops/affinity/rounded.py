@@ -8,7 +8,7 @@ from each other: |a - b| >= |a' - b'|. Rounding moves a' by some eta_a; by the t
 and of vectors of at most unit length, a . b <= 1 - |a - b|^2 / 2. Hence a source as similar as
 `kth` is, in its rounded form, no farther than sqrt(2 (1 - kth)) + eta_a + eta_b. The product is
 minus half the squared distance, as further channels hold half the squared lengths. The bits of
-negative bfloat16 numbers, read as int16, ascend as their magnitudes do; integers are compared faster.
+negative bfloat16 numbers, read as int16, ascend as their magnitudes do, and compare faster.
 """
 
 from __future__ import annotations
