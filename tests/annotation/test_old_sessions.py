@@ -138,6 +138,9 @@ def test_old_and_new_files_have_the_same_tables(old: Path, video) -> None:
     assert tables(old / "session") == tables(old / "new")
 
 
+BLENDED = (1, 2, 3)  # between two labels; which weighs how much is no longer as in version 3
+
+
 def test_one_of_version_2_shows_what_it_showed_and_computes_nothing(second: Path) -> None:
     told = []
     with (
@@ -145,8 +148,12 @@ def test_one_of_version_2_shows_what_it_showed_and_computes_nothing(second: Path
         Session.open(second / "session", progress=lambda *done: told.append(done)) as session,
     ):
         session.relocate(second / "video")
-        assert session.stale() == [] == session.faults() and finish(session) == 0
+        assert {f for _, frames in session.stale() for f in frames} == {*BLENDED}
+        assert session.faults() == [] and finish(session) == 0 and session.stale() == []
         for t in range(8):
+            if t in BLENDED:
+                assert (ids(session, t) != shown[f"map{t}"]).mean() < 0.01
+                continue
             np.testing.assert_array_equal(ids(session, t), shown[f"map{t}"])
             np.testing.assert_array_equal(
                 session[t].labels[1].as_points().points, shown[f"point{t}"]
@@ -171,7 +178,8 @@ def test_labels_of_version_2_can_be_undone_and_corrected(second: Path) -> None:
             pass
         assert finish(session) == 0
         for t in range(8):  # 7: computed anew, in steps
-            assert (ids(session, t) != shown[f"map{t}"]).mean() < 0.001
+            least = 0.01 if t in BLENDED else 0.001
+            assert (ids(session, t) != shown[f"map{t}"]).mean() < least
         assert session[6].objects[2].state == "occluded" and session.reviewed() == [6]
         session.label(2, 3, (30.0, 20.0))
         assert finish(session) == 6 + 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import torch
 from PIL import Image
 from sessions import finish
 
-from pixelkin.annotation.plan import Source, within_shot
 from pixelkin.annotation.session import Session
 
 New = Callable[..., Session]
@@ -49,40 +47,6 @@ def test_a_cut_that_was_denied_before_it_was_seen_is_found_after_undo(session, v
     assert session.cuts == [CUT]
 
 
-def errors(session: Session) -> dict[tuple[int, int], float]:
-    """By keyframe and direction, the error that was measured of object 1's labels."""
-    query = "SELECT keyframe, direction, reliability FROM pass WHERE object=1"
-    with sqlite3.connect(session.folder / "session.db") as file:
-        rows = file.execute(f"{query} AND reliability IS NOT NULL").fetchall()
-    return {(keyframe, direction): error for keyframe, direction, error in rows}
-
-
-def test_no_label_is_measured_over_a_cut(session, video, tmp_path: Path) -> None:
-    session.label(2, 1 * (video.ids[2] == 1))
-    session.label(4, 1, video.ids[4] == 1)
-    session.mark_absent(5, 1)  # no pass goes where the cut is
-    finish(session)
-    assert session.cuts == [CUT]
-    short = tmp_path / "short"
-    short.mkdir()
-    for path in sorted(session.video.open().paths)[:CUT]:
-        (short / path.name).write_bytes(path.read_bytes())
-    with Session.create(tmp_path / "t", short) as alone:  # the first shot is all that there is
-        alone.label(2, 1 * (video.ids[2] == 1))
-        alone.label(4, 1, video.ids[4] == 1)
-        alone.mark_absent(5, 1)
-        finish(alone)
-        assert errors(session) == errors(alone) and len(errors(alone)) == 2
-        np.testing.assert_array_equal(
-            session[3].labels[0].as_map().ids, alone[3].labels[0].as_map().ids
-        )
-    before = errors(session)
-    session.set_cut(CUT, False)
-    assert {f for _, frames in session.stale() for f in frames} == {3}
-    finish(session)
-    assert errors(session)[2, 1] != before[2, 1] and errors(session)[4, -1] == before[4, -1]
-
-
 def test_a_shot_without_a_label_is_named_first_and_said_to_be_empty(session, video) -> None:
     session.label(2, 1 * (video.ids[2] == 1))
     finish(session)
@@ -104,19 +68,3 @@ def test_both_directions_see_the_same_cuts(new: New, video, monkeypatch) -> None
     assert len(set(pairs)) == len(pairs) == 13
     order = dict(pairs)
     assert len(order.keys() - order.values()) == 1  # one chain: each frame before the next
-
-
-@pytest.mark.parametrize(
-    ("source", "cuts", "frames"),
-    [
-        (Source(2, 1), [], 11),
-        (Source(2, -1), [], 2),
-        (Source(2, 1), [2, 6], 3),
-        (Source(5, 1), [6], 0),
-        (Source(6, -1), [6], 0),
-        (Source(8, -1), [3, 6], 2),
-        (Source(13, 1), [3], 0),
-    ],
-)
-def test_how_far_a_shot_goes(source: Source, cuts: list[int], frames: int) -> None:
-    assert within_shot(source, 14, cuts) == frames

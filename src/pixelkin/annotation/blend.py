@@ -1,56 +1,60 @@
-"""Two passes that meet: how much each counts between its label and the other's.
-
-Pure functions; what is measured about a label comes from `compute`.
-"""
+"""Passes that meet in a frame: how much each of them counts."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
-LEAST_ERROR = 0.02  # of a label: below it all are as good
-CYCLE = 5  # frames out and back over which a label's error is measured
+DEPTH = 2  # labels of each side that show a mask together
+LEAST_ERROR = 0.02  # 1 - J that is expected of a pass: below it all are as good
+MOST = 0.5
 VISIBLE_CELLS = 2.0  # positions of a point from both sides are one within this distance
 SPREAD_CELLS = 1.0  # distance at which the confidence of two positions has fallen to exp(-1/2)
 
 
-def weight(frame: int, before: int, after: int, errors: tuple[float, float]) -> float:
-    """Share of the pass forwards at a frame between two labels.
-
-    w = (1 - u) / e_a over itself plus u / e_b, with u the place between the two: a label from which
-    five frames out and back lose much of it is a poor source, however near it is.
-
-    Args:
-        frame: Frame number.
-        before: Of the label before it.
-        after: Of the label after it.
-        errors: (e_a, e_b): error of each label by `cycle_error`.
-    """
-    u = (frame - before) / (after - before)
-    first, last = (
-        share / max(error, LEAST_ERROR) for share, error in zip((1 - u, u), errors, strict=True)
-    )
-    return first / (first + last)
-
-
-def cycle_error(label: NDArray[np.float32], returned: NDArray[np.float32]) -> float:
-    """1 - soft intersection over union of a label on the grid and of what came back of it.
+def weights(
+    distances: Sequence[int], expected: Sequence[float], passed: Sequence[float]
+) -> tuple[float, ...]:
+    """How much each pass of a mask counts in a frame: sqrt(passed / distance) / (1 - expected J).
 
     Args:
-        label: h x w, in [0, 1].
-        returned: h x w, after some frames out and back.
+        distances: Frames from the label of each.
+        expected: J that is to be expected of each by itself.
+        passed: How far each agreed with the newer labels that it went through, the least; 1
+            without any.
+
+    Returns:
+        Weights that sum to 1.
     """
-    union = float(np.maximum(label, returned).sum())
-    return 1.0 - float(np.minimum(label, returned).sum()) / union if union else 1.0
+    found = [
+        math.sqrt(p / distance) / max(1 - j, LEAST_ERROR)
+        for distance, j, p in zip(distances, expected, passed, strict=True)
+    ]
+    return tuple(x / sum(found) for x in found)
 
 
-def agreement(forward: NDArray[np.float32], backward: NDArray[np.float32]) -> float:
-    """Soft intersection over union of two passes' votes in one frame; 1 where both are empty."""
-    if not forward.any() and not backward.any():
-        return 1.0
-    return 1.0 - cycle_error(forward, backward)
+def share_of(votes: NDArray[np.float32]) -> float:
+    """Mean share of the votes of one object, h x w, where it has most; 0 if nowhere.
+
+    Between cells as in the middle of their quarters: near enough to that of all pixels, which
+    takes long.
+    """
+    if votes.max(initial=0) <= MOST:
+        return 0.0
+    fine = F.interpolate(torch.from_numpy(votes)[None, None], scale_factor=2, mode="bilinear")
+    most = fine[fine > MOST]
+    return float(most.mean()) if len(most) else 0.0
+
+
+def agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Soft intersection over union of two maps h x w in [0, 1]; 1 where both are empty."""
+    union = float(np.maximum(a, b).sum())
+    return float(np.minimum(a, b).sum()) / union if union else 1.0
 
 
 def blend_points(

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.annotation.blend import cycle_error
+from pixelkin.annotation.blend import agreement
 from pixelkin.annotation.deciding import packed
 from pixelkin.annotation.echoes import Echoes, echo, keep
 from pixelkin.annotation.features import Features
@@ -36,7 +36,6 @@ from pixelkin.annotation.votes import (
     Point,
     goes_on_with,
     pack_exact,
-    rounded,
     unpack_decided,
     unpack_exact,
     unpack_point,
@@ -93,6 +92,7 @@ class Passes:
     def __init__(self, store: Store, features: Features) -> None:
         self._store, self._features = store, features
         self._seen: set[tuple[bool, int]] = set()  # frames that were looked at for cuts
+        self._likeness: dict[tuple[int, str], float] = {}
 
     def find(self, object: int, source: Source, inputs: str) -> Pass:
         """A pass, which is begun if there is none of these inputs."""
@@ -151,40 +151,20 @@ class Passes:
                 self._keep(layer, passes, number, by_object, echoes.of(features, votes))
                 yield first.frame(number)
 
-    def error(self, layer: Layer, found: Pass, label: Label, out: int) -> float:
-        """How much of a label is lost on some frames out and back; measured once, and kept.
+    def likeness(self, layer: Layer, found: Pass, label: Label) -> float:
+        """How far the pass of a mask, where it comes to another label, agrees with it.
 
         Args:
             layer: Of its object.
-            found: The pass that begins with it.
-            label: The label.
-            out: Number of frames, as `Snapshot.cycle` says: how far the pass has come so far must
-                not matter.
+            found: The pass; it has the frame.
+            label: The label; it has a place.
         """
-        (known,) = self._store.rows("SELECT reliability, cycle FROM pass WHERE id=?", found.id)
-        if known["cycle"] == out:
-            return float(known["reliability"])
-        start, way = found.source
-        given = layer.encode(_placed(label))[None]
-        if found.done > out:
-            far = torch.from_numpy(self.votes(layer, found, found.frame(out)))[None]
-        else:
-            far = self._carried(layer, given, range(start, start + (out + 1) * way, way))
-            far = torch.from_numpy(rounded(far[0].numpy()))[None]
-        votes = self._carried(layer, far, range(found.frame(out), start - way, -way))
-        error = cycle_error(given[0].numpy(), votes[0].numpy())
-        with self._store.transaction(durable=False):
-            kept = "UPDATE pass SET reliability=?, cycle=? WHERE id=?"
-            self._store.write(kept, error, out, found.id)
-        return error
-
-    def _carried(self, layer: Layer, given: Tensor, frames: range) -> Tensor:
-        """Votes for the last of some frames, from labels of the first."""
-        engine, votes = FeaturePropagator(layer.protocol, layer.sizes.encoded), given
-        with closing(self._along(layer, frames)) as found:
-            for number, features in enumerate(found):
-                votes = engine.step(features, given if number == 0 else None)
-        return votes
+        known = self._likeness.get((found.id, label.digest))
+        if known is None:
+            given = layer.encode(_placed(label)).numpy()
+            known = agreement(given, self.votes(layer, found, label.frame))
+            self._likeness[found.id, label.digest] = known
+        return known
 
     def _along(
         self, layer: Layer, frames: range, before: Tensor | None = None

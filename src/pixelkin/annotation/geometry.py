@@ -40,4 +40,4 @@ def label_of(row: dict[str, Any], size: tuple[int, int]) -> Label:
     empty = rle.compress([size[0] * size[1]])
     seeds = row["x"] is not None if row["rle"] is None else row["rle"] != empty
     head = row["object"], row["frame"], row["state"], row["source"]
-    return Label(*head, digest, bool(seeds), partial(place_of, row, size))
+    return Label(*head, digest, bool(seeds), partial(place_of, row, size), row["edit"])

@@ -28,11 +28,14 @@ class Edit:
 
     def __init__(self, store: Store, what: str) -> None:
         self._store, self._what = store, what
+        self._number = int(store.value("SELECT MAX(id) FROM edit") or 0) + 1
         self._changes: list[tuple[str, dict[str, Any], dict[str, Any] | None, Any]] = []
 
     def put(self, table: str, key: Mapping[str, Any], row: Mapping[str, Any] | None) -> None:
         """Replace or remove a row, and remember what was there."""
         before = self._store.get(table, key)
+        if table == "label" and row is not None:  # a label that is replaced stays as old as it was
+            row = {**row, "edit": before["edit"] if before else self._number}
         self._store.put(table, key, row)
         after = self._store.get(table, key)
         if before != after:

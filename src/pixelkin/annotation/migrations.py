@@ -210,6 +210,25 @@ CREATE TABLE recent(
 """
 
 
+def _to_version_4(file: sqlite3.Connection, _: Report) -> None:
+    """Labels know which edit gave them; no label is measured by frames out and back any more.
+
+    Those that are there count as given at once: each is the end of the passes of the others, as
+    it was.
+    """
+    file.execute("ALTER TABLE label ADD COLUMN edit INTEGER NOT NULL DEFAULT 0")
+    for name in ("reliability", "cycle"):
+        file.execute(f"ALTER TABLE pass DROP COLUMN {name}")
+    for number, content in file.execute("SELECT id, changes FROM edit").fetchall():
+        changes = json.loads(zlib.decompress(content))
+        for table, _key, *rows in changes:
+            for row in rows:
+                if table == "label" and row is not None:
+                    row["edit"] = 0
+        content = zlib.compress(json.dumps(changes).encode())
+        file.execute("UPDATE edit SET changes=? WHERE id=?", (content, number))
+
+
 def _was_hidden(row: dict[str, Any]) -> bool:
     """Whether a row of `accepted` came from a label without a place that said so."""
     placed = row["rle"] is not None or row["x"] is not None
@@ -229,5 +248,6 @@ def _layers(file: sqlite3.Connection) -> Iterator[tuple[int, Layer]]:
 _MIGRATIONS: dict[int, Callable[[sqlite3.Connection, Report], None]] = {
     1: _to_version_2,
     2: _to_version_3,
+    3: _to_version_4,
 }
 """By version, what leads from it to the next one."""

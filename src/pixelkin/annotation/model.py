@@ -60,6 +60,7 @@ class Label:
         digest: Of all of this that decides results.
         seeds: Whether it has a place that can be propagated: a mask with pixels, or a point.
         read: Gives the place.
+        edit: Number of the edit in which the frame was labelled first: less is older.
     """
 
     object: int
@@ -69,6 +70,7 @@ class Label:
     digest: str
     seeds: bool
     read: Callable[[], Place | None]
+    edit: int = 0
 
     @property
     def place(self) -> Place | None:

@@ -5,11 +5,15 @@ Pure functions of the labels; no network, no files.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
+
+THROUGH = 100
+"""Frames from its label up to which a pass counts beyond a newer one."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,13 @@ class Mark:
         seeds: Whether it has a place there that can be propagated.
         absent: Whether the object is said to be gone from there on. A label that neither seeds
             nor says so (of an object that is hidden wholly) counts in its own frame alone.
+        age: Number of the edit that gave it; less is older.
     """
 
     frame: int
     seeds: bool = True
     absent: bool = False
+    age: int = 0
 
 
 class Source(NamedTuple):
@@ -41,24 +47,15 @@ class Piece:
 
     Attributes:
         frames: Their numbers.
-        before: Keyframe whose pass forwards reaches them.
-        after: Keyframe whose pass backwards does.
+        sources: The passes that reach them: forwards, the nearest first, then backwards.
         label: Whether they are one frame that has a label itself.
         absent: Whether the object is said to be gone.
     """
 
     frames: range
-    before: int | None = None
-    after: int | None = None
+    sources: tuple[Source, ...] = ()
     label: bool = False
     absent: bool = False
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """The passes that show the object in these frames."""
-        forward = () if self.before is None else (Source(self.before, 1),)
-        backward = () if self.after is None else (Source(self.after, -1),)
-        return forward + backward
 
     @property
     def unreached(self) -> bool:
@@ -66,52 +63,83 @@ class Piece:
         return not (self.sources or self.label or self.absent)
 
 
-def pieces(marks: Sequence[Mark], frames: int, cuts: Collection[int] = ()) -> list[Piece]:
+def pieces(
+    marks: Sequence[Mark], frames: int, cuts: Collection[int] = (), depth: int = 1
+) -> list[Piece]:
     """What shows an object in each frame of a video.
 
-    Between two labels both reach: the earlier one forwards, the later one backwards. No pass goes
-    beyond a label that bounds it, or over a cut. After an absent label nothing is shown until the
-    next one, from which no pass goes back.
+    From both sides the nearest label reaches a frame, and, up to `depth` of them and `THROUGH`
+    frames, those beyond it that are older than all between: a label that is added takes nothing
+    away from what was there, and changes nothing beyond its neighbours. Labels of one edit bound
+    each other. No pass goes over a cut, or through an absent label: after one nothing is shown
+    until the next label, from which no pass goes back.
 
     Args:
         marks: Its labels.
         frames: Number of frames of the video.
         cuts: Frames with which a new shot begins.
+        depth: Labels of a side that reach a frame together.
 
     Returns:
         Pieces that cover all frames once, ascending.
     """
     bounds = sorted((m for m in marks if m.seeds or m.absent), key=lambda m: m.frame)
-    found: list[Piece] = []
     shots = sorted(cuts)
-    for first, last in pairwise([None, *bounds, None]):
-        inside = range(0 if first is None else first.frame + 1, last.frame if last else frames)
-        found += _between(first, last, inside, shots)
-        if last is not None:
-            found.append(Piece(_one(last.frame), label=True, absent=last.absent))
+    found: list[Piece] = []
+    for n in range(len(bounds) + 1):
+        start = bounds[n - 1].frame + 1 if n else 0
+        stop = bounds[n].frame if n < len(bounds) else frames
+        if n and bounds[n - 1].absent:
+            found.append(Piece(range(start, stop), absent=True))
+        else:
+            before = (bounds[k] for k in range(n - 1, -1, -1))
+            after = (bounds[k] for k in range(n, len(bounds)))
+            forward = _reaching(before, 1, range(start, stop), shots, depth)
+            backward = _reaching(after, -1, range(start, stop), shots, depth)
+            found += _between(range(start, stop), [*forward, *backward])
+        if n < len(bounds):
+            found.append(Piece(_one(stop), label=True, absent=bounds[n].absent))
     alone = sorted(m.frame for m in marks if not (m.seeds or m.absent))
     parts = (part for piece in found for part in _split(piece, alone))
     return [piece for piece in parts if piece.frames]
 
 
-def _between(
-    first: Mark | None, last: Mark | None, inside: range, cuts: Sequence[int]
-) -> Iterator[Piece]:
-    if first is not None and first.absent:
-        yield Piece(inside, absent=True)
-        return
-    end = inside.stop + 1 if last is not None else inside.stop  # a cut may lie just before a label
-    own = [c for c in cuts if inside.start <= c < end]
-    before = first.frame if first is not None and first.seeds else None
-    after = last.frame if last is not None and last.seeds else None
-    forward, backward = (own[0], own[-1]) if own else (inside.stop, inside.start)
-    edges = sorted({inside.start, inside.stop, *(min(c, inside.stop) for c in (forward, backward))})
-    for start, stop in pairwise(edges):
-        yield Piece(
-            range(start, stop),
-            before if stop <= forward else None,
-            after if start >= backward else None,
-        )
+def _reaching(
+    marks: Iterable[Mark], direction: int, inside: range, cuts: Sequence[int], depth: int
+) -> Iterator[tuple[Source, range]]:
+    """The passes in one direction that reach frames between two labels, and which of these.
+
+    Args:
+        marks: Labels on the side that they come from, the nearest first.
+        direction: 1 or -1.
+        inside: The frames.
+        cuts: Ascending.
+        depth: How many at most.
+    """
+    oldest = math.inf
+    for mark in marks:
+        start, stop = inside.start, inside.stop
+        if oldest < math.inf:
+            start, stop = max(start, mark.frame - THROUGH), min(stop, mark.frame + THROUGH + 1)
+        if not (mark.seeds and depth and start < stop):
+            return
+        if mark.age >= oldest:
+            continue
+        oldest, depth = mark.age, depth - 1
+        n = bisect_right(cuts, mark.frame)  # the next shot begins with the n-th cut
+        if direction > 0 and n < len(cuts):
+            stop = max(start, min(stop, cuts[n]))
+        if direction < 0 and n > 0:
+            start = min(stop, max(start, cuts[n - 1]))
+        yield Source(mark.frame, direction), range(start, stop)
+
+
+def _between(inside: range, passes: Sequence[tuple[Source, range]]) -> Iterator[Piece]:
+    edges = {inside.start, inside.stop}
+    edges |= {edge for _, reached in passes for edge in (reached.start, reached.stop)}
+    for start, stop in pairwise(sorted(edges)):
+        own = tuple(s for s, reached in passes if reached.start <= start and stop <= reached.stop)
+        yield Piece(range(start, stop), own)
 
 
 def _split(piece: Piece, alone: Sequence[int]) -> Iterator[Piece]:
@@ -143,19 +171,6 @@ def reaches(found: Sequence[Piece], frames: range | None = None) -> dict[Source,
             count = abs(far - source.keyframe)
             wanted[source] = max(wanted.get(source, 0), count)
     return wanted
-
-
-def within_shot(source: Source, frames: int, cuts: Collection[int]) -> int:
-    """How many frames a pass can go beyond its keyframe before its shot, or the video, ends.
-
-    Args:
-        source: The pass.
-        frames: Number of frames of the video.
-        cuts: Frames with which a new shot begins.
-    """
-    if source.direction > 0:
-        return min((c for c in cuts if c > source.keyframe), default=frames) - 1 - source.keyframe
-    return source.keyframe - max((c for c in cuts if c <= source.keyframe), default=0)
 
 
 def _common(a: range, b: range) -> range:

@@ -10,7 +10,7 @@ would take pages of their own there. What is asked of all results at once is in 
 from __future__ import annotations
 
 APPLICATION = 1347111246
-VERSION = 3
+VERSION = 4
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE object(
@@ -24,12 +24,11 @@ CREATE TABLE label(
   object INTEGER NOT NULL REFERENCES object(id), frame INTEGER NOT NULL CHECK(frame >= 0),
   state TEXT NOT NULL CHECK(state IN('present','occluded','absent')), rle TEXT, x REAL, y REAL,
   source TEXT NOT NULL CHECK(source IN('drawn','imported','corrected','accepted')),
-  author TEXT, time TEXT NOT NULL, PRIMARY KEY(object, frame));
+  author TEXT, time TEXT NOT NULL, edit INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(object, frame));
 CREATE TABLE pass(
   id INTEGER PRIMARY KEY, object INTEGER NOT NULL, keyframe INTEGER NOT NULL,
   direction INTEGER NOT NULL CHECK(direction IN(-1, 1)), inputs TEXT NOT NULL,
-  done INTEGER NOT NULL DEFAULT 0, reliability REAL, bytes INTEGER NOT NULL DEFAULT 0,
-  cycle INTEGER,
+  done INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0,
   UNIQUE(object, keyframe, direction, inputs));
 CREATE TABLE vote(
   pass INTEGER NOT NULL REFERENCES pass(id) ON DELETE CASCADE, frame INTEGER NOT NULL,

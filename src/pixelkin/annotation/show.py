@@ -6,14 +6,15 @@ All of it can be made again from labels and votes, without the network, and is t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.annotation import echoes
-from pixelkin.annotation.blend import agreement, blend_points, weight
+from pixelkin.annotation.blend import agreement, blend_points, share_of, weights
 from pixelkin.annotation.compute import Pass, Passes
 from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import columns
@@ -73,19 +74,24 @@ class Display:
         kept = [snapshot.kept(i, source) for source in sources]
         return [None if one is None else self._passes.echo(one, frame) for one in kept]
 
-    def _share(
-        self, snapshot: Snapshot, segment: Segment, i: int, piece: Piece, frame: int
-    ) -> float:
-        """Weight of the pass forwards where two meet."""
-        before, after = (snapshot.labels[i][s.keyframe] for s in piece.sources)
-        errors = [1.0, 1.0]
-        if segment.layer.is_map:
-            for k, (label, source) in enumerate(zip((before, after), piece.sources, strict=True)):
-                kept = snapshot.kept(i, source)
-                if kept is not None:
-                    cycle = snapshot.cycle(source)
-                    errors[k] = self._passes.error(segment.layer, kept, label, cycle)
-        return weight(frame, before.frame, after.frame, (errors[0], errors[1]))
+    def _weights(
+        self,
+        snapshot: Snapshot,
+        segment: Segment,
+        i: int,
+        passes: Sequence[Pass],
+        votes: Sequence[NDArray[np.float32]],
+        frame: int,
+    ) -> tuple[float, ...]:
+        """How much each pass of a mask counts in a frame where several meet."""
+        likeness = partial(self._passes.likeness, segment.layer)
+        expected, passed = [], []
+        for one, soft in zip(passes, votes, strict=True):
+            back = self._passes.echo(one, frame)
+            expected.append(echoes.confidence(share_of(soft), [back], (1.0,), None))
+            gone = snapshot.passed(i, one.source, frame)
+            passed.append(min((likeness(one, label) for label in gone), default=1.0))
+        return weights([one.number(frame) for one in passes], expected, passed)
 
     def _map(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
         rows: dict[int, dict[str, Any]] = {}
@@ -138,9 +144,14 @@ class Display:
         votes = [self._passes.votes(segment.layer, one, frame) for one in kept]
         if len(votes) == 1:
             return _Blend(votes[0], (1.0,), None)
-        share = self._share(snapshot, segment, i, piece, frame)
-        blended = share * votes[0] + (1 - share) * votes[1]
-        return _Blend(blended.astype(np.float32), (share, 1 - share), agreement(*votes))
+        parts = self._weights(snapshot, segment, i, kept, votes, frame)
+        blended = np.zeros_like(votes[0])
+        nearest: dict[int, NDArray[np.float32]] = {}  # by direction
+        for one, soft, part in zip(kept, votes, parts, strict=True):
+            blended += np.float32(part) * soft
+            nearest.setdefault(one.source.direction, soft)
+        alike = agreement(*nearest.values()) if len(nearest) == 2 else None
+        return _Blend(blended, parts, alike)
 
     def _point(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
         ((i, piece),) = segment.pieces.items()
@@ -154,7 +165,8 @@ class Display:
         first, *others = (self._passes.point(one, frame) for one in kept)
         x, y, confidence, alike = (*first, None)
         if others:
-            share = self._share(snapshot, segment, i, piece, frame)
+            before, after = (source.keyframe for source in piece.sources)
+            share = (after - frame) / (after - before)
             x, y, confidence, alike = blend_points(first, others[0], share, segment.layer.cell)
         place = None if math.isnan(x) else np.array([x, y])
         seen = echoes.visible(self._echoes(snapshot, i, piece.sources, frame))

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.blend import CYCLE
+from pixelkin.annotation.blend import DEPTH
 from pixelkin.annotation.compute import Pass, find_pass, inputs_of
 from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import label_of
@@ -27,7 +27,6 @@ from pixelkin.annotation.plan import (
     piece_at,
     pieces,
     reaches,
-    within_shot,
 )
 from pixelkin.annotation.store import Store
 from pixelkin.propagation.protocol import Protocol
@@ -99,9 +98,12 @@ class Snapshot:
             self.labels[row["object"]][row["frame"]] = label_of(dict(row), video.size)
         self._ground = dict(self._grounds())
         self.pieces = {
-            i: pieces([_mark(x) for x in labels.values()], video.frames, self._cuts)
+            i: pieces(
+                [_mark(x) for x in labels.values()], video.frames, self._cuts,
+                DEPTH if self.entries[i].object.is_map else 1,
+            )
             for i, labels in self.labels.items()
-        }
+        }  # fmt: skip
 
     def layer(self, i: int) -> Layer:
         """The layer that an object belongs to, or the ground."""
@@ -127,9 +129,11 @@ class Snapshot:
         found = (self.labels[i].get(keyframe) for i in maps)
         return [label for label in found if label is not None and label.seeds]
 
-    def cycle(self, source: Source) -> int:
-        """Frames out and back over which the label of a pass is measured: those of its shot."""
-        return min(CYCLE, within_shot(source, self._video.frames, self._cuts))
+    def passed(self, i: int, source: Source, frame: int) -> list[Label]:
+        """Labels of an object that one of its passes has gone through before a frame."""
+        low, high = sorted((source.keyframe, frame))
+        own = self.labels[i]
+        return [own[f] for f in sorted(own) if low < f < high and own[f].seeds]
 
     def wanted(self, frames: range | None = None) -> Iterator[tuple[int, Source, str, int]]:
         """The passes: object, source, inputs, and how many frames each must have.
@@ -140,12 +144,7 @@ class Snapshot:
         for i, found in self.pieces.items():
             for source, reach in reaches(found, frames).items():
                 yield i, source, self.inputs(i, source), reach + 1
-        ground = [
-            Piece(s.frames, *((k, None) if way > 0 else (None, k)))
-            for s in self.segments
-            if s.ground is not None
-            for k, way in (s.ground,)
-        ]
+        ground = [Piece(s.frames, (s.ground,)) for s in self.segments if s.ground is not None]
         for source, reach in reaches(ground, frames).items():
             yield GROUND, source, self.inputs(GROUND, source), reach + 1
 
@@ -203,12 +202,9 @@ class Snapshot:
             passes = [[*source, self.inputs(i, source)] for source in piece.sources]
             facts.append([i, piece.absent, passes, label.digest if label else None])
             if layer.is_map and len(piece.sources) > 1:
-                facts += [self.cycle(s) for s in piece.sources if self._is_cut_short(s)]
+                gone = (self.passed(i, source, piece.frames.start) for source in piece.sources)
+                facts += ["expected J", [[x.digest for x in own] for own in gone]]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
-
-    def _is_cut_short(self, source: Source) -> bool:
-        """Whether a cut keeps the label of a pass from being measured as far as elsewhere."""
-        return self.cycle(source) < min(CYCLE, within_shot(source, self._video.frames, ()))
 
     def segment(self, i: int, frame: int) -> Segment:
         """What shows an object in a frame."""
@@ -250,4 +246,4 @@ def entries(store: Store) -> dict[int, Entry]:
 
 
 def _mark(label: Label) -> Mark:
-    return Mark(label.frame, label.seeds, label.state == "absent")
+    return Mark(label.frame, label.seeds, label.state == "absent", label.edit)
