@@ -42,7 +42,7 @@ def test_an_object_alone_is_what_it_is_among_others(new: New, video) -> None:
         finish(session)
     votes = [v for v in content(both)["votes"] if v[0] == 2]
     assert votes == [v for v in content(alone)["votes"] if v[0] == 2]
-    assert len(votes) == 5 + 5 + 5 + 5  # 4 to 8, 4 to 0, 9 to 13, 9 to 5
+    assert len(votes) == 10 + 5 + 5 + 5  # 4 to 13, 4 to 0, 9 to 13, 9 to 5
 
 
 def test_a_correction_computes_what_lies_between_its_neighbours(new: New, video) -> None:

@@ -25,8 +25,7 @@ def weights(
     Args:
         distances: Frames from the label of each.
         expected: J that is to be expected of each by itself.
-        passed: How far each agreed with the newer labels that it went through, the least; 1
-            without any.
+        passed: How far each agreed with the newer label that it went through; 1 without one.
 
     Returns:
         Weights that sum to 1.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from pixelkin.annotation.blend import agreement, blend_points, share_of, weights
 from pixelkin.annotation.compute import Pass, Passes
 from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.geometry import columns
+from pixelkin.annotation.model import Label
 from pixelkin.annotation.plan import Piece, Source
 from pixelkin.annotation.snapshot import Segment, Snapshot
 from pixelkin.annotation.store import Store
@@ -84,13 +84,14 @@ class Display:
         frame: int,
     ) -> tuple[float, ...]:
         """How much each pass of a mask counts in a frame where several meet."""
-        likeness = partial(self._passes.likeness, segment.layer)
         expected, passed = [], []
+        nearer: dict[int, Label] = {}  # by direction, the label between the pass before and this
         for one, soft in zip(passes, votes, strict=True):
             back = self._passes.echo(one, frame)
             expected.append(echoes.confidence(share_of(soft), [back], (1.0,), None))
-            gone = snapshot.passed(i, one.source, frame)
-            passed.append(min((likeness(one, label) for label in gone), default=1.0))
+            gone = nearer.get(one.source.direction)
+            passed.append(1.0 if gone is None else self._passes.likeness(segment.layer, one, gone))
+            nearer[one.source.direction] = snapshot.label(i, one.source.keyframe)
         return weights([one.number(frame) for one in passes], expected, passed)
 
     def _map(self, snapshot: Snapshot, segment: Segment, frame: int) -> dict[int, dict[str, Any]]:
