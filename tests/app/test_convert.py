@@ -77,8 +77,9 @@ def test_what_is_lost_is_said(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert convert(results, tmp_path / "y", "--to", "yolo", "--frames", "2:9") == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path / 'y'}: 3 frames, 1 object",
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"{tmp_path / 'y'}: 3 frames, 1 object"]
+    assert told.err.splitlines()[-4:] == [
         "convert: yolo does not keep which object is which from frame to frame: 1 object",
         "convert: yolo does not keep which labels are results: 3 labels",
         "convert: yolo does not keep confidence: 3 labels",
@@ -187,7 +188,7 @@ def test_a_folder_is_written_whole_or_not_at_all(
     [
         (
             ["a.json"],
-            "may be written as coco, ytvis, burst, label_studio: name the format (convert --to",
+            "may be written as coco, ytvis, burst, label_studio: name the format (--to)",
         ),
         (["a.h5"], "may be written as dlc_h5, sleap_h5"),
         (["a"], "may be written as png, davis, youtube_vos, labelme, yolo"),

@@ -35,22 +35,18 @@ from pixelkin.formats import (
     yolo,
     ytvis,
 )
+from pixelkin.formats.frame_names import frame_of
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 from pixelkin.video.images import load_image
 
 FRAME_LOSES = (
-    "names",
-    "categories",
-    "both",
-    "bodies",
-    "skeleton",
-    "origin",
-    "stale",
-    "confidence",
-    "occluded",
-)
+    "categories", "both", "bodies", "skeleton", "origin", "stale", "confidence", "occluded", "gone",
+    "frame",
+)  # fmt: skip
+POINTS_LOSE = ("masks", "colours", *FRAME_LOSES)
+MASK_LOSES = ("points", "names", "parts", "unseen", *FRAME_LOSES)
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Format:
         load: Reads it, for the video that it belongs to.
         save: Writes it; None where it can be read only.
         probe: What it says of its video; None where that is nothing.
-        loses: Which of `writing.FEATURES` it does not keep.
+        loses: Which of `losses.FEATURES` it does not keep.
         shapes: What masks can be written as; the first by default.
         one_frame: Whether it holds the labels of one frame.
         folder: Whether it is a folder.
@@ -102,11 +98,24 @@ def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing]
                 "convert --frames 7:8, or another format"
             )
         writing.check(path)
-        for _ in writing.frames():  # which notes what they have
-            pass
+        for frame in writing.frames():  # which notes what they have
+            if not _names(path, frame.number, writing.video):
+                writing.lose("frame", frame.number)
+            listed = {o.id for one in (frame.maps, frame.points) if one for o in one.objects}
+            for o in writing.objects:
+                if not o.is_map and o.id not in listed:
+                    writing.drop("unplaced", o.id)
         save(path, writing.annotations)
 
     return written
+
+
+def _names(path: Path, number: int, video: VideoInfo) -> bool:
+    """Whether the name of a file says which frame it is of."""
+    try:
+        return (frame_of(path, video) or 0) == number
+    except InputError:
+        return False
 
 
 def _is_image(path: Path) -> bool:
@@ -128,14 +137,14 @@ def _points_info(path: Path) -> VideoInfo:
 
 FORMATS = (
     Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
-           _only(points_json.save), _points_info, ("masks", *FRAME_LOSES), one_frame=True),
+           _only(points_json.save), _points_info, POINTS_LOSE, one_frame=True),
     Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
     Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load,
            loses=("masks",)),
     Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff,
            jhmdb_mat.load, loses=("masks",)),
     Format("mask_png", "mask of one frame", ".png", _is_image, mask_png.load,
-           _only(mask_png.save), _image_info, ("points", *FRAME_LOSES), one_frame=True),
+           _only(mask_png.save), _image_info, MASK_LOSES, one_frame=True),
     Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
            results_folder.load, probe=results_folder.probe, folder=True),
     Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,

@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import rle
 from pixelkin.types import Detail, InputError, Object
 from pixelkin.video.palette import mask_colours
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty", "unseen")
+LOSES = (
+    "both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "hidden", "gone",
+    "empty", "unseen",
+)  # fmt: skip
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
 
@@ -138,6 +142,10 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
                 skeleton = _element("skeleton", frame=frame.number, keyframe=1, z_order=0)
                 skeleton.extend(parts)
                 shapes.setdefault(body.name, []).append(skeleton)
+    writing.keeping("empty")
+    told = {int(s.get("frame", 0)) for shapes_of in shapes.values() for s in without_end(shapes_of)}
+    for number in set(writing.numbers) - told:
+        writing.drop("empty", number)
     labels: dict[object, str] = {o.id: label_of(o) for o in writing.objects if o.is_map}
     labels |= {body.name: body.label for body in every}
     for n, (key, found) in enumerate(shapes.items()):
@@ -159,6 +167,21 @@ def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) 
         writing.lose("form", (number, o.id))
     corners = {"xtl": left, "ytl": top, "xbr": left + width, "ybr": top + height}
     return _element("box", **corners, **told)
+
+
+def without_end(shapes: list[ET.Element]) -> list[ET.Element]:
+    """The shapes of a track, by their frames, but for those at its end that show nothing."""
+    shapes = sorted(shapes, key=lambda shape: int(shape.attrib["frame"]))
+    while shapes and is_outside(shapes[-1]):
+        shapes.pop()
+    return shapes
+
+
+def is_outside(shape: ET.Element) -> bool:
+    """Whether a shape of a track says that nothing is there."""
+    if shape.tag == "skeleton":
+        return all(part.get("outside") == "1" for part in shape)
+    return shape.get("outside") == "1"
 
 
 def _outside(shape: ET.Element, number: int) -> ET.Element:

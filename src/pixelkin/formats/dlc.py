@@ -31,6 +31,7 @@ from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = (
     "masks", "categories", "both", "colours", "loose", "skeleton", "origin", "stale", "occluded",
+    "empty",
 )  # fmt: skip
 FOLDER = "labeled-data"
 SCORER, INDIVIDUALS, PARTS, COORDS = "scorer", "individuals", "bodyparts", "coords"
@@ -143,15 +144,13 @@ def make_table(path: Path, writing: Writing) -> Table:
     predicted = "propagated" in origins
     if predicted and writing.images is not None:
         raise InputError(
-            "DeepLabCut's predictions name no images (--images): labels do (pixelkin convert "
-            "--as labels, of a session by way of a .npz)"
+            "DeepLabCut's predictions name no images (--images): labels do (--as labels)"
         )
     if len(origins) == 1:
         writing.keeping("origin")
     if not predicted and sure:
-        writing.losing("confidence")
         for label in sure:
-            writing.lose("confidence", label)
+            writing.drop("confidence", label)
     several = any(body.name is not None for body in every)
     levels = (SCORER, *((INDIVIDUALS,) if several else ()), PARTS, COORDS)
     coords = ("x", "y", LIKELIHOOD) if predicted else ("x", "y")

@@ -17,8 +17,9 @@ from typing import Any
 from pixelkin.files import write_json
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.listed_frames import choose_video, frame_numbers, named_video
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.mask_png import read_mask, write_mask
-from pixelkin.formats.writing import Writing, label_of
+from pixelkin.formats.writing import Writing
 from pixelkin.types import (
     Annotations,
     InputError,
@@ -29,7 +30,7 @@ from pixelkin.types import (
 )
 from pixelkin.video.images import find_images, load_image
 
-LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded")
+LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded", "gone")
 PLAIN_LOSES = (*LOSES, "names", "categories", "both", "unseen")
 RESOLUTION = "480p"
 ANNOTATIONS = "Annotations"

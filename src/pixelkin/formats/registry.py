@@ -209,10 +209,7 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
         return fitting[0]
     if fitting:
         names = ", ".join(one.name for one in fitting)
-        raise InputError(
-            f"{path} may be written as {names}: name the format (convert --to, session export "
-            "--format)"
-        )
+        raise InputError(f"{path} may be written as {names}: name the format (--to)")
     writable = ", ".join(f"{one.name} (*{one.suffix or '/'})" for one in writers)
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
 

@@ -21,8 +21,8 @@ from pixelkin.formats.listed_frames import check_number, image_path
 from pixelkin.formats.writing import Frame, Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
-LOSES = ("masks", "categories", "both", "colours", "loose", "stale", "occluded")
-ANALYSIS_LOSES = (*LOSES, "origin")
+LOSES = ("masks", "categories", "both", "colours", "loose", "stale", "occluded", "gone")
+ANALYSIS_LOSES = (*LOSES, "origin", "empty")
 UNNAMED = "track_0"  # what sleap-io calls a body without a track
 NWB_LOSES = (*LOSES, "bodies")
 
@@ -168,6 +168,13 @@ def _instance(
         return sleap.PredictedInstance.from_numpy(
             there, skeleton=nodes, point_scores=scores, score=mean, track=track
         )
+    for o in own.values():  # of a user instance all points are a user's
+        detail = writing.detail(frame.number, o)
+        if np.isfinite(places[o.id]).all():
+            if detail.origin == "propagated":
+                writing.drop("origin", (frame.number, o.id))
+            if detail.confidence is not None:
+                writing.drop("confidence", (frame.number, o.id))
     return sleap.Instance.from_numpy(there, skeleton=nodes, track=track)
 
 

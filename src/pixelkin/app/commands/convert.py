@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
-from pixelkin.app.console import progress_bar, say
-from pixelkin.types import Annotations, InputError, Labels, LazyFrames, VideoInfo
+from pixelkin.app.console import progress_bar, say, warn
+from pixelkin.types import InputError, VideoInfo
 
 if TYPE_CHECKING:
     from pixelkin.formats.catalogue import Format
@@ -39,7 +38,7 @@ def convert(
     target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DST")],
     /,
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None,
-    to: str | None = None,
+    to: Annotated[str | None, tyro.conf.arg(aliases=["--format"])] = None,
     video: str | None = None,
     images: Path | None = None,
     frames: str | None = None,
@@ -57,7 +56,7 @@ def convert(
         source: Labels.
         target: Where they go.
         from_: Format of SRC, where it may be several.
-        to: Format of DST, where its suffix is that of several.
+        to: Format of DST, where its suffix is that of several: coco, davis, cvat, ...
         video: The video, where SRC does not tell its size or its frames.
         images: A folder for the images of the labelled frames, which DST then names: coco, cvat,
             label_studio, labelme, yolo, dlc_csv and dlc_h5.
@@ -72,14 +71,14 @@ def convert(
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace files that are there.
     """
+    from pixelkin.formats.losses import counted
     from pixelkin.formats.registry import (
         load_annotations,
         probe_video,
         recognise,
         save_annotations,
     )
-    from pixelkin.formats.selecting import named, taken, within
-    from pixelkin.formats.writing import counted
+    from pixelkin.formats.selecting import named, taken, watched, within
     from pixelkin.video.reader import open_video
 
     if target.exists() and target.resolve() == source.resolve():
@@ -97,7 +96,7 @@ def convert(
     with progress_bar("converting") as progress:
         lost = save_annotations(
             target,
-            _watched(annotations, progress),
+            watched(annotations, progress),
             to,
             video=info if reader is None else reader,
             images=images,
@@ -112,7 +111,7 @@ def convert(
     if images is not None:
         say(f"{images}: images of {frames_said}")
     for line in (*annotations.notes, *lost):
-        say(f"convert: {line}")
+        warn(f"convert: {line}")
 
 
 def _pictured(video: str | None, info: VideoInfo, format: Format, source: Path) -> str:
@@ -158,18 +157,6 @@ def read_names(given: Sequence[str]) -> dict[int, str]:
             raise InputError(f"--names {text}: must be ID=NAME, each id once, as in 1=dog 2=cat")
         names[int(found[1])] = found[2]
     return names
-
-
-def _watched(annotations: Annotations, progress: Callable[[int, int], None]) -> Annotations:
-    """The same annotations, which tell how far they have been read."""
-    frames, numbers = annotations.frames, sorted(annotations.frames)
-    places = {number: n for n, number in enumerate(numbers, start=1)}
-
-    def make(number: int) -> tuple[Labels, ...]:
-        progress(places[number], len(numbers))
-        return frames[number]
-
-    return replace(annotations, frames=LazyFrames(numbers, make))
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from pixelkin.app.commands.session.common import Folder, opened, spoken
-from pixelkin.app.console import progress_bar, say, show_table
+from pixelkin.app.console import late_bar, progress_bar, say, show_table, warn
 from pixelkin.types import InputError, Object
 
 if TYPE_CHECKING:
@@ -110,8 +110,9 @@ def export(
     folder: Folder,
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
-    format: str | None = None,
+    to: Annotated[str | None, tyro.conf.arg(aliases=["--format"])] = None,
     images: Path | None = None,
+    as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
     simplify: float | None = None,
     scorer: str = "pixelkin",
@@ -122,28 +123,31 @@ def export(
     Args:
         folder: The session.
         out: File or folder to write.
-        format: Its format, where the name does not say it: coco, davis, cvat, ...
+        to: Format of OUT, where its suffix is that of several: coco, davis, cvat, ...
         images: A folder for the images of the frames, which OUT then names, as for `convert`.
+        as_: Only labels that somebody gave or accepted; or all, as predictions; or both, each as
+            what it is.
         shapes: What masks are written as, where the format has a choice, as for `convert`.
         simplify: Polygons with fewer corners: how many pixels those left out may be from a side.
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace what is there.
     """
     with opened(folder) as session:
-        lost = session.export(
-            out,
-            format,
-            images=images,
-            shapes=shapes,
-            simplify=simplify,
-            scorer=scorer,
-            overwrite=overwrite,
-        )
-        for line in lost:
-            say(f"{out}: {line}")
+        with late_bar("exporting") as progress:
+            lost = session.export(
+                out,
+                to,
+                images=images,
+                what=as_,
+                shapes=shapes,
+                simplify=simplify,
+                scorer=scorer,
+                overwrite=overwrite,
+                progress=progress,
+            )
         doubts = list(_doubts(session, session.stale()))
-    for line in doubts:
-        say(f"{out}: {line}")
+    for line in (*lost, *doubts):
+        warn(f"{out}: {line}")
     say(str(out))
 
 
