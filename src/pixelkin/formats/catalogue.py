@@ -67,6 +67,7 @@ class Format:
         folder: Whether it is a folder.
         by_suffix: Whether a file's suffix alone may ask for it.
         images: Whether it refers to the images of frames.
+        last: Name of the file of a folder that makes it one of this format.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Format:
     folder: bool = False
     by_suffix: bool = True
     images: bool = False
+    last: str | None = None
 
     def looks_like(self, path: Path) -> bool:
         """Whether a file or folder that exists is of this format."""
@@ -150,9 +152,10 @@ FORMATS = (
     Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,
            png_tree.save_plain, png_tree.probe, png_tree.PLAIN_LOSES, folder=True),
     Format("davis", "DAVIS's tree", "", png_tree.sniff_davis, png_tree.load,
-           png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True),
+           png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True, last=png_tree.META),
     Format("youtube_vos", "YouTube-VOS's and MOSE's tree", "", png_tree.sniff_youtube_vos,
-           png_tree.load, png_tree.save_youtube_vos, png_tree.probe, png_tree.LOSES, folder=True),
+           png_tree.load, png_tree.save_youtube_vos, png_tree.probe, png_tree.LOSES, folder=True,
+           last=png_tree.META),
     Format("npz", "arrays of a video", ".npz", npz.sniff, npz.load, npz.save, npz.probe),
     Format("coco", "COCO", ".json", coco_reading.sniff, coco_reading.load, coco.save,
            coco_reading.probe, coco.LOSES,
@@ -169,7 +172,7 @@ FORMATS = (
     Format("labelme", "LabelMe's folder", "", labelme.sniff, labelme.load, labelme.save,
            labelme.probe, labelme.LOSES, folder=True, images=True),
     Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, yolo.probe,
-           yolo.LOSES, ("polygons",), folder=True, images=True),
+           yolo.LOSES, ("polygons",), folder=True, images=True, last=yolo.DATA),
     Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, dlc.probe,
            dlc.LOSES, images=True),
     Format("dlc_h5", "DeepLabCut's H5", ".h5", dlc_h5.sniff, dlc_h5.load, dlc_h5.save,

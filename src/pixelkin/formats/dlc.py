@@ -127,7 +127,7 @@ def make_table(path: Path, writing: Writing) -> Table:
     """
     digits = max(4, len(str(writing.length - 1)))
     if writing.images is not None:
-        _check_images(path, writing)
+        _check_images(writing.real(path), writing)
     images = writing.named_images(f"img{{:0{digits}d}}", ".png")
     every = bodies(writing.objects)
     names = point_names(every)

@@ -136,7 +136,7 @@ def _own(path: Path) -> list[Path]:
 
 def _image(writing: Writing, number: int, name: str, path: Path) -> str:
     """Path of the frame's image, as seen from the folder."""
-    folder = path if writing.staged is None else writing.staged[1]
+    folder = writing.real(path)
     asked = writing.images
     image = frame_file(writing.video, number) if asked is None else asked.folder / name
     return name if image is None else Path(os.path.relpath(image, folder)).as_posix()

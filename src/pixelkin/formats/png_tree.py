@@ -34,6 +34,7 @@ LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded", "gone")
 PLAIN_LOSES = (*LOSES, "names", "categories", "both", "unseen")
 RESOLUTION = "480p"
 ANNOTATIONS = "Annotations"
+META = "meta.json"
 HIGHEST = 254  # 255 is void
 
 
@@ -105,7 +106,7 @@ def _save_tree(path: Path, writing: Writing, below: Path) -> None:
             "write npz or coco"
         )
     sequence = Path(writing.video.path).stem or "video"
-    meta = path / "meta.json"
+    meta = path / META
     files = [path / below / sequence / f"{writing.stem(n)}.png" for n in writing.numbers]
     writing.check(meta, *files)
     shown: dict[int, list[str]] = {o.id: [] for o in objects}
@@ -133,7 +134,7 @@ def _sequences(path: Path) -> list[Path]:
 
 def _described(path: Path, sequence: str) -> Objects:
     """What meta.json says of the objects of a sequence."""
-    meta = path / "meta.json"
+    meta = path / META
     if not meta.is_file():
         return Objects()
     try:

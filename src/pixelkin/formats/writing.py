@@ -149,13 +149,19 @@ class Writing(Losses):
         if self.images is not None and self.images.folder.resolve() != folder.resolve():
             raise InputError(f"{self.title} has its images in {folder}: --images {folder}")
 
+    def real(self, path: Path) -> Path:
+        """What a path that is written to becomes in the end."""
+        if self.staged is None:
+            return path
+        temporary, folder = self.staged
+        return folder / path.relative_to(temporary)
+
     def check(self, *paths: Path) -> None:
         """Check that files may be written: see `files.check_writable`."""
         if self.staged is None:
             check_writable(*paths, overwrite=self.overwrite)
             return
-        temporary, folder = self.staged
-        real = (folder / path.relative_to(temporary) for path in paths)
+        real = [self.real(path) for path in paths]
         check_writable(*(path for path in real if path.exists()), overwrite=self.overwrite)
 
     def detail(self, number: int, o: Object) -> Detail:

@@ -93,7 +93,7 @@ def save(path: Path, writing: Writing) -> None:
     every = bodies(writing.objects)
     if every and any(o.is_map for o in writing.objects):
         raise InputError("yolo holds either masks or keypoints: these labels have both")
-    writing.images_are_in((path if writing.staged is None else writing.staged[1]) / IMAGES)
+    writing.images_are_in(writing.real(path) / IMAGES)
     writing.losing("empty" if every else "occluded")
     images = writing.named_images("frame_{:06d}")
     files = {number: path / LABELS / f"{Path(name).stem}.txt" for number, name in images.items()}
