@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -96,14 +96,23 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
     """
     with opened(folder) as session:
         names = {o.id: o.called for o in session.objects}
-        rows = [
-            [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
-            for c in session.suggest(count)
-        ]
+        found = session.suggest(count)
+        rows = [[str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why] for c in found]
         if rows:
             show_table(rows, columns=("frame", "object", "confidence", "why"))
+            for line in _meanings(session, {c.object for c in found}):
+                say(line)
         else:
             say("nothing to look at: pixelkin session run computes results")
+
+
+def _meanings(session: Session, ids: Collection[int]) -> Iterator[str]:
+    """Of what kinds of objects the confidence is not the J to be expected, a line each."""
+    from pixelkin.propagation.confidence import meaning
+
+    for kind in dict.fromkeys(o.kind for o in session.objects if o.id in ids):
+        if "not calibrated" in (said := meaning(session.protocols[kind], kind)):
+            yield f"confidence of {kind}: {said}"
 
 
 def export(
