@@ -7,6 +7,7 @@ video", with a keyframe at every label; a track ends, or pauses, with outside="1
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ LOSES = (
 )  # fmt: skip
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def save(path: Path, writing: Writing) -> None:
@@ -40,12 +42,28 @@ def save(path: Path, writing: Writing) -> None:
         raise InputError(
             "cvat has tracks for a task of the video itself, without images (--images)"
         )
+    _check_names(writing)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>\n')
         file.write(_text(_meta(writing, tracks)))
         for element in _tracks(writing) if tracks else _images(writing):
             file.write(_text(element))
         file.write("</annotations>\n")
+
+
+def _check_names(writing: Writing) -> None:
+    """Check that XML can hold all names.
+
+    Raises:
+        InputError: If one has a control character.
+    """
+    for o in writing.objects:
+        for name in (o.name, o.category, o.parent):
+            if name is not None and NO_XML.search(name):
+                raise InputError(
+                    f"cvat cannot hold the name {name!r}, as XML has no control characters: call "
+                    f"it otherwise (convert --names {o.id}=NAME)"
+                )
 
 
 def _text(element: ET.Element) -> str:

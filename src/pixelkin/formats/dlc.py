@@ -110,6 +110,8 @@ def save(path: Path, writing: Writing) -> None:
     writing.check(path)
     table = make_table(path, writing)
     index = [row if isinstance(row, tuple) else (str(row),) for row in table.rows]
+    if odd := [word for column in table.columns for word in column if "\r" in word]:
+        raise InputError(f"dlc_csv cannot hold the name {odd[0]!r}, which has a carriage return")
     padding = [""] * (max(map(len, index), default=1) - 1)
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")

@@ -93,6 +93,9 @@ class Writing(Losses):
         if annotations.objects and not kept:
             what = "masks" if self.takes(True) else "keypoints"
             raise InputError(f"{title} holds {what} alone, of which there are none")
+        for name in (n for o in kept for n in (o.name, o.category, o.parent)):
+            if name is not None and "\0" in name:
+                raise InputError(f"{title} cannot hold the name {name!r}, which has a NUL in it")
         self.annotations = annotations
         self.objects = annotations.objects.described(Objects(kept))
         self.video = video

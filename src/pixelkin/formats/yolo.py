@@ -116,7 +116,8 @@ def save(path: Path, writing: Writing) -> None:
     if every:
         data["kpt_shape"] = [len(points), 3]
         data["kpt_names"] = {n: list(points) for n in classes.values()}
-    write_text(path / DATA, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    plain = all(name.isprintable() for name in (*classes, *points))  # others YAML would change
+    write_text(path / DATA, yaml.safe_dump(data, sort_keys=False, allow_unicode=plain))
 
 
 def _line(label: int, values: list[float]) -> str:
