@@ -253,3 +253,18 @@ def test_notes_stay_and_frames_without_a_label_are_said(
     assert "absent from frame 4 on" in capsys.readouterr().out
     with Session.open(folder) as found:
         assert found.labels(1) == [0]
+
+
+def test_a_painted_mask_is_snapped_where_asked(video: Path, tmp_path: Path) -> None:
+    large = np.zeros((256, 384, 3), np.uint8)
+    large[64:160, 40:136] = 255, 0, 0
+    painted = Image.fromarray(large).resize((96, 64), Image.Resampling.BICUBIC)
+    painted.save(tmp_path / "painted.png")
+    words = ["new", tmp_path / "s", video, "--weights", "lab", "--labels"]
+    assert session(*words, tmp_path / "painted.png") == 2
+    assert session(*words, tmp_path / "painted.png", "--snap") == 0
+    assert session("add", tmp_path / "s", f"3={tmp_path / 'painted.png'}") == 2
+    assert session("add", tmp_path / "s", f"3={tmp_path / 'painted.png'}", "--snap") == 0
+    with Session.open(tmp_path / "s") as found:
+        ids = found[3].labels[0].as_map().ids
+        assert found.labels(1) == [0, 3] and 500 < (ids == 1).sum() < 620

@@ -109,6 +109,12 @@ def save(path: Path, writing: Writing) -> None:
     """Write labels, or predictions if any of them is one."""
     writing.check(path)
     table = make_table(path, writing)
+    other = writing.real(path).with_suffix(".h5")
+    if other.exists():
+        writing.notes.append(
+            f"DeepLabCut goes by {other.name}, which is there already and older: make it anew, by "
+            "deeplabcut.convertcsv2h5 or --to dlc_h5"
+        )
     index = [row if isinstance(row, tuple) else (str(row),) for row in table.rows]
     if odd := [word for column in table.columns for word in column if "\r" in word]:
         raise InputError(f"dlc_csv cannot hold the name {odd[0]!r}, which has a carriage return")

@@ -24,6 +24,7 @@ from pixelkin.types import (
     Annotations,
     InputError,
     LazyFrames,
+    MaskLabels,
     Object,
     Objects,
     VideoInfo,
@@ -63,8 +64,12 @@ def probe(path: Path) -> VideoInfo | None:
     return named_video((f.name for f in files), (image.height, image.width), path)
 
 
-def load(path: Path, video: VideoInfo) -> Annotations:
-    """The map of every frame that has a file."""
+def load(path: Path, video: VideoInfo, *, snap: bool = False) -> Annotations:
+    """The map of every frame that has a file; `snap` as in `read_mask`."""
+
+    def read(file: Path) -> MaskLabels:
+        return read_mask(file, video.size, allow_empty=True, snap=snap)
+
     sequences = _sequences(path)
     sequence = sequences[choose_video([s.name for s in sequences], video, path)]
     files = find_images(sequence)
@@ -72,10 +77,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     by_number = dict(zip(numbers, files, strict=True))
     objects = _described(path, sequence.name)
     for file in files:
-        objects = objects.joined(read_mask(file, video.size, allow_empty=True).objects)
-    frames = LazyFrames(
-        by_number, lambda n: (read_mask(by_number[n], video.size, allow_empty=True),)
-    )
+        objects = objects.joined(read(file).objects)
+    frames = LazyFrames(by_number, lambda n: (read(by_number[n]),))
     sources = {number: str(file) for number, file in by_number.items()}
     return Annotations(objects, frames, sources)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pixelkin.formats import mask_png
+from pixelkin.formats import mask_png, png_tree
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.image_files import ImageFiles
@@ -69,8 +69,9 @@ def load_annotations(
         one = recognise(path, format)
         video = probe_video(path, one) if video is None else video
         with _reading(path, one):
-            if one.load is mask_png.load:
-                return mask_png.load(path, video, snap=snap)
+            for load in (mask_png.load, png_tree.load):
+                if one.load is load:
+                    return load(path, video, snap=snap)
             return one.load(path, video)
     finally:
         forget_json()

@@ -108,6 +108,7 @@ class Writing(Losses):
         self._images: dict[int, str] = {}  # names of those that are written, by frame
         self.staged: tuple[Path, Path] | None = None  # a temporary folder, and what it becomes
         self.numbers = sorted(annotations.frames)
+        self.notes: list[str] = []  # what else is to be said of what was written
 
     @property
     def length(self) -> int:
@@ -172,8 +173,9 @@ class Writing(Losses):
         return self.annotations.detail(number, o.id)
 
     def lost(self) -> tuple[str, ...]:
-        """What the format did not keep, and what simpler polygons cost, a line each."""
-        return self.said() + (() if self.simplified is None else self.simplified.said())
+        """What the format did not keep, what simpler polygons cost, and notes, a line each."""
+        cost = () if self.simplified is None else self.simplified.said()
+        return (*self.said(), *cost, *self.notes)
 
     def polygons(self, number: int, o: Object, mask: NDArray[np.bool_]) -> list[Ring]:
         """The polygons around the pieces of a mask, the largest first; holes are noted as lost."""

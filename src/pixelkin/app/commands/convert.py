@@ -42,6 +42,7 @@ def convert(
     video: str | None = None,
     images: Path | None = None,
     frames: str | None = None,
+    snap: bool = False,
     as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     names: tuple[str, ...] = (),
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
@@ -62,6 +63,7 @@ def convert(
             label_studio, labelme, yolo, dlc_csv and dlc_h5.
             They come from the video (of SRC, where that is a run's folder).
         frames: Only these, as in 0:120, which is frames 0 to 119.
+        snap: Take the nearest of the colours that were meant where masks have smoothed edges.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
         names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
         shapes: What masks are written as: polygons for coco, polygons or boxes for cvat and
@@ -87,7 +89,7 @@ def convert(
     info = probe_video(source, format) if video is None else open_video(video).info
     reader = None if images is None else open_video(_pictured(video, info, format, source))
     info = info if reader is None else reader.info
-    annotations = load_annotations(source, info, format.name)
+    annotations = load_annotations(source, info, format.name, snap=snap)
     if frames is not None:
         annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
     annotations = named(taken(annotations, as_), read_names(names))

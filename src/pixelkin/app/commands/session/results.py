@@ -32,12 +32,15 @@ def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> Non
         for step in session.propagate(near=near):
             progress(step.done, step.total)
         worst, cuts = session.suggest(1), session.cuts
+        meant = list(_meanings(session, {c.object for c in worst}))
     say(f"{folder}: all is computed")
     if cuts:
         over = f"over which nothing is carried (pixelkin session cut {folder} FRAME --no-cut)"
         say(f"new shots begin at {spoken(cuts)}, {over}")
     if worst:
         say(f"look first at frame {worst[0].frame}: {worst[0].why} ({worst[0].confidence:.2f})")
+    for line in meant:
+        say(line)
 
 
 def status(folder: Folder, /) -> None:
