@@ -12,6 +12,7 @@ from sessions import finish
 
 import facts
 from pixelkin.annotation.session import Session
+from pixelkin.app import console
 from pixelkin.app.cli import main
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.registry import load_annotations
@@ -121,3 +122,22 @@ def test_one_name_of_the_format_serves_everywhere(
     assert made[0] == made[2] and made[1] == made[3]
     told = capsys.readouterr()
     assert "does not keep own colours: 1 object" in told.err and "keep" not in told.out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("late", [-1.0, 1000.0])
+def test_a_long_export_shows_how_far_it_is_on_a_terminal(
+    session: Session,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    terminal: bool,
+    late: float,
+) -> None:
+    monkeypatch.setattr(console, "LATE", late)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(["session", "export", str(session.folder), str(tmp_path / "a.npz")]) == 0
+    told = capsys.readouterr().err
+    assert ("exporting" in told and "14/14" in told) == (terminal and late < 0)
