@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -51,33 +50,6 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def whole_folder(path: str | Path) -> Iterator[Path]:
-    """A temporary folder to write to; its files go to `path` when the block ends well.
-
-    It lies beside `path`, and is hidden. If the block raises, it is removed and nothing else has
-    changed; otherwise its files replace those of the same names, so callers that must not overwrite
-    check first. Other files of `path` stay.
-
-    Raises:
-        InputError: If a folder cannot be made or written to.
-    """
-    path = Path(os.path.abspath(path))  # noqa: PTH100 (links stay as they are)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        files = [file.relative_to(temporary) for file in temporary.rglob("*") if file.is_file()]
-        for folder in {(path / file).parent for file in files}:
-            folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            (temporary / file).replace(path / file)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}: {error.filename}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

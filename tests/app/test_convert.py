@@ -12,6 +12,7 @@ from PIL import Image
 
 from pixelkin.app.cli import main
 from pixelkin.formats.frame_json import save_prediction
+from pixelkin.formats.mask_png import read_mask
 from pixelkin.formats.registry import load_annotations
 from pixelkin.types import Labels, Prediction, VideoInfo
 
@@ -77,8 +78,9 @@ def test_what_is_lost_is_said(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert convert(results, tmp_path / "y", "--to", "yolo", "--frames", "2:9") == 0
-    assert capsys.readouterr().out.splitlines() == [
-        f"{tmp_path / 'y'}: 3 frames, 1 object",
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"{tmp_path / 'y'}: 3 frames, 1 object"]
+    assert told.err.splitlines()[-4:] == [
         "convert: yolo does not keep which object is which from frame to frame: 1 object",
         "convert: yolo does not keep which labels are results: 3 labels",
         "convert: yolo does not keep confidence: 3 labels",
@@ -187,7 +189,7 @@ def test_a_folder_is_written_whole_or_not_at_all(
     [
         (
             ["a.json"],
-            "may be written as coco, ytvis, burst, label_studio: name the format (convert --to",
+            "may be written as coco, ytvis, burst, label_studio: name the format (--to)",
         ),
         (["a.h5"], "may be written as dlc_h5, sleap_h5"),
         (["a"], "may be written as png, davis, youtube_vos, labelme, yolo"),
@@ -254,3 +256,35 @@ def test_one_frame(results: Path, tmp_path: Path) -> None:
     assert convert(tmp_path / "a.npz", tmp_path / "b.png") == 0
     labels = replace(found.only(), kind="mask")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "b.png")), labels.as_map().ids)
+
+
+def test_masks_with_smoothed_edges_are_snapped_where_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a painting tool leaves them; a file, and a folder of files."""
+    large = np.zeros((4 * SIZE[0], 4 * SIZE[1], 3), np.uint8)
+    large[4:21, 6:30] = 255, 0, 0
+    painted = Image.fromarray(large).resize(SIZE[::-1], Image.Resampling.BICUBIC)
+    (tmp_path / "masks").mkdir()
+    painted.save(tmp_path / "a.png")
+    painted.save(tmp_path / "masks/00000.png")
+    for name in ("a.png", "masks"):
+        for to in ("coco.json", "cvat.xml"):
+            options = ["--to", to.partition(".")[0]]
+            assert convert(tmp_path / name, tmp_path / to, *options) == 2
+            assert "smoothed (anti-aliased) edges" in capsys.readouterr().err
+            assert convert(tmp_path / name, tmp_path / to, *options, "--snap") == 0
+            (found,) = load_annotations(tmp_path / to, None).frames[0]
+            assert found.present == (1,)
+            assert (found.as_map().ids == read_mask(tmp_path / "a.png", snap=True).ids).all()
+            (tmp_path / to).unlink()
+
+
+def test_an_older_table_that_deeplabcut_goes_by_is_named(
+    keypoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.h5").touch()
+    assert convert(keypoints, tmp_path / "a.csv") == 0
+    assert "convert: DeepLabCut goes by a.h5, which is there already" in capsys.readouterr().err
+    assert convert(keypoints, tmp_path / "b.csv") == 0
+    assert "DeepLabCut" not in capsys.readouterr().err

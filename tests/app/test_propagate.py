@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -241,7 +242,10 @@ def test_a_new_shot_is_named_and_stays_free_of_labels(
     assert propagate("shots", "--labels", "first.png", "--out", "ended") == 0
     said = capsys.readouterr().out
     assert "a new shot begins at frame 3 (003): nothing is carried over" in said
-    assert "lowest confidence 0.00 in frame 3" in said
+    assert (
+        "lowest confidence 0.00 (calibrated for the default weights, not for these) in frame 3"
+        in said
+    )
     assert propagate("shots", "--labels", "first.png", "--out", "over", "--over-cuts") == 0
     assert "a new shot begins at frame 3 (003): labels were carried over" in capsys.readouterr().out
     for t in range(6):
@@ -249,3 +253,23 @@ def test_a_new_shot_is_named_and_stays_free_of_labels(
         assert over.any() and ended.any() == (t < 3)
         assert t >= 3 or (ended == over).all()
     assert propagate("shots", "--labels", "first.png", "--out", "ended", "--over-cuts") == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "words"),
+    [
+        ("mask.png", [], ""),
+        ("mask.png", ["--weights", "lab"], " (calibrated for the default weights, not for these)"),
+        ("mask.png", ["--protocol", "youtube_vos"], " (share of the votes, not calibrated)"),
+        ("mask.png", ["--protocol", "vip"], " (share of the votes, not calibrated)"),
+        ("points.json", [], " (share of the heat map, not calibrated)"),
+    ],
+)
+def test_what_confidence_is_is_said_where_it_is_not_calibrated(
+    work: Path, capsys: pytest.CaptureFixture[str], labels: str, options: list[str], words: str
+) -> None:
+    assert main(["propagate", "frames", "--labels", labels, "--out", "out", *options]) == 0
+    said = capsys.readouterr().out
+    assert re.search(rf"lowest confidence 0\.\d\d{re.escape(words)} in frame ", said), said
+    last = json.loads(Path("out/frames/00005.json").read_text())["objects"][0]
+    assert ("votes" in last) == ("not calibrated" not in words)

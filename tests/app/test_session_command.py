@@ -113,17 +113,17 @@ def test_export_says_what_is_not_computed(
     assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
     capsys.readouterr()
     assert session("export", folder, out) == 0
-    assert "not computed yet: frames 0-5: pixelkin session run" in capsys.readouterr().out
+    assert "not computed yet: frames 0-5: pixelkin session run" in capsys.readouterr().err
     assert session("run", folder) == 0
     capsys.readouterr()
     assert session("export", folder, out, "--overwrite") == 0
-    assert capsys.readouterr().out == f"{out}\n"
+    assert capsys.readouterr() == (f"{out}\n", "")  # no bar, as it takes no time
     assert session("add", folder, f"3={tmp_path / 'mask3.png'}") == 0
     assert session("cut", folder, "5") == 0
     capsys.readouterr()
     for command in (("status", folder), ("export", folder, out, "--overwrite")):
         assert session(*command) == 0
-        told = capsys.readouterr().out
+        told = "".join(capsys.readouterr())
         assert "stale, of labels that were changed since: frames 1-5: pixelkin session" in told
         assert "1 is reached by no label: frames 5" in told and "not computed yet" not in told
 
@@ -133,7 +133,7 @@ def test_export_brings_the_images_along(video: Path, tmp_path: Path) -> None:
     first = f"0={tmp_path / 'mask0.png'}"
     assert session("new", folder, video, "--weights", "lab", "--labels", first) == 0
     assert session("run", folder) == 0
-    to = ("--format", "yolo", "--images", out / "images", "--simplify", "1")
+    to = ("--to", "yolo", "--images", out / "images", "--simplify", "1")
     assert session("export", folder, out, *to) == 0
     images = {p.name: p.read_bytes() for p in (out / "images").iterdir()}
     assert images == {p.name: p.read_bytes() for p in video.iterdir()}
@@ -253,3 +253,18 @@ def test_notes_stay_and_frames_without_a_label_are_said(
     assert "absent from frame 4 on" in capsys.readouterr().out
     with Session.open(folder) as found:
         assert found.labels(1) == [0]
+
+
+def test_a_painted_mask_is_snapped_where_asked(video: Path, tmp_path: Path) -> None:
+    large = np.zeros((256, 384, 3), np.uint8)
+    large[64:160, 40:136] = 255, 0, 0
+    painted = Image.fromarray(large).resize((96, 64), Image.Resampling.BICUBIC)
+    painted.save(tmp_path / "painted.png")
+    words = ["new", tmp_path / "s", video, "--weights", "lab", "--labels"]
+    assert session(*words, tmp_path / "painted.png") == 2
+    assert session(*words, tmp_path / "painted.png", "--snap") == 0
+    assert session("add", tmp_path / "s", f"3={tmp_path / 'painted.png'}") == 2
+    assert session("add", tmp_path / "s", f"3={tmp_path / 'painted.png'}", "--snap") == 0
+    with Session.open(tmp_path / "s") as found:
+        ids = found[3].labels[0].as_map().ids
+        assert found.labels(1) == [0, 3] and 500 < (ids == 1).sum() < 620

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pages
 
 from pixelkin.formats.catalogue import FORMATS
-from pixelkin.formats.writing import FEATURES
+from pixelkin.formats.losses import FEATURES
 
 
 def test_the_table_says_what_each_format_does_not_keep() -> None:

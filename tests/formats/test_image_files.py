@@ -252,7 +252,7 @@ def test_a_runs_video_is_known(place: Path, capsys: pytest.CaptureFixture[str]) 
           "clip.mp4"], "dlc_csv has its images in labeled-data/clip: --images labeled-data/clip"),
         (["k.json", "labeled-data/clip/CollectedData_me.csv", "--images", "labeled-data/clip",
           "--video", "clip.mp4", "--scorer", "me", "--as", "predictions"],
-         "DeepLabCut's predictions name no images (--images): labels do (pixelkin convert"),
+         "DeepLabCut's predictions name no images (--images): labels do (--as labels)"),
     ],
 )  # fmt: skip
 def test_refusals(

@@ -111,4 +111,4 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(["convert", source, target, "--simplify", "1"]) == 2
     assert "only polygons can be simplified" in capsys.readouterr().err
     assert main(["convert", source, target, "--shapes", "polygons", "--simplify", "1"]) == 0
-    assert "convert: polygons within 1 px have " in capsys.readouterr().out
+    assert "convert: polygons within 1 px have " in capsys.readouterr().err

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.formats.registry import load_annotations, save_annotations
-from pixelkin.formats.selecting import taken
+from pixelkin.formats.selecting import Kept, taken, watched
 from pixelkin.formats.writing import Shapes
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
@@ -224,10 +224,12 @@ class Session(Looker):
         format: str | None = None,
         *,
         images: str | Path | None = None,
+        what: Kept = "both",
         shapes: Shapes | None = None,
         simplify: float | None = None,
         scorer: str = "pixelkin",
         overwrite: bool = True,
+        progress: Callable[[int, int], None] = lambda *_: None,
     ) -> tuple[str, ...]:
         """Write labels and results of all frames; the format is the one named, or the suffix's.
 
@@ -235,21 +237,27 @@ class Session(Looker):
             path: The file, or the folder for formats that are one.
             format: Its name.
             images: A folder for the images of the frames, for formats that refer to them.
+            what: "labels" that somebody gave or accepted alone; all as "predictions"; or "both",
+                each as what it is.
             shapes: What masks are written as, where the format has a choice.
             simplify: How many pixels the corners that polygons leave out may be from a side.
             scorer: Who labelled, where the format has a place for it (DeepLabCut).
             overwrite: Replace files that are there.
+            progress: Told how many frames are done, and of how many.
 
         Returns:
-            What the format does not keep of them, a line each.
+            What the format does not keep of them, a line each, and what the session alone keeps.
 
         Raises:
             InputError: If the format cannot be written, or cannot hold them.
         """
         with self._store.reading():  # of one moment, also where labels are edited meanwhile
-            return save_annotations(
+            annotations = taken(self._accepted() if what == "labels" else self.annotations(), what)
+            if not annotations.frames:
+                raise InputError(f"{self.folder} has no such labels: nothing is written")
+            lost = save_annotations(
                 path,
-                self.annotations(),
+                watched(annotations, progress),
                 format,
                 video=self.video.info if images is None else self.video.open(),
                 images=images,
@@ -258,6 +266,26 @@ class Session(Looker):
                 scorer=scorer,
                 overwrite=overwrite,
             )
+            return (*lost, *self._own())
+
+    def _accepted(self) -> Annotations:
+        """The annotations, with what was accepted as given."""
+        found, seen = self.annotations(), set(self.reviewed())
+        details = {
+            key: replace(detail, origin="given", stale=False) if key[0] in seen else detail
+            for key, detail in found.details.items()
+        }
+        return replace(found, details=details)
+
+    def _own(self) -> tuple[str, ...]:
+        """What no format keeps, in a line."""
+        known = {
+            "reviewed": len(self.reviewed()),
+            "flagged": len(self.flagged()),
+            "first in a new shot": len(self.cuts),
+        }
+        said = [f"{words} ({number})" for words, number in known.items() if number]
+        return (f"only the session keeps which frames are {', '.join(said)}",) if said else ()
 
     def faults(self) -> list[str]:
         """What is wrong with the session's file; nothing, if all is well."""

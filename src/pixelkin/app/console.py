@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 WIDTH = 120  # columns of tables where there is no terminal
 LINE_EVERY = 5.0  # seconds between plain progress lines
+LATE = 2.0  # seconds before a bar of `late_bar` is shown
 
 
 def drop_bad_size() -> None:
@@ -38,6 +39,14 @@ def console() -> Console:
 def say(line: str) -> None:
     """Print one line as it is."""
     console().print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def warn(line: str) -> None:
+    """Print one line as it is on standard error."""
+    from rich.console import Console
+
+    drop_bad_size()
+    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_table(
@@ -72,6 +81,25 @@ def show_table(
         table.add_section()
     table.add_row(*map(Text, last), style="bold" if total else None)
     console().print(table)
+
+
+@contextmanager
+def late_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, int], None]]:
+    """As `progress_bar`, for what is mostly done at once: after a while, on terminals alone."""
+    from rich.console import Console
+
+    drop_bad_size()
+    began, terminal = time.monotonic(), Console(stderr=True).is_terminal
+    with ExitStack() as stack:
+        shown: list[Callable[[int, int], None]] = []
+
+        def update(done: int, total: int) -> None:
+            if terminal and not shown and time.monotonic() - began > LATE:
+                shown.append(stack.enter_context(progress_bar(title, unit)))
+            for bar in shown:
+                bar(done, total)
+
+        yield update
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.json_shape import ID, SIDE, TEXT, Each, Fields, Keyed
 from pixelkin.formats.listed_frames import choose_video, frame_numbers, named_video
-from pixelkin.formats.writing import Writing, label_of
+from pixelkin.formats.losses import label_of
+from pixelkin.formats.writing import Writing
 from pixelkin.ops import rle
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo, check_size
 
-LOSES = ("points", "both", "colours", "parts", "stale", "occluded")
+LOSES = ("points", "both", "colours", "parts", "stale", "occluded", "gone")
 
 SHAPE = Fields(
     {

@@ -35,22 +35,18 @@ from pixelkin.formats import (
     yolo,
     ytvis,
 )
+from pixelkin.formats.frame_names import frame_of
 from pixelkin.formats.hdf5 import holds
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 from pixelkin.video.images import load_image
 
 FRAME_LOSES = (
-    "names",
-    "categories",
-    "both",
-    "bodies",
-    "skeleton",
-    "origin",
-    "stale",
-    "confidence",
-    "occluded",
-)
+    "categories", "both", "bodies", "skeleton", "origin", "stale", "confidence", "occluded", "gone",
+    "frame",
+)  # fmt: skip
+POINTS_LOSE = ("masks", "colours", *FRAME_LOSES)
+MASK_LOSES = ("points", "names", "parts", "unseen", *FRAME_LOSES)
 
 
 @dataclass(frozen=True)
@@ -65,12 +61,13 @@ class Format:
         load: Reads it, for the video that it belongs to.
         save: Writes it; None where it can be read only.
         probe: What it says of its video; None where that is nothing.
-        loses: Which of `writing.FEATURES` it does not keep.
+        loses: Which of `losses.FEATURES` it does not keep.
         shapes: What masks can be written as; the first by default.
         one_frame: Whether it holds the labels of one frame.
         folder: Whether it is a folder.
         by_suffix: Whether a file's suffix alone may ask for it.
         images: Whether it refers to the images of frames.
+        last: Name of the file of a folder that makes it one of this format.
     """
 
     name: str
@@ -86,6 +83,7 @@ class Format:
     folder: bool = False
     by_suffix: bool = True
     images: bool = False
+    last: str | None = None
 
     def looks_like(self, path: Path) -> bool:
         """Whether a file or folder that exists is of this format."""
@@ -102,11 +100,24 @@ def _only(save: Callable[[Path, Annotations], None]) -> Callable[[Path, Writing]
                 "convert --frames 7:8, or another format"
             )
         writing.check(path)
-        for _ in writing.frames():  # which notes what they have
-            pass
+        for frame in writing.frames():  # which notes what they have
+            if not _names(path, frame.number, writing.video):
+                writing.lose("frame", frame.number)
+            listed = {o.id for one in (frame.maps, frame.points) if one for o in one.objects}
+            for o in writing.objects:
+                if not o.is_map and o.id not in listed:
+                    writing.drop("unplaced", o.id)
         save(path, writing.annotations)
 
     return written
+
+
+def _names(path: Path, number: int, video: VideoInfo) -> bool:
+    """Whether the name of a file says which frame it is of."""
+    try:
+        return (frame_of(path, video) or 0) == number
+    except InputError:
+        return False
 
 
 def _is_image(path: Path) -> bool:
@@ -128,22 +139,23 @@ def _points_info(path: Path) -> VideoInfo:
 
 FORMATS = (
     Format("points_json", "points of one frame", ".json", points_json.sniff, points_json.load,
-           _only(points_json.save), _points_info, ("masks", *FRAME_LOSES), one_frame=True),
+           _only(points_json.save), _points_info, POINTS_LOSE, one_frame=True),
     Format("frame_json", "result of one frame", ".json", frame_json.sniff, frame_json.load),
     Format("badja", "BADJA's joints of a video", ".json", badja.sniff, badja.load,
            loses=("masks",)),
     Format("jhmdb_mat", "JHMDB's joints of a video", ".mat", jhmdb_mat.sniff,
            jhmdb_mat.load, loses=("masks",)),
     Format("mask_png", "mask of one frame", ".png", _is_image, mask_png.load,
-           _only(mask_png.save), _image_info, ("points", *FRAME_LOSES), one_frame=True),
+           _only(mask_png.save), _image_info, MASK_LOSES, one_frame=True),
     Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
            results_folder.load, probe=results_folder.probe, folder=True),
     Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,
            png_tree.save_plain, png_tree.probe, png_tree.PLAIN_LOSES, folder=True),
     Format("davis", "DAVIS's tree", "", png_tree.sniff_davis, png_tree.load,
-           png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True),
+           png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True, last=png_tree.META),
     Format("youtube_vos", "YouTube-VOS's and MOSE's tree", "", png_tree.sniff_youtube_vos,
-           png_tree.load, png_tree.save_youtube_vos, png_tree.probe, png_tree.LOSES, folder=True),
+           png_tree.load, png_tree.save_youtube_vos, png_tree.probe, png_tree.LOSES, folder=True,
+           last=png_tree.META),
     Format("npz", "arrays of a video", ".npz", npz.sniff, npz.load, npz.save, npz.probe),
     Format("coco", "COCO", ".json", coco_reading.sniff, coco_reading.load, coco.save,
            coco_reading.probe, coco.LOSES,
@@ -160,7 +172,7 @@ FORMATS = (
     Format("labelme", "LabelMe's folder", "", labelme.sniff, labelme.load, labelme.save,
            labelme.probe, labelme.LOSES, folder=True, images=True),
     Format("yolo", "YOLO's folder", "", yolo.sniff, yolo.load, yolo.save, yolo.probe,
-           yolo.LOSES, ("polygons",), folder=True, images=True),
+           yolo.LOSES, ("polygons",), folder=True, images=True, last=yolo.DATA),
     Format("dlc_csv", "DeepLabCut's CSV", ".csv", dlc.sniff, dlc.load, dlc.save, dlc.probe,
            dlc.LOSES, images=True),
     Format("dlc_h5", "DeepLabCut's H5", ".h5", dlc_h5.sniff, dlc_h5.load, dlc_h5.save,

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pixelkin.files import write_json
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names, skeleton
 from pixelkin.formats.collecting import NOBODY
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import rle
 from pixelkin.types import Detail, Object
 
@@ -95,11 +96,13 @@ def _masks(
     entries: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
     for o, mask in frame.masks():
-        entry = _absent(o, categories)
+        entry, detail = _absent(o, categories), writing.detail(frame.number, o)
         if not mask.any():
+            if detail not in (Detail(), Detail("absent")):
+                entry["attributes"] |= _of_detail(detail)
+                entry |= _score(detail.confidence)
             absent.append(entry)
             continue
-        detail = writing.detail(frame.number, o)
         attributes = entry.pop("attributes") | _of_detail(detail)
         entries.append(
             {
@@ -153,6 +156,9 @@ def _keypoints(
     there = xyv[xyv[:, 2] > 0, :2]
     low, high = (there.min(axis=0), there.max(axis=0)) if len(there) else (np.zeros(2),) * 2
     attributes: dict[str, Any] = {} if body.name is None else {"name": body.name}
+    hidden = [d.state == "occluded" for d in details]
+    if any(h and v == ABSENT for h, v in zip(hidden, xyv[:, 2], strict=True)):
+        attributes["keypoint_occluded"] = hidden
     confidences = [d.confidence for d in details]
     known = [c for c in confidences if c is not None]
     if known:

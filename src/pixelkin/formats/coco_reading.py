@@ -41,7 +41,7 @@ STATES: tuple[State, ...] = ("absent", "occluded", "present")
 ATTRIBUTES = Fields(
     {},
     {"track_id": ID, "name": TEXT, "keypoint_scores": Each(ANY), "keypoint_origins": Each(ANY),
-     "keypoint_stale": Each(ANY)},
+     "keypoint_stale": Each(ANY), "keypoint_occluded": Each(ANY)},
 )  # fmt: skip
 ABSENT = Fields({"track_id": ID, "category_id": ID}, {"attributes": ATTRIBUTES})
 SHAPE = Fields(
@@ -121,7 +121,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         for k, entry in enumerate(image["absent"]):
             with found.at(f"images[{n}].absent[{k}]"):
                 _declare(found, entry["track_id"], entry, known[entry["category_id"]])
-                found.mask(number, entry["track_id"], None, joins=False)
+                found.mask(number, entry["track_id"], None, _detail(entry), joins=False)
     return found.annotations()
 
 
@@ -207,14 +207,15 @@ def _read(
     if not segmentation:
         found.note("COCO: boxes without a mask are read as filled rectangles")
     _declare(found, key, entry, category)
+    found.mask(number, key, _mask(entry, found.video.size), _detail(entry), joins=track is None)
+
+
+def _detail(entry: dict[str, Any]) -> Detail:
+    """What an entry says of a mask beside its pixels."""
+    attributes = entry.get("attributes") or {}
     state: State = "occluded" if attributes.get("occluded") else "present"
-    detail = Detail(
-        state,
-        confidence_of(entry.get("score")),
-        _origin(attributes.get("origin"), entry),
-        bool(attributes.get("stale")),
-    )
-    found.mask(number, key, _mask(entry, found.video.size), detail, joins=track is None)
+    origin = _origin(attributes.get("origin"), entry)
+    return Detail(state, confidence_of(entry.get("score")), origin, bool(attributes.get("stale")))
 
 
 def _declare(
@@ -264,8 +265,9 @@ def _read_keypoints(
     scores = attributes.get("keypoint_scores") or [entry.get("score")] * len(names)
     origins = attributes.get("keypoint_origins") or [attributes.get("origin")] * len(names)
     stale = attributes.get("keypoint_stale") or [False] * len(names)
-    said = zip(names, values.tolist(), scores, origins, stale, strict=True)
-    for point, (x, y, seen), score, origin, old in said:
-        state = STATES[int(seen)]
+    hidden = attributes.get("keypoint_occluded") or [False] * len(names)
+    said = zip(names, values.tolist(), scores, origins, stale, hidden, strict=True)
+    for point, (x, y, seen), score, origin, old, covered in said:
+        state: State = "occluded" if covered else STATES[int(seen)]
         detail = Detail(state, confidence_of(score), _origin(origin, entry), bool(old))
         found.point(number, ("body", key), point, (x, y) if seen else None, detail)

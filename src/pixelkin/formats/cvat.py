@@ -7,6 +7,7 @@ video", with a keyframe at every label; a track ends, or pauses, with outside="1
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,15 +18,20 @@ from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import rle
 from pixelkin.types import Detail, InputError, Object
 from pixelkin.video.palette import mask_colours
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "empty", "unseen")
+LOSES = (
+    "both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "hidden", "gone",
+    "empty", "unseen",
+)  # fmt: skip
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
+NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def save(path: Path, writing: Writing) -> None:
@@ -36,12 +42,28 @@ def save(path: Path, writing: Writing) -> None:
         raise InputError(
             "cvat has tracks for a task of the video itself, without images (--images)"
         )
+    _check_names(writing)
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>\n')
         file.write(_text(_meta(writing, tracks)))
         for element in _tracks(writing) if tracks else _images(writing):
             file.write(_text(element))
         file.write("</annotations>\n")
+
+
+def _check_names(writing: Writing) -> None:
+    """Check that XML can hold all names.
+
+    Raises:
+        InputError: If one has a control character.
+    """
+    for o in writing.objects:
+        for name in (o.name, o.category, o.parent):
+            if name is not None and NO_XML.search(name):
+                raise InputError(
+                    f"cvat cannot hold the name {name!r}, as XML has no control characters: call "
+                    f"it otherwise (convert --names {o.id}=NAME)"
+                )
 
 
 def _text(element: ET.Element) -> str:
@@ -138,6 +160,10 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
                 skeleton = _element("skeleton", frame=frame.number, keyframe=1, z_order=0)
                 skeleton.extend(parts)
                 shapes.setdefault(body.name, []).append(skeleton)
+    writing.keeping("empty")
+    told = {int(s.get("frame", 0)) for shapes_of in shapes.values() for s in without_end(shapes_of)}
+    for number in set(writing.numbers) - told:
+        writing.drop("empty", number)
     labels: dict[object, str] = {o.id: label_of(o) for o in writing.objects if o.is_map}
     labels |= {body.name: body.label for body in every}
     for n, (key, found) in enumerate(shapes.items()):
@@ -159,6 +185,21 @@ def _outline(writing: Writing, number: int, o: Object, mask: NDArray[np.bool_]) 
         writing.lose("form", (number, o.id))
     corners = {"xtl": left, "ytl": top, "xbr": left + width, "ybr": top + height}
     return _element("box", **corners, **told)
+
+
+def without_end(shapes: list[ET.Element]) -> list[ET.Element]:
+    """The shapes of a track, by their frames, but for those at its end that show nothing."""
+    shapes = sorted(shapes, key=lambda shape: int(shape.attrib["frame"]))
+    while shapes and is_outside(shapes[-1]):
+        shapes.pop()
+    return shapes
+
+
+def is_outside(shape: ET.Element) -> bool:
+    """Whether a shape of a track says that nothing is there."""
+    if shape.tag == "skeleton":
+        return all(part.get("outside") == "1" for part in shape)
+    return shape.get("outside") == "1"
 
 
 def _outside(shape: ET.Element, number: int) -> ET.Element:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.formats.collecting import Collector
-from pixelkin.formats.cvat import EDGE
+from pixelkin.formats.cvat import EDGE, is_outside, without_end
 from pixelkin.formats.listed_frames import check_number, frame_numbers, named_video
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
@@ -105,7 +105,7 @@ def _read_in_image(found: Collector, number: int, label: str, nth: int, shape: E
 def _read_track(found: Collector, track: ET.Element) -> None:
     label, key = track.get("label", ""), ("track", track.get("id"))
     shapes = [s for s in track if s.get("frame") is not None]
-    for shape in _without_end(shapes):
+    for shape in without_end(shapes):
         number = check_number(int(shape.attrib["frame"]), found.video, found.source)
         given = shape.get("keyframe") == "1"
         detail = _detail(shape, "given" if given else "propagated")
@@ -114,26 +114,12 @@ def _read_track(found: Collector, track: ET.Element) -> None:
         elif shape.tag == "points":
             _read_loose(found, number, key, label, shape, detail)
         else:
-            mask = None if _is_outside(shape) else _mask(shape, found.video.size)
-            if mask is None and not _is_outside(shape):
+            mask = None if is_outside(shape) else _mask(shape, found.video.size)
+            if mask is None and not is_outside(shape):
                 found.note(f"CVAT: tracks of type {shape.tag} are left out")
                 return
             found.object(key, label=label)
             found.mask(number, key, mask, detail, joins=False)
-
-
-def _without_end(shapes: list[ET.Element]) -> list[ET.Element]:
-    """The shapes of a track but for the one that ends it, a frame after its last label."""
-    shapes = sorted(shapes, key=lambda shape: int(shape.attrib["frame"]))
-    while shapes and _is_outside(shapes[-1]):
-        shapes.pop()
-    return shapes
-
-
-def _is_outside(shape: ET.Element) -> bool:
-    if shape.tag == "skeleton":
-        return all(part.get("outside") == "1" for part in shape)
-    return shape.get("outside") == "1"
 
 
 def _detail(shape: ET.Element, origin: str = "") -> Detail:
@@ -185,6 +171,6 @@ def _read_loose(
     found.body(key)
     places = _points(shape)
     for n, place in enumerate(places):
-        xy = None if _is_outside(shape) else [v - EDGE for v in place]
+        xy = None if is_outside(shape) else [v - EDGE for v in place]
         name = label if len(places) == 1 else f"{label} {n}"
         found.point(number, key, name, xy, detail)

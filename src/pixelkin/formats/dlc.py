@@ -31,6 +31,7 @@ from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = (
     "masks", "categories", "both", "colours", "loose", "skeleton", "origin", "stale", "occluded",
+    "empty",
 )  # fmt: skip
 FOLDER = "labeled-data"
 SCORER, INDIVIDUALS, PARTS, COORDS = "scorer", "individuals", "bodyparts", "coords"
@@ -108,7 +109,15 @@ def save(path: Path, writing: Writing) -> None:
     """Write labels, or predictions if any of them is one."""
     writing.check(path)
     table = make_table(path, writing)
+    other = writing.real(path).with_suffix(".h5")
+    if other.exists():
+        writing.notes.append(
+            f"DeepLabCut goes by {other.name}, which is there already and older: make it anew, by "
+            "deeplabcut.convertcsv2h5 or --to dlc_h5"
+        )
     index = [row if isinstance(row, tuple) else (str(row),) for row in table.rows]
+    if odd := [word for column in table.columns for word in column if "\r" in word]:
+        raise InputError(f"dlc_csv cannot hold the name {odd[0]!r}, which has a carriage return")
     padding = [""] * (max(map(len, index), default=1) - 1)
     with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         lines = csv.writer(file, lineterminator="\n")
@@ -126,7 +135,7 @@ def make_table(path: Path, writing: Writing) -> Table:
     """
     digits = max(4, len(str(writing.length - 1)))
     if writing.images is not None:
-        _check_images(path, writing)
+        _check_images(writing.real(path), writing)
     images = writing.named_images(f"img{{:0{digits}d}}", ".png")
     every = bodies(writing.objects)
     names = point_names(every)
@@ -143,15 +152,13 @@ def make_table(path: Path, writing: Writing) -> Table:
     predicted = "propagated" in origins
     if predicted and writing.images is not None:
         raise InputError(
-            "DeepLabCut's predictions name no images (--images): labels do (pixelkin convert "
-            "--as labels, of a session by way of a .npz)"
+            "DeepLabCut's predictions name no images (--images): labels do (--as labels)"
         )
     if len(origins) == 1:
         writing.keeping("origin")
     if not predicted and sure:
-        writing.losing("confidence")
         for label in sure:
-            writing.lose("confidence", label)
+            writing.drop("confidence", label)
     several = any(body.name is not None for body in every)
     levels = (SCORER, *((INDIVIDUALS,) if several else ()), PARTS, COORDS)
     coords = ("x", "y", LIKELIHOOD) if predicted else ("x", "y")

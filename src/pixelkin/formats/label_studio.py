@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import Body, bodies, point_name, skeleton
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.losses import label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import brush, rle
 from pixelkin.types import Detail, InputError, Object, Origin
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "occluded", "unseen", "unplaced")
+LOSES = (
+    "both", "colours", "parts", "loose", "skeleton", "stale", "occluded", "gone", "unseen",
+    "unplaced",
+)  # fmt: skip
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 MODEL = "pixelkin"
 WHERE: dict[Origin, str] = {"given": "annotations", "propagated": "predictions"}

@@ -25,14 +25,18 @@ from pixelkin.formats.image_files import frame_file
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.json_shape import ID, NUMBER, SIDE, TEXT, Each, Fields, Kinds, Shape
 from pixelkin.formats.listed_frames import frame_numbers, named_video
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.points_json import shortest
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo, check_size
 from pixelkin.video.images import natural_key
 
-LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "unseen", "unplaced")
+LOSES = (
+    "both", "colours", "parts", "loose", "skeleton", "stale", "hidden", "gone", "unseen",
+    "unplaced",
+)  # fmt: skip
 VERSION = "6.3.1"
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 
@@ -132,7 +136,7 @@ def _own(path: Path) -> list[Path]:
 
 def _image(writing: Writing, number: int, name: str, path: Path) -> str:
     """Path of the frame's image, as seen from the folder."""
-    folder = path if writing.staged is None else writing.staged[1]
+    folder = writing.real(path)
     asked = writing.images
     image = frame_file(writing.video, number) if asked is None else asked.folder / name
     return name if image is None else Path(os.path.relpath(image, folder)).as_posix()

@@ -17,22 +17,25 @@ from typing import Any
 from pixelkin.files import write_json
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.listed_frames import choose_video, frame_numbers, named_video
+from pixelkin.formats.losses import label_of
 from pixelkin.formats.mask_png import read_mask, write_mask
-from pixelkin.formats.writing import Writing, label_of
+from pixelkin.formats.writing import Writing
 from pixelkin.types import (
     Annotations,
     InputError,
     LazyFrames,
+    MaskLabels,
     Object,
     Objects,
     VideoInfo,
 )
 from pixelkin.video.images import find_images, load_image
 
-LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded")
+LOSES = ("points", "parts", "origin", "stale", "confidence", "occluded", "gone")
 PLAIN_LOSES = (*LOSES, "names", "categories", "both", "unseen")
 RESOLUTION = "480p"
 ANNOTATIONS = "Annotations"
+META = "meta.json"
 HIGHEST = 254  # 255 is void
 
 
@@ -61,8 +64,12 @@ def probe(path: Path) -> VideoInfo | None:
     return named_video((f.name for f in files), (image.height, image.width), path)
 
 
-def load(path: Path, video: VideoInfo) -> Annotations:
-    """The map of every frame that has a file."""
+def load(path: Path, video: VideoInfo, *, snap: bool = False) -> Annotations:
+    """The map of every frame that has a file; `snap` as in `read_mask`."""
+
+    def read(file: Path) -> MaskLabels:
+        return read_mask(file, video.size, allow_empty=True, snap=snap)
+
     sequences = _sequences(path)
     sequence = sequences[choose_video([s.name for s in sequences], video, path)]
     files = find_images(sequence)
@@ -70,10 +77,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     by_number = dict(zip(numbers, files, strict=True))
     objects = _described(path, sequence.name)
     for file in files:
-        objects = objects.joined(read_mask(file, video.size, allow_empty=True).objects)
-    frames = LazyFrames(
-        by_number, lambda n: (read_mask(by_number[n], video.size, allow_empty=True),)
-    )
+        objects = objects.joined(read(file).objects)
+    frames = LazyFrames(by_number, lambda n: (read(by_number[n]),))
     sources = {number: str(file) for number, file in by_number.items()}
     return Annotations(objects, frames, sources)
 
@@ -104,7 +109,7 @@ def _save_tree(path: Path, writing: Writing, below: Path) -> None:
             "write npz or coco"
         )
     sequence = Path(writing.video.path).stem or "video"
-    meta = path / "meta.json"
+    meta = path / META
     files = [path / below / sequence / f"{writing.stem(n)}.png" for n in writing.numbers]
     writing.check(meta, *files)
     shown: dict[int, list[str]] = {o.id: [] for o in objects}
@@ -132,7 +137,7 @@ def _sequences(path: Path) -> list[Path]:
 
 def _described(path: Path, sequence: str) -> Objects:
     """What meta.json says of the objects of a sequence."""
-    meta = path / "meta.json"
+    meta = path / META
     if not meta.is_file():
         return Objects()
     try:

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from pixelkin.files import whole_folder
-from pixelkin.formats import mask_png
+from pixelkin.formats import mask_png, png_tree
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.image_files import ImageFiles
 from pixelkin.formats.json_file import forget_json
+from pixelkin.formats.staging import check_finished, staged_file, staged_folder
 from pixelkin.formats.writing import Shapes, Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 from pixelkin.video.reader import VideoReader
@@ -32,6 +32,7 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
     path = Path(path)
     if not path.exists():
         raise InputError(f"no such labels file: {path}")
+    check_finished(path)
     if format is not None:
         named = _named(format)
         if path.is_dir() != named.folder:
@@ -68,8 +69,9 @@ def load_annotations(
         one = recognise(path, format)
         video = probe_video(path, one) if video is None else video
         with _reading(path, one):
-            if one.load is mask_png.load:
-                return mask_png.load(path, video, snap=snap)
+            for load in (mask_png.load, png_tree.load):
+                if one.load is load:
+                    return load(path, video, snap=snap)
             return one.load(path, video)
     finally:
         forget_json()
@@ -150,25 +152,33 @@ def save_annotations(
     )
     if one.save is not None:
         try:
-            with ExitStack() as stack:
-                target = path
-                if one.folder:
-                    target = stack.enter_context(whole_folder(path))
-                    writing.staged = target, path
-                if writing.images is not None:
-                    folder = writing.images.folder
-                    inside = one.folder and folder.resolve().is_relative_to(path.resolve())
-                    writing.images.staged = (
-                        target / folder.resolve().relative_to(path.resolve())
-                        if inside
-                        else stack.enter_context(whole_folder(folder))
-                    )
+            with _staged(path, one, writing) as target:
                 one.save(target, writing)
         except InputError:
             raise
         except ValueError as error:
             raise InputError(f"{path}: {one.name} cannot hold this: {error}") from error
     return writing.lost()
+
+
+@contextmanager
+def _staged(path: Path, one: Format, writing: Writing) -> Iterator[Path]:
+    """Where a format is written to until all is well: images are put in place before it."""
+    with ExitStack() as stack:
+        if one.folder:
+            target = stack.enter_context(staged_folder(path, one.last))
+            writing.staged = target, path
+        else:
+            target = stack.enter_context(staged_file(path))
+            writing.staged = target.parent, path.parent
+        if (images := writing.images) is not None:
+            folder, whole = images.folder.resolve(), path.resolve()
+            images.staged = (
+                target / folder.relative_to(whole)
+                if one.folder and folder.is_relative_to(whole)
+                else stack.enter_context(staged_folder(images.folder))
+            )
+        yield target
 
 
 def _looks_like(one: Format, path: Path) -> bool:
@@ -209,10 +219,7 @@ def _writer(path: Path, annotations: Annotations, name: str | None) -> Format:
         return fitting[0]
     if fitting:
         names = ", ".join(one.name for one in fitting)
-        raise InputError(
-            f"{path} may be written as {names}: name the format (convert --to, session export "
-            "--format)"
-        )
+        raise InputError(f"{path} may be written as {names}: name the format (--to)")
     writable = ", ".join(f"{one.name} (*{one.suffix or '/'})" for one in writers)
     raise InputError(f"cannot write {path}: labels can be written as {writable}")
 

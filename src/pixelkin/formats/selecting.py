@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -69,6 +69,23 @@ def taken(annotations: Annotations, kept: Kept) -> Annotations:
 
     ids = set(annotations.objects.ids)
     numbers = [n for n in annotations.frames if n not in results or (results[n] != ids and make(n))]
+    return replace(annotations, frames=LazyFrames(numbers, make))
+
+
+def watched(annotations: Annotations, progress: Callable[[int, int], None]) -> Annotations:
+    """The same labels, which tell how far they have been read.
+
+    Args:
+        annotations: The labels.
+        progress: Told how many frames were read, and of how many.
+    """
+    frames, numbers = annotations.frames, sorted(annotations.frames)
+    places = {number: n for n, number in enumerate(numbers, start=1)}
+
+    def make(number: int) -> tuple[Labels, ...]:
+        progress(places[number], len(numbers))
+        return frames[number]
+
     return replace(annotations, frames=LazyFrames(numbers, make))
 
 

@@ -6,6 +6,7 @@ which a part was given counts as given.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,8 @@ from pixelkin.formats.listed_frames import check_number, image_path
 from pixelkin.formats.writing import Frame, Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
-LOSES = ("masks", "categories", "both", "colours", "loose", "stale", "occluded")
-ANALYSIS_LOSES = (*LOSES, "origin")
+LOSES = ("masks", "categories", "both", "colours", "loose", "stale", "occluded", "gone")
+ANALYSIS_LOSES = (*LOSES, "origin", "empty")
 UNNAMED = "track_0"  # what sleap-io calls a body without a track
 NWB_LOSES = (*LOSES, "bodies")
 
@@ -91,6 +92,8 @@ def save_nwb(path: Path, writing: Writing) -> None:
     writing.check(path)
     if writing.numbers != list(range(writing.length)) or writing.video.names is not None:
         raise InputError("nwb takes a video file of which every frame is labelled, from frame 0 on")
+    if not Path(writing.video.path).is_file():
+        raise InputError(f"nwb takes a video file, which is not there: {writing.video.path}")
     sleap = _library()
     labels = _labels(sleap, writing, files="opened")
     kinds = {hasattr(instance, "score") for frame in labels for instance in frame.instances}
@@ -98,6 +101,22 @@ def save_nwb(path: Path, writing: Writing) -> None:
         raise InputError("nwb takes what was given, or all as predictions (--as), not both")
     with atomic_write(path) as temporary:
         sleap.save_nwb(labels, str(temporary))
+        if _points(sleap.load_nwb(str(temporary))) != _points(labels):
+            raise InputError(
+                "nwb, as sleap-io writes it, would not give these labels back: it takes points "
+                "that are there in every frame, results with a confidence; slp and npz take all"
+            )
+
+
+def _points(labels: Any) -> Counter[tuple[int, str, float, float]]:
+    """Frame, name and place of all points that are there."""
+    return Counter(
+        (int(frame.frame_idx), name, round(float(x), 2), round(float(y), 2))
+        for frame in labels
+        for one in frame.instances
+        for name, (x, y) in zip(one.skeleton.node_names, one.numpy(), strict=True)
+        if np.isfinite([x, y]).all()
+    )
 
 
 def _library() -> ModuleType:
@@ -168,6 +187,13 @@ def _instance(
         return sleap.PredictedInstance.from_numpy(
             there, skeleton=nodes, point_scores=scores, score=mean, track=track
         )
+    for o in own.values():  # of a user instance all points are a user's
+        detail = writing.detail(frame.number, o)
+        if np.isfinite(places[o.id]).all():
+            if detail.origin == "propagated":
+                writing.drop("origin", (frame.number, o.id))
+            if detail.confidence is not None:
+                writing.drop("confidence", (frame.number, o.id))
     return sleap.Instance.from_numpy(there, skeleton=nodes, track=track)
 
 

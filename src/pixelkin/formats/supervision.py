@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pixelkin.formats.writing import label_of
+from pixelkin.formats.losses import label_of
 from pixelkin.types import InputError, Labels, MaskLabels, Objects, Prediction
 
 

@@ -32,7 +32,7 @@ from pixelkin.types import Annotations, Detail, VideoInfo
 
 LOSES = (
     "masks", "categories", "both", "colours", "skeleton", "origin", "stale",
-    "confidence",
+    "confidence", "hidden", "gone",
 )  # fmt: skip
 EDGE = 0.5
 

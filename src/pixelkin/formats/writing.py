@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
 from pixelkin.formats.image_files import ImageFiles, frame_file
+from pixelkin.formats.losses import Losses, label_of
 from pixelkin.formats.polygons import Simplified, pieces
 from pixelkin.ops.outlines import Ring
 from pixelkin.types import (
@@ -25,39 +26,8 @@ from pixelkin.types import (
     PointLabels,
     VideoInfo,
 )
-from pixelkin.video.palette import davis_palette
 
 Shapes = Literal["masks", "polygons", "boxes"]
-
-FEATURES = {
-    "masks": "masks",
-    "points": "keypoints",
-    "ids": "which object is which from frame to frame",
-    "numbers": "numbers of objects",
-    "names": "names",
-    "categories": "categories",
-    "both": "names beside categories",
-    "colours": "own colours",
-    "parts": "parts of a body as such",
-    "loose": "points as such",
-    "bodies": "whose a keypoint is",
-    "skeleton": "skeletons",
-    "origin": "which labels are results",
-    "stale": "which results are older than the labels",
-    "confidence": "confidence",
-    "occluded": "occlusion",
-    "empty": "empty frames",
-    "unseen": "objects that no frame shows",
-    "unplaced": "keypoints that no frame shows",
-    "holes": "holes",
-    "pieces": "pieces beside the largest one",
-    "form": "more of a mask than its box",
-}
-
-OF_OBJECTS = (
-    "ids", "numbers", "names", "categories", "both", "colours", "parts", "loose", "bodies",
-    "unseen", "unplaced",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,17 +58,7 @@ class Frame:
         return {i: (x, y) for i, (x, y) in there}
 
 
-def label_of(o: Object) -> str:
-    """The one word for an object that many formats have: what it is, or its name."""
-    return o.category or o.name or f"object {o.id}"
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things, in words."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-class Writing:
+class Writing(Losses):
     """One writing of annotations: what a writer reads them through.
 
     Args:
@@ -128,16 +88,17 @@ class Writing:
         overwrite: bool = True,
         images: ImageFiles | None = None,
     ) -> None:
-        self._loses = frozenset(loses)
-        self._lost: dict[str, set[Hashable]] = {}
-        kept = tuple(o for o in annotations.objects if self._takes(o.is_map))
+        super().__init__(title, loses)
+        kept = tuple(o for o in annotations.objects if self.takes(o.is_map))
         if annotations.objects and not kept:
-            what = "masks" if self._takes(True) else "keypoints"
+            what = "masks" if self.takes(True) else "keypoints"
             raise InputError(f"{title} holds {what} alone, of which there are none")
+        for name in (n for o in kept for n in (o.name, o.category, o.parent)):
+            if name is not None and "\0" in name:
+                raise InputError(f"{title} cannot hold the name {name!r}, which has a NUL in it")
         self.annotations = annotations
         self.objects = annotations.objects.described(Objects(kept))
         self.video = video
-        self.title = title
         self.shapes = shapes
         self.simplified = None if simplify is None else Simplified(simplify)
         self.uncompressed = uncompressed
@@ -147,6 +108,7 @@ class Writing:
         self._images: dict[int, str] = {}  # names of those that are written, by frame
         self.staged: tuple[Path, Path] | None = None  # a temporary folder, and what it becomes
         self.numbers = sorted(annotations.frames)
+        self.notes: list[str] = []  # what else is to be said of what was written
 
     @property
     def length(self) -> int:
@@ -191,41 +153,29 @@ class Writing:
         if self.images is not None and self.images.folder.resolve() != folder.resolve():
             raise InputError(f"{self.title} has its images in {folder}: --images {folder}")
 
+    def real(self, path: Path) -> Path:
+        """What a path that is written to becomes in the end."""
+        if self.staged is None:
+            return path
+        temporary, folder = self.staged
+        return folder / path.relative_to(temporary)
+
     def check(self, *paths: Path) -> None:
         """Check that files may be written: see `files.check_writable`."""
         if self.staged is None:
             check_writable(*paths, overwrite=self.overwrite)
             return
-        temporary, folder = self.staged
-        real = (folder / path.relative_to(temporary) for path in paths)
+        real = [self.real(path) for path in paths]
         check_writable(*(path for path in real if path.exists()), overwrite=self.overwrite)
 
     def detail(self, number: int, o: Object) -> Detail:
         """What is known of an object in a frame beside its place."""
         return self.annotations.detail(number, o.id)
 
-    def lose(self, feature: str, label: Hashable) -> None:
-        """Note that a label or an object has something, in case that the format loses it."""
-        if feature in self._loses:
-            self._lost.setdefault(feature, set()).add(label)
-
-    def losing(self, *features: str) -> None:
-        """Say that the format does not keep these either, as it is written now."""
-        self._loses |= set(features)
-
-    def keeping(self, feature: str) -> None:
-        """Say that of these labels, as it turned out, this was kept."""
-        self._lost.pop(feature, None)
-
     def lost(self) -> tuple[str, ...]:
-        """What the format did not keep, and what simpler polygons cost, a line each."""
-        lost = tuple(
-            f"{self.title} does not keep {words}: "
-            + counted(len(self._lost[feature]), "object" if feature in OF_OBJECTS else "label")
-            for feature, words in FEATURES.items()
-            if feature in self._lost
-        )
-        return lost + (() if self.simplified is None else self.simplified.said())
+        """What the format did not keep, what simpler polygons cost, and notes, a line each."""
+        cost = () if self.simplified is None else self.simplified.said()
+        return (*self.said(), *cost, *self.notes)
 
     def polygons(self, number: int, o: Object, mask: NDArray[np.bool_]) -> list[Ring]:
         """The polygons around the pieces of a mask, the largest first; holes are noted as lost."""
@@ -251,20 +201,20 @@ class Writing:
         height, width = mask.shape
         return self.simplified(rings, (height, width), f"{label_of(o)} in frame {number}")
 
-    def _takes(self, maps: bool) -> bool:
-        return ("masks" if maps else "points") not in self._loses
-
     def frames(self) -> Iterator[Frame]:
         """The labelled frames in ascending order, one at a time; what they have is noted."""
         for o in self.objects:
-            self._see_object(o)
+            self.see_object(o)
         for pair in self.objects.skeleton:
             self.lose("skeleton", pair)
-        unseen = {o.id: o for o in self.objects}
+        unseen = {o.id: o for o in self.annotations.objects}
         for number, group in groupby(self.annotations, key=lambda item: item[0]):
             maps = points = None
             for _, labels in group:
-                if not self._takes(isinstance(labels, MaskLabels)):
+                there = set(labels.present)
+                for i in there:
+                    unseen.pop(i, None)
+                if not self.takes(isinstance(labels, MaskLabels)):
                     self.lose("masks" if isinstance(labels, MaskLabels) else "points", number)
                     continue
                 if isinstance(labels, MaskLabels):
@@ -272,45 +222,13 @@ class Writing:
                 elif isinstance(labels, PointLabels):
                     points = labels
                 for o in labels.objects:
-                    self._see_label(number, o)
-                for i in labels.present:
-                    unseen.pop(i, None)
-                if isinstance(labels, MaskLabels) and not labels.present:
-                    self.lose("empty", number)
+                    self.see_label(number, o, self.detail(number, o), there=o.id in there)
             if maps is not None or points is not None:
+                if not any(one.present for one in (maps, points) if one is not None):
+                    self.lose("empty", number)
                 if self.images is not None:
                     self.images.write(number, self._images[number])
                 yield Frame(number, maps, points)
         for o in unseen.values():
-            self.lose("unseen" if o.is_map else "unplaced", o.id)
-
-    def _see_object(self, o: Object) -> None:
-        usual = davis_palette()
-        if o.is_map:
-            self.lose("ids", o.id)
-            self.lose("numbers", o.id)
-        if o.name is not None:
-            self.lose("names", o.id)
-        name = o.name if o.is_map else o.parent
-        if o.category is not None and o.category != name:
-            self.lose("categories" if name is None else "both", o.id)
-        own = o.colour is not None
-        if own and not (o.id < len(usual) and tuple(usual[o.id]) == o.colour):
-            self.lose("colours", o.id)
-        if o.kind == "parts":
-            self.lose("parts", o.id)
-        if o.kind == "points":
-            self.lose("loose", o.id)
-        if o.parent is not None:
-            self.lose("bodies", o.id)
-
-    def _see_label(self, number: int, o: Object) -> None:
-        detail = self.detail(number, o)
-        if detail.confidence is not None:
-            self.lose("confidence", (number, o.id))
-        if detail.origin == "propagated":
-            self.lose("origin", (number, o.id))
-        if detail.stale:
-            self.lose("stale", (number, o.id))
-        if detail.state == "occluded":
-            self.lose("occluded", (number, o.id))
+            note = self.lose if self.takes(o.is_map) else self.drop
+            note("unseen" if o.is_map else "unplaced", o.id)

@@ -18,14 +18,15 @@ from pixelkin.files import write_text
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import frame_numbers, pictured_video
-from pixelkin.formats.writing import Frame, Writing, label_of
+from pixelkin.formats.losses import label_of
+from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
 from pixelkin.video.images import natural_key
 
 LOSES = (
     "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "stale", "confidence",
-    "holes", "pieces", "unseen",
+    "hidden", "gone", "holes", "pieces", "unseen",
 )  # fmt: skip
 IMAGES, LABELS, DATA = "images", "labels", "data.yaml"
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
@@ -92,7 +93,8 @@ def save(path: Path, writing: Writing) -> None:
     every = bodies(writing.objects)
     if every and any(o.is_map for o in writing.objects):
         raise InputError("yolo holds either masks or keypoints: these labels have both")
-    writing.images_are_in((path if writing.staged is None else writing.staged[1]) / IMAGES)
+    writing.images_are_in(writing.real(path) / IMAGES)
+    writing.losing("empty" if every else "occluded")
     images = writing.named_images("frame_{:06d}")
     files = {number: path / LABELS / f"{Path(name).stem}.txt" for number, name in images.items()}
     writing.check(path / DATA, *files.values())
@@ -114,7 +116,8 @@ def save(path: Path, writing: Writing) -> None:
     if every:
         data["kpt_shape"] = [len(points), 3]
         data["kpt_names"] = {n: list(points) for n in classes.values()}
-    write_text(path / DATA, yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
+    plain = all(name.isprintable() for name in (*classes, *points))  # others YAML would change
+    write_text(path / DATA, yaml.safe_dump(data, sort_keys=False, allow_unicode=plain))
 
 
 def _line(label: int, values: list[float]) -> str:

@@ -13,12 +13,14 @@ from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.json_file import read_json
 from pixelkin.formats.json_shape import ID, NULL, RUNS, SIDE, TEXT, Each, Either, Fields
 from pixelkin.formats.listed_frames import check_number, choose_video, frame_numbers, named_video
-from pixelkin.formats.writing import Writing, label_of
+from pixelkin.formats.losses import label_of
+from pixelkin.formats.writing import Writing
 from pixelkin.ops import rle
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo
 
 LOSES = (
-    "points", "both", "colours", "parts", "origin", "stale", "confidence", "occluded", "empty",
+    "points", "both", "colours", "parts", "origin", "stale", "confidence", "occluded", "gone",
+    "empty",
 )  # fmt: skip
 
 ENTRY = Fields(

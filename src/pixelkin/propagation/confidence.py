@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.propagation.protocol import Protocol
+from pixelkin.types import LabelKind, PointKind
 
 TABLE = Path(__file__).with_suffix(".json")
 MOST_CELLS = 2048
@@ -73,6 +75,13 @@ class Likeness:
 def is_calibrated(protocol: Protocol) -> bool:
     """Whether a table for the votes of a protocol was measured: for the rule of `davis`."""
     return protocol.rule == "crw"
+
+
+def meaning(protocol: Protocol, kind: LabelKind) -> str:
+    """What the confidence of labels of a kind is, in words for people."""
+    if kind in get_args(PointKind):
+        return "share of the heat map, not calibrated"
+    return "J to be expected" if is_calibrated(protocol) else "share of the votes, not calibrated"
 
 
 def expected(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDArray[np.float32]:

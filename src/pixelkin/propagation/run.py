@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pixelkin.background import BackgroundWriter
 from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.propagation.confidence import meaning
 from pixelkin.propagation.passes import Keyframes, Relay, checked
 from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
@@ -29,6 +30,7 @@ class Run:
         lowest: (frame number, confidence) of the frame that most asks for a look; points that no
             keyframe has do not count.
         cuts: Frames with which a new shot was found to begin; see `propagate`.
+        meaning: What confidence is here; see `confidence.meaning`.
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class Run:
     resumed: int
     lowest: tuple[int, float]
     cuts: tuple[int, ...] = ()
+    meaning: str = ""
 
 
 def propagate_to_folder(
@@ -121,4 +124,5 @@ def propagate_to_folder(
                     folder.finish_pass(part, relay.cuts)
             folder.finish()
         lowest = folder.lowest_confidence(reader)
-        return Run(Path(out), len(reader), resumed, lowest, folder.cuts)
+        said = meaning(protocol, passes[0].kind)
+        return Run(Path(out), len(reader), resumed, lowest, folder.cuts, said)

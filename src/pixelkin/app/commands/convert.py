@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
-from pixelkin.app.console import progress_bar, say
-from pixelkin.types import Annotations, InputError, Labels, LazyFrames, VideoInfo
+from pixelkin.app.console import progress_bar, say, warn
+from pixelkin.types import InputError, VideoInfo
 
 if TYPE_CHECKING:
     from pixelkin.formats.catalogue import Format
@@ -39,10 +38,11 @@ def convert(
     target: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DST")],
     /,
     from_: Annotated[str | None, tyro.conf.arg(name="from")] = None,
-    to: str | None = None,
+    to: Annotated[str | None, tyro.conf.arg(aliases=["--format"])] = None,
     video: str | None = None,
     images: Path | None = None,
     frames: str | None = None,
+    snap: bool = False,
     as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     names: tuple[str, ...] = (),
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
@@ -57,12 +57,13 @@ def convert(
         source: Labels.
         target: Where they go.
         from_: Format of SRC, where it may be several.
-        to: Format of DST, where its suffix is that of several.
+        to: Format of DST, where its suffix is that of several: coco, davis, cvat, ...
         video: The video, where SRC does not tell its size or its frames.
         images: A folder for the images of the labelled frames, which DST then names: coco, cvat,
             label_studio, labelme, yolo, dlc_csv and dlc_h5.
             They come from the video (of SRC, where that is a run's folder).
         frames: Only these, as in 0:120, which is frames 0 to 119.
+        snap: Take the nearest of the colours that were meant where masks have smoothed edges.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
         names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
         shapes: What masks are written as: polygons for coco, polygons or boxes for cvat and
@@ -72,14 +73,14 @@ def convert(
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace files that are there.
     """
+    from pixelkin.formats.losses import counted
     from pixelkin.formats.registry import (
         load_annotations,
         probe_video,
         recognise,
         save_annotations,
     )
-    from pixelkin.formats.selecting import named, taken, within
-    from pixelkin.formats.writing import counted
+    from pixelkin.formats.selecting import named, taken, watched, within
     from pixelkin.video.reader import open_video
 
     if target.exists() and target.resolve() == source.resolve():
@@ -88,7 +89,7 @@ def convert(
     info = probe_video(source, format) if video is None else open_video(video).info
     reader = None if images is None else open_video(_pictured(video, info, format, source))
     info = info if reader is None else reader.info
-    annotations = load_annotations(source, info, format.name)
+    annotations = load_annotations(source, info, format.name, snap=snap)
     if frames is not None:
         annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
     annotations = named(taken(annotations, as_), read_names(names))
@@ -97,7 +98,7 @@ def convert(
     with progress_bar("converting") as progress:
         lost = save_annotations(
             target,
-            _watched(annotations, progress),
+            watched(annotations, progress),
             to,
             video=info if reader is None else reader,
             images=images,
@@ -112,7 +113,7 @@ def convert(
     if images is not None:
         say(f"{images}: images of {frames_said}")
     for line in (*annotations.notes, *lost):
-        say(f"convert: {line}")
+        warn(f"convert: {line}")
 
 
 def _pictured(video: str | None, info: VideoInfo, format: Format, source: Path) -> str:
@@ -158,18 +159,6 @@ def read_names(given: Sequence[str]) -> dict[int, str]:
             raise InputError(f"--names {text}: must be ID=NAME, each id once, as in 1=dog 2=cat")
         names[int(found[1])] = found[2]
     return names
-
-
-def _watched(annotations: Annotations, progress: Callable[[int, int], None]) -> Annotations:
-    """The same annotations, which tell how far they have been read."""
-    frames, numbers = annotations.frames, sorted(annotations.frames)
-    places = {number: n for n, number in enumerate(numbers, start=1)}
-
-    def make(number: int) -> tuple[Labels, ...]:
-        progress(places[number], len(numbers))
-        return frames[number]
-
-    return replace(annotations, frames=LazyFrames(numbers, make))
 
 
 def run(arguments: Sequence[str]) -> None:

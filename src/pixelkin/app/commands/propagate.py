@@ -114,7 +114,15 @@ def propagate(
         say(f"{_shots(run.cuts, reader.info)}: {OVER_CUTS if over_cuts else NOT_OVER_CUTS}")
     if run.lowest[1] < 1:  # otherwise all frames were given
         index, confidence = run.lowest
-        say(f"lowest confidence {confidence:.2f} in {spoken(index, reader.info)}: look there first")
+        what = f"lowest confidence {confidence:.2f}{_doubt(run.meaning, weights)}"
+        say(f"{what} in {spoken(index, reader.info)}: look there first")
+
+
+def _doubt(meaning: str, weights: str) -> str:
+    """What is to be said of confidence where it is not the J to be expected."""
+    if "not calibrated" in meaning:
+        return f" ({meaning})"
+    return "" if weights == "default" else " (calibrated for the default weights, not for these)"
 
 
 def tuned(video: str, out: Path, common: Faster) -> str:

@@ -23,6 +23,7 @@ from typing import Any, TextIO, cast
 
 from pixelkin.annotation.model import Progress
 from pixelkin.annotation.session import Session
+from pixelkin.files import atomic_write
 from pixelkin.formats.catalogue import FORMATS
 from pixelkin.types import InputError
 
@@ -82,11 +83,15 @@ class Worker:
         folder = Path(self._session.folder) / "exports"
         folder.mkdir(exist_ok=True)
         path = folder / f"{order['stem']}-{format.name}{format.suffix}"
+        if format.folder:
+            shutil.rmtree(path, ignore_errors=True)  # of one that was killed
         lost = self._session.export(path, format.name, overwrite=True)
         if format.folder:
-            archive = shutil.make_archive(str(path), "zip", path)
+            whole = path.with_name(f"{path.name}.zip")
+            with atomic_write(whole) as temporary:
+                shutil.make_archive(str(temporary.with_suffix("")), "zip", path)
             shutil.rmtree(path)
-            path = Path(archive)
+            path = whole
         return {"name": path.name, "lost": list(lost)}
 
     def _tell(self, **what: Any) -> None:

@@ -21,6 +21,7 @@ def new(
     /,
     labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")] = (),
     weights: str = "default",
+    snap: bool = False,
 ) -> None:
     """Begin a session about a video.
 
@@ -29,6 +30,7 @@ def new(
         video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME=FILE.
         weights: Encoder: default, or a folder that `pixelkin train` made.
+        snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
     """
     from pixelkin.annotation.session import Session
     from pixelkin.annotation.upkeep import remove
@@ -37,7 +39,7 @@ def new(
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
         try:
             if labels:
-                _add(session, labels)
+                _add(session, labels, snap=snap)
         except InputError:  # the same command may be given again
             session.close()
             remove(folder)
@@ -48,12 +50,14 @@ def add(
     folder: Folder,
     labels: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="FILE ...")],
     /,
+    snap: bool = False,
 ) -> None:
     """Add labels of further frames, or corrections; objects that they lack keep theirs.
 
     Args:
         folder: The session.
         labels: Label files: FILE or FRAME=FILE.
+        snap: As for `session new`.
     """
     if not labels:
         raise InputError(
@@ -61,14 +65,14 @@ def add(
             "needs its quotes)"
         )
     with opened(folder, edit=True) as session:
-        _add(session, labels)
+        _add(session, labels, snap=snap)
 
 
-def _add(session: Session, labels: Sequence[str]) -> None:
+def _add(session: Session, labels: Sequence[str], *, snap: bool) -> None:
     from pixelkin.app.commands.propagate import read_labels
 
     known = Objects(tuple(o for o in session.objects if o.kind == "mask"))
-    found = read_labels(labels, session.video.info, objects=known)
+    found = read_labels(labels, session.video.info, snap=snap, objects=known)
     session.import_(found.annotations)
     for line in found.said:
         say(f"labels: {line}")

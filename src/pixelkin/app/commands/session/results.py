@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pixelkin.app.commands.session.common import Folder, opened, spoken
-from pixelkin.app.console import progress_bar, say, show_table
+from pixelkin.app.console import late_bar, progress_bar, say, show_table, warn
 from pixelkin.types import InputError, Object
 
 if TYPE_CHECKING:
@@ -32,12 +32,15 @@ def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> Non
         for step in session.propagate(near=near):
             progress(step.done, step.total)
         worst, cuts = session.suggest(1), session.cuts
+        meant = list(_meanings(session, {c.object for c in worst}))
     say(f"{folder}: all is computed")
     if cuts:
         over = f"over which nothing is carried (pixelkin session cut {folder} FRAME --no-cut)"
         say(f"new shots begin at {spoken(cuts)}, {over}")
     if worst:
         say(f"look first at frame {worst[0].frame}: {worst[0].why} ({worst[0].confidence:.2f})")
+    for line in meant:
+        say(line)
 
 
 def status(folder: Folder, /) -> None:
@@ -96,22 +99,32 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
     """
     with opened(folder) as session:
         names = {o.id: o.called for o in session.objects}
-        rows = [
-            [str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why]
-            for c in session.suggest(count)
-        ]
+        found = session.suggest(count)
+        rows = [[str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why] for c in found]
         if rows:
             show_table(rows, columns=("frame", "object", "confidence", "why"))
+            for line in _meanings(session, {c.object for c in found}):
+                say(line)
         else:
             say("nothing to look at: pixelkin session run computes results")
+
+
+def _meanings(session: Session, ids: Collection[int]) -> Iterator[str]:
+    """Of what kinds of objects the confidence is not the J to be expected, a line each."""
+    from pixelkin.propagation.confidence import meaning
+
+    for kind in dict.fromkeys(o.kind for o in session.objects if o.id in ids):
+        if "not calibrated" in (said := meaning(session.protocols[kind], kind)):
+            yield f"confidence of {kind}: {said}"
 
 
 def export(
     folder: Folder,
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")],
     /,
-    format: str | None = None,
+    to: Annotated[str | None, tyro.conf.arg(aliases=["--format"])] = None,
     images: Path | None = None,
+    as_: Annotated[Literal["labels", "predictions", "both"], tyro.conf.arg(name="as")] = "both",
     shapes: Literal["masks", "polygons", "boxes"] | None = None,
     simplify: float | None = None,
     scorer: str = "pixelkin",
@@ -122,28 +135,31 @@ def export(
     Args:
         folder: The session.
         out: File or folder to write.
-        format: Its format, where the name does not say it: coco, davis, cvat, ...
+        to: Format of OUT, where its suffix is that of several: coco, davis, cvat, ...
         images: A folder for the images of the frames, which OUT then names, as for `convert`.
+        as_: Only labels that somebody gave or accepted; or all, as predictions; or both, each as
+            what it is.
         shapes: What masks are written as, where the format has a choice, as for `convert`.
         simplify: Polygons with fewer corners: how many pixels those left out may be from a side.
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace what is there.
     """
     with opened(folder) as session:
-        lost = session.export(
-            out,
-            format,
-            images=images,
-            shapes=shapes,
-            simplify=simplify,
-            scorer=scorer,
-            overwrite=overwrite,
-        )
-        for line in lost:
-            say(f"{out}: {line}")
+        with late_bar("exporting") as progress:
+            lost = session.export(
+                out,
+                to,
+                images=images,
+                what=as_,
+                shapes=shapes,
+                simplify=simplify,
+                scorer=scorer,
+                overwrite=overwrite,
+                progress=progress,
+            )
         doubts = list(_doubts(session, session.stale()))
-    for line in doubts:
-        say(f"{out}: {line}")
+    for line in (*lost, *doubts):
+        warn(f"{out}: {line}")
     say(str(out))
 
 
