@@ -4,6 +4,8 @@
 import { NEAR, allowed, inside, isPlaced, objectFor, pixel, pointAt, put, ring, send, twice } from "./drawing.js";
 import * as masks from "./masks.js";
 import { complain, labelsThere, setDrawing } from "./model.js";
+import { addObject } from "./objects.js";
+import * as skeleton from "./skeleton.js";
 import { isMap, say, session, set, slotOf, state } from "./store.js";
 import * as view from "./view.js";
 
@@ -58,6 +60,10 @@ async function down(event) {
   if (event.button !== 0 && !erase) return;
   if (state.tool === "select") return pick(at);
   if (state.tool === "point") return downPoint(event, at);
+  if (state.tool === "skeleton") {
+    if (skeleton.begin(at)) stage.setPointerCapture(event.pointerId);
+    return;
+  }
   if (state.tool === "polygon" && !erase) return corner(at);
   stage.setPointerCapture(event.pointerId);
   const own = { places: [at], released: false };
@@ -121,6 +127,7 @@ function move(event) {
     }
   }
   if (dragging) dragging.at = pointer;
+  skeleton.stretch(pointer);
   view.drawOver();
 }
 
@@ -132,6 +139,7 @@ async function up() {
     dragging = null;
     await put(id, at);
   }
+  await skeleton.end();
   if (!stroking) return;
   const { id, slot, at, before } = stroking;
   stroking = null;
@@ -178,6 +186,7 @@ export async function close() {
 export function cancel() {
   corners = [];
   dragging = null;
+  skeleton.giveUp();
   if (stroking) {
     view.map.ids.set(stroking.before);
     stroking = null;
@@ -210,16 +219,24 @@ async function downPoint(event, at) {
     return;
   }
   if (!inside(at)) return;
-  const id = await objectFor(false);
+  const id = isFirstFrame() ? await addObject("keypoint") : await objectFor(false);
   if (id === undefined || !(await put(id, at))) return;
   const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
   if (free) set({ object: free.id });
+}
+
+/** Whether points are labelled here and nowhere else, all of them: a click adds one more then. */
+function isFirstFrame() {
+  const points = session().objects.filter((o) => !isMap(o));
+  const rows = state.timeline?.objects.filter((r) => points.some((o) => o.id === r.id)) ?? [];
+  return points.every((o) => isPlaced(o.id)) && rows.every((r) => r.labels.every(([frame]) => frame === state.frame));
 }
 
 /** @param {CanvasRenderingContext2D} c */
 function sketch(c) {
   const unit = 1 / view.zoom.scale;
   if (dragging) ring(c, dragging.at, 7 * unit);
+  skeleton.sketch(c);
   if (corners.length) {
     c.beginPath();
     corners.forEach((p, k) => (k ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
@@ -249,7 +266,7 @@ export function cursor() {
 
 /** Begin to listen. */
 export function start() {
-  view.setSketch(sketch);
+  view.paintOver(sketch);
   stage.addEventListener("pointerdown", (e) => void down(e).catch(complain));
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", () => void up().catch(complain));
