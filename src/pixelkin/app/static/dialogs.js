@@ -78,6 +78,7 @@ export async function opening(body) {
   try {
     await ask("POST", "open", body);
     await readAll();
+    byId("stage").focus({ preventScroll: true });
     say("");
   } catch (error) {
     complain(error);

@@ -64,6 +64,8 @@ export function labelButtons() {
   for (const button of document.querySelectorAll("[data-act]")) {
     const { act: does = "", key: shown } = /** @type {HTMLElement} */ (button).dataset;
     const key = keyOf(does, bindings);
+    const about = bindings.find((b) => b.does === does)?.about;
+    if (about) /** @type {HTMLElement} */ (button).title = key ? `${about} (${key})` : about;
     if (key) button.setAttribute("aria-keyshortcuts", key);
     else button.removeAttribute("aria-keyshortcuts");
     if (shown !== "no") write(button, key);

@@ -173,8 +173,8 @@ export function edit(method, path, body = {}, frame) {
 }
 
 /** Wait until all edits are made, and what follows from them is read. @returns {Promise<void>} */
-export function settled() {
-  return queue;
+export async function settled() {
+  for (let last; last !== queue; await last) last = queue;
 }
 
 /** After the last edit of a row, what follows from them is read. */

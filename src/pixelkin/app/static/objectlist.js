@@ -65,7 +65,7 @@ function drawObject(thing, k) {
     colour,
     element("b", {}, String(k + 1)),
     element("span", { className: "name", title: thing.name }, thing.name),
-    element("span", { className: "kind" }, kindWord(thing)),
+    element("span", { className: "kind" }, thing.name.startsWith(kindWord(thing)) ? "" : kindWord(thing)),
     element("span", { className: "sure" }, sure),
     sign(thing, "hidden", thing.hidden ? "hidden" : "eye", thing.hidden ? "show" : "hide"),
     sign(thing, "locked", thing.locked ? "lock" : "open", thing.locked ? "unlock" : "lock"),

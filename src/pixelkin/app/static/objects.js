@@ -46,8 +46,9 @@ export async function addObject(kind = "mask") {
 
 /** Add an object of the kind that is chosen beside the button, and have a tool for it. */
 export async function addAndTake() {
-  const id = await addObject(/** @type {HTMLSelectElement} */ (byId("add-kind")).value);
-  if (id !== undefined) choose(id);
+  const kind = /** @type {HTMLSelectElement} */ (byId("add-kind")).value;
+  takeToolFor(FAMILIES[0].includes(kind));
+  await addObject(kind);
 }
 
 /** Choose an object, and a tool that is for its kind. @param {number} id */
@@ -55,8 +56,13 @@ export function choose(id) {
   const thing = session().objects.find((o) => o.id === id);
   if (!thing) return;
   set({ object: id });
-  if (isMap(thing) && state.tool === "point") set({ tool: "brush" });
-  if (!isMap(thing) && ["brush", "eraser", "polygon", "fill"].includes(state.tool)) set({ tool: "point" });
+  takeToolFor(isMap(thing));
+}
+
+/** @param {boolean} map Whether it is for pixels, rather than for points. */
+function takeToolFor(map) {
+  if (map && state.tool === "point") set({ tool: "brush" });
+  if (!map && ["brush", "eraser", "polygon", "fill"].includes(state.tool)) set({ tool: "point" });
 }
 
 /** Choose the next object of the list, or the one before. @param {1 | -1} way @param {boolean} round */

@@ -3,7 +3,7 @@
 
 import { NEAR, allowed, inside, isPlaced, objectFor, pixel, pointAt, put, ring, send, twice } from "./drawing.js";
 import * as masks from "./masks.js";
-import { complain, labelsThere, setDrawing } from "./model.js";
+import { complain, labelsThere, setDrawing, settled } from "./model.js";
 import { addObject } from "./objects.js";
 import * as skeleton from "./skeleton.js";
 import { isMap, say, session, set, slotOf, state } from "./store.js";
@@ -27,6 +27,8 @@ let panning = null;
 let dragging = null;
 /** @type {Place | null} Where the last stroke ended. */
 let last = null;
+/** @type {Promise<void>} Points that are being placed. */
+let placing = Promise.resolve();
 let spaceHeld = false;
 let spaceUsed = false;
 
@@ -210,7 +212,7 @@ function pick(at) {
 }
 
 /** @param {PointerEvent} event @param {Place} at */
-async function downPoint(event, at) {
+function downPoint(event, at) {
   const there = pointAt(at);
   if (there !== undefined) {
     set({ object: there });
@@ -219,6 +221,13 @@ async function downPoint(event, at) {
     return;
   }
   if (!inside(at)) return;
+  set({ saving: state.saving + 1 }); // each click knows what those before it did
+  placing = placing.then(() => place(at)).catch(complain).finally(() => set({ saving: state.saving - 1 }));
+}
+
+/** @param {Place} at Place the chosen point there, or one more. */
+async function place(at) {
+  await settled();
   const id = isFirstFrame() ? await addObject("keypoint") : await objectFor(false);
   if (id === undefined || !(await put(id, at))) return;
   const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
