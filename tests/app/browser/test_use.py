@@ -156,7 +156,7 @@ def test_gone_and_back_and_a_new_object_later(look: Look, clip: Path) -> None:
     seen.press("Delete")
     seen.saved()
     assert seen.api("timeline")["objects"][1]["labels"] == []
-    seen.page.click("text=Remove object")
+    seen.page.click("text=Remove")
     seen.saved()
     assert [o["id"] for o in seen.api("session")["objects"]] == [1]
 

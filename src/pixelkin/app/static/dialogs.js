@@ -74,7 +74,7 @@ function openPath(path) {
 /** @param {any} body */
 export async function opening(body) {
   dialog("open").close();
-  say("Opening: a video that is opened for the first time is looked at once.");
+  say("Opening: a video that is opened for the first time is looked at once.", false, true);
   try {
     await ask("POST", "open", body);
     await readAll();
@@ -128,7 +128,7 @@ async function save() {
   const format = /** @type {HTMLSelectElement} */ (byId("export-format")).value;
   try {
     await ask("POST", "jobs", { kind: "export", format });
-    say("Writing the file …");
+    say("Writing the file …", false, true);
   } catch (error) {
     complain(error);
   }
@@ -143,7 +143,7 @@ async function take() {
   dialog("import").close();
   const here = input("import-here").checked ? `&frame=${state.frame}` : "";
   const query = `name=${encodeURIComponent(file.name)}&base_revision=${session().revision}${here}`;
-  say(`Reading ${file.name} …`);
+  say(`Reading ${file.name} …`, false, true);
   try {
     const told = await ask("POST", `import?${query}`, file);
     await readAll();

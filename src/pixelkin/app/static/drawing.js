@@ -66,7 +66,9 @@ export async function send(id, slot, before) {
   const path = `labels/${state.frame}/${id}`;
   const source = ["result", "stale", "reviewed"].includes(shownOf(id)?.origin ?? "") ? "corrected" : "drawn";
   if (masks.has(view.map, slot)) {
+    const isFirst = state.timeline?.objects.every((row) => !row.labels.length);
     await edit("PUT", path, { counts: masks.encode(view.map, slot), source }, state.frame);
+    if (isFirst) say("Paint until it is right; then Propagate carries it through the video.");
   } else if (shownOf(id)?.origin === "label") {
     await edit("DELETE", path, {}, state.frame);
     say("Nothing is left of this label: it is deleted. Press O to say that the object is gone from here on.");

@@ -3,7 +3,7 @@
 
 import { byId } from "./elements.js";
 import { spoken } from "./spans.js";
-import { state } from "./store.js";
+import { say, state } from "./store.js";
 
 /** What is open, and whether all of it is saved. */
 export function drawHeader() {
@@ -33,8 +33,13 @@ export function drawJob() {
   byId("job-text").textContent = job.total ? `Propagating ${job.done}/${job.total}${left}` : "Propagating …";
 }
 
+const SHOWN = 8000; // milliseconds that a message lies over the picture
+let hiding = 0;
+
 /** What was said last. */
 export function drawMessage() {
+  clearTimeout(hiding);
+  if (state.message && !state.stays) hiding = window.setTimeout(() => say(""), SHOWN);
   const line = byId("message");
   line.textContent = state.message;
   line.classList.toggle("wrong", state.wrong);

@@ -39,7 +39,8 @@ export function heard(event) {
   if (event.job.state === "running") return;
   readLater(true);
   if (event.job.error) say(`Propagating stopped: ${event.job.error}.`, true);
-  else say(event.job.state === "stopped" ? "Stopped: what is computed is kept." : "");
+  else if (event.job.state === "stopped") say("Stopped: what is computed is kept.");
+  else say("Propagated. Look at the frames under “Check these first”, correct what is wrong, or export.");
 }
 
 let away = false;

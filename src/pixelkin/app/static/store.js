@@ -44,6 +44,7 @@ import { atFirst } from "./settings.js";
  * @property {number} saving Edits that are on their way.
  * @property {string} message
  * @property {boolean} wrong Whether the message tells of a failure.
+ * @property {boolean} stays Whether it stays until another comes.
  * @property {[number, number] | null} range Chosen frames.
  * @property {import("./settings.js").Settings} settings
  */
@@ -52,7 +53,7 @@ import { atFirst } from "./settings.js";
 export const state = {
   session: null, timeline: null, checks: [], frame: 0, labels: null, object: null, tool: "brush",
   radius: 12, protect: false, opacity: 0.55, outlines: false, hidden: false, onion: false, numbers: true,
-  playing: false, job: null, saving: 0, message: "", wrong: false, range: null, settings: atFirst(),
+  playing: false, job: null, saving: 0, message: "", wrong: false, stays: false, range: null, settings: atFirst(),
 };
 
 /** @type {{keys: (keyof State)[], act: () => void}[]} */
@@ -109,7 +110,10 @@ export function shownOf(id) {
   return state.labels?.labels.find((l) => l.object === id);
 }
 
-/** @param {string} message @param {boolean} [wrong] Whether something went wrong. */
-export function say(message, wrong = false) {
-  set({ message, wrong });
+/**
+ * @param {string} message @param {boolean} [wrong] Whether something went wrong.
+ * @param {boolean} [stays] Whether it stays until something else is said, as what went wrong does.
+ */
+export function say(message, wrong = false, stays = wrong) {
+  set({ message, wrong, stays });
 }

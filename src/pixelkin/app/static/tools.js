@@ -99,7 +99,7 @@ function begin(event, own, id, erase) {
   setDrawing(true);
   dab(event.shiftKey && last ? last : pixel(at), pixel(at));
   for (const place of own.places) dab(stroking.at, pixel(place));
-  return own.released ? up() : undefined;
+  return own.released ? finish() : undefined;
 }
 
 /** @param {Place} from @param {Place} to */
@@ -141,7 +141,12 @@ async function up() {
     dragging = null;
     await put(id, at);
   }
+  await finish();
   await skeleton.end();
+}
+
+/** Send the stroke that has ended: this one alone, as the next may be under way. */
+async function finish() {
   if (!stroking) return;
   const { id, slot, at, before } = stroking;
   stroking = null;
