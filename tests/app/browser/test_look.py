@@ -70,10 +70,10 @@ def test_text_can_be_read(look: Look, clip: Path) -> None:
         seen.press("e")
         seen.page.wait_for_selector("#take-key")
         pairs = seen.page.evaluate(
-            "() => [...document.querySelectorAll('h2, h3, .hint, button, label, p, small, kbd, li, i,"
-            " span, dd, b')].filter((e) => e.checkVisibility() && !e.closest(':disabled') &&"
-            " [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())).map((e) => { let b = e; "
-            "const of = getComputedStyle; "
+            "() => [...document.querySelectorAll('h2, h3, .hint, button, label, p, small, kbd, li,"
+            " i, span, dd, b')].filter((e) => e.checkVisibility() && !e.closest(':disabled') &&"
+            " [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())).map((e) => {"
+            " let b = e; const of = getComputedStyle; "
             "while (of(b).backgroundColor === 'rgba(0, 0, 0, 0)') b = b.parentElement; "
             "return [of(e).color, of(b).backgroundColor, e.textContent]; })"
         )

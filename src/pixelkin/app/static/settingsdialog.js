@@ -48,6 +48,7 @@ function drawKeys() {
   );
   /** @type {HTMLButtonElement} */ (byId("reset-keys")).disabled = !Object.keys(state.settings.keys).length;
   if (focused) focus(focused);
+  byId("own-keys").querySelector(".told")?.scrollIntoView({ block: "nearest" });
 }
 
 /** @param {import("./keys.js").Binding} binding */
