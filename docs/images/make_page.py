@@ -46,6 +46,7 @@ def main() -> None:
         )
         record(browser, video, scene, options.out)
         pictures(browser, video, options.out)
+        skeleton(browser, video, scene, options.out)
         browser.close()
 
 
@@ -145,7 +146,39 @@ def pictures(browser, video: Path, out: Path) -> None:
             page.wait_for_selector("#stage[data-frame='14']:not(.waiting)")
             page.wait_for_timeout(800)
             page.screenshot(path=out / f"{name}.png")
+            if name == "page-light":
+                page.keyboard.press("Control+,")
+                page.click("#own-keys [data-does=brush]")
+                page.keyboard.press("e")
+                page.wait_for_timeout(400)
+                page.screenshot(path=out / "page-settings.png")
             context.close()
+
+
+def skeleton(browser, video: Path, scene: SyntheticScene, out: Path) -> None:
+    """Points of both toys, one of them hidden, and a line that is being drawn."""
+    folder = video.with_name("joints.pixelkin")
+    with Session.create(folder, video) as session:
+        for i, places in enumerate(scene[0].positions):
+            joints = [session.add_object(f"{'ab'[i]}{n}", kind="keypoint") for n in range(5)]
+            for n, (joint, place) in enumerate(zip(joints, places, strict=True)):
+                state = "occluded" if (i, n) == (1, 4) else "present"
+                session.label(0, joint, place, state=state)
+                if n and (i, n) != (0, 4):
+                    session.connect(joints[0], joint)
+    with served(folder) as address:
+        context = browser.new_context(viewport={"width": 1280, "height": 760})
+        page = opened(context, address)
+        page.keyboard.press("w")
+        box = page.locator("#frame").bounding_box()
+        first, last = scene[0].positions[0][[0, 4]].astype(float) * (box["width"] / scene.size[1])
+        corner = np.array([box["x"], box["y"]])
+        page.mouse.move(*(corner + first).tolist())
+        page.mouse.down()
+        page.mouse.move(*(corner + 0.4 * first + 0.6 * last).tolist(), steps=4)
+        page.wait_for_timeout(400)
+        page.screenshot(path=out / "page-skeleton.png")
+        context.close()
 
 
 def paint(page, mask) -> None:

@@ -126,6 +126,32 @@ def test_lines_connect_two_keypoints_once(new: New) -> None:
     assert session.edges == ((a.id, b.id),)
     with pytest.raises(InputError, match="a cannot be connected with itself"):
         session.connect(a, a)
+    session.disconnect(b, a)
+    assert session.edges == ()
+    session.undo()
+    assert session.edges == ((a.id, b.id),)
+    session.redo()
+    with pytest.raises(InputError, match="no line connects a and b"):
+        session.disconnect(a, b)
+
+
+def test_objects_are_listed_in_the_order_that_people_give(new: New, video) -> None:
+    session = new()
+    session.label(0, video.ids[0])
+    a, b = [o.id for o in session.objects]
+    c, d = (session.add_object(name).id for name in "cd")
+    finish(session)
+    order = [a, b, c, d]
+    for who, place in ((d, 0), (a, 2), (c, 1), (b, 99), (b, 0)):
+        session.change_object(who, position=place)
+        order.remove(who)
+        order.insert(place, who)
+        assert [o.id for o in session.objects] == order
+        assert [e.position for e in session.entries.values()] == [0, 1, 2, 3]
+    assert session.stale() == []
+    for _ in range(5):
+        session.undo()
+    assert [o.id for o in session.objects] == [a, b, c, d]
 
 
 def test_undo_is_refused_inside_of_an_edit(new: New, video) -> None:

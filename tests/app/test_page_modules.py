@@ -73,3 +73,15 @@ def test_all_that_the_page_loads_is_there_and_nothing_is_from_elsewhere() -> Non
 def test_no_module_is_long() -> None:
     for path in STATIC.iterdir():
         assert len(path.read_text("utf-8").splitlines()) <= 320, path.name
+
+
+def test_no_module_needs_itself() -> None:
+    needs = {
+        path.name: set(re.findall(r'from "\./([^"]+)"', path.read_text("utf-8")))
+        for path in STATIC.glob("*.js")
+    }
+    assert len(needs) > 20 and needs["app.js"]
+    while free := {name for name, others in needs.items() if not others & needs.keys()}:
+        for name in free:
+            del needs[name]
+    assert not needs, f"circles between {sorted(needs)}"

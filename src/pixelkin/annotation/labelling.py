@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.editing import Editor, Who, spoken
+from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.model import LabelSource
+from pixelkin.annotation.objects import ObjectEditor, Who
 from pixelkin.annotation.store import now
 from pixelkin.types import InputError, Labels, MaskLabels, Object, PointLabels, State, check_size
 
 
-class Labeller(Editor):
+class Labeller(ObjectEditor):
     """The part of a session in which frames are labelled."""
 
     def label(

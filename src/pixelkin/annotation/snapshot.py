@@ -91,7 +91,7 @@ class Snapshot:
             self.entries = entries(store)
             rows = store.rows("SELECT * FROM label ORDER BY object, frame")
             self._cuts = cuts(store)
-        own = [e.object for e in self.entries.values()]
+        own = [self.entries[i].object for i in sorted(self.entries)]  # lists order them otherwise
         self.layers = layers_of(own, video.size, protocols)
         self.labels: dict[int, dict[int, Label]] = {o.id: {} for o in own}
         for row in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -157,6 +158,28 @@ def test_strokes_in_quick_succession_are_all_kept(look: Look, clip: Path) -> Non
         wanted |= disc(a, b, 12)
         seen.stroke(a, b)
     seen.saved()
+    np.testing.assert_array_equal(seen.mask(0), wanted)
+    np.testing.assert_array_equal(seen.drawn(), wanted)
+
+
+def test_a_stroke_goes_on_while_the_first_object_is_made(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    page = seen.page
+
+    def late(route: Any) -> None:
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route("**/api/objects", late)
+    seen.stroke((30, 20), (30, 60))
+    page.mouse.move(*seen.at(60.5, 20.5))
+    page.mouse.down()
+    page.wait_for_selector("#objects li")  # it is made in the middle of the second stroke
+    seen.until(lambda: seen.drawn()[20, 60])
+    page.mouse.move(*seen.at(60.5, 70.5))
+    page.mouse.up()
+    seen.saved()
+    wanted = disc((30, 20), (30, 60), 12) | disc((60, 20), (60, 70), 12)
     np.testing.assert_array_equal(seen.mask(0), wanted)
     np.testing.assert_array_equal(seen.drawn(), wanted)
 

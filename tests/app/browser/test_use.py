@@ -156,7 +156,7 @@ def test_gone_and_back_and_a_new_object_later(look: Look, clip: Path) -> None:
     seen.press("Delete")
     seen.saved()
     assert seen.api("timeline")["objects"][1]["labels"] == []
-    seen.page.click("text=Remove object")
+    seen.page.click("text=Remove")
     seen.saved()
     assert [o["id"] for o in seen.api("session")["objects"]] == [1]
 
@@ -203,3 +203,24 @@ def test_while_it_plays_every_frame_has_its_labels(look: Look, clip: Path) -> No
     shown = page.evaluate("() => window.shown")
     assert {frame for frame, _ in shown} == set(range(10))
     assert [frame for frame, painted in shown if not painted] == []
+
+
+def test_from_the_command_alone_to_coco(look: Look, clip: Path) -> None:
+    """Nothing is named with the command: the page lets one choose."""
+    seen = look(None)
+    page = seen.page
+    page.evaluate(COUNT)
+    page.click("text=Open a video or session")
+    page.click(".file:has-text('clip')")
+    page.click("text=These 10 images as a video")
+    page.wait_for_selector("#stage[data-frame='0']")
+    seen.stroke(*[(x, y) for y in (40, 46, 52) for x in (24, 32)])
+    seen.saved()
+    page.click("#propagate")
+    page.wait_for_selector("#stop", state="visible")
+    page.wait_for_selector("#propagate", state="visible", timeout=120_000)
+    page.click("text=Export…")
+    with page.expect_download() as download:
+        page.click("#export-save")
+    assert download.value.suggested_filename.endswith(".json")
+    assert page.evaluate("() => window.clicks") == 7

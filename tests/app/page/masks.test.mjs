@@ -100,6 +100,20 @@ test("a fill is what is connected by sides", () => {
   }
 });
 
+test("the middle of a mask is in it", () => {
+  for (let seed = 1; seed < 60; seed++) {
+    const map = noise(9, 7, seed, 3);
+    const found = masks.middle(masks.encode(map, 1), 7);
+    assert.equal(map.ids[found.y * 9 + found.x], 1, `seed ${seed}`);
+  }
+  assert.equal(masks.middle(masks.encode(masks.grid(5, 5), 1), 5), null);
+  const square = masks.grid(20, 10);
+  for (let y = 2; y < 7; y++) for (let x = 10; x < 17; x++) square.ids[y * 20 + x] = 1;
+  assert.deepEqual(masks.middle(masks.encode(square, 1), 10), { x: 13, y: 4 });
+  square.ids.fill(1);
+  assert.deepEqual(masks.middle(masks.encode(square, 1), 10), { x: 9, y: 5 });
+});
+
 test("a fill respects what may not be changed", () => {
   const map = noise(8, 8, 3);
   const before = map.ids.slice();

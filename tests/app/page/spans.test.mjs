@@ -1,7 +1,7 @@
 // Places and frames of the timeline, keys, and colours.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PALETTE, colourOf, packed, parts } from "../../../src/pixelkin/app/static/colours.js";
+import { PALETTE, colourOf, inkOn, packed, parts } from "../../../src/pixelkin/app/static/colours.js";
 import { BINDINGS, actionOf, nameOf, spokenKey } from "../../../src/pixelkin/app/static/keys.js";
 import * as spans from "../../../src/pixelkin/app/static/spans.js";
 
@@ -74,8 +74,14 @@ test("keys have actions, each its own", () => {
 
 test("colours", () => {
   assert.equal(new Set(PALETTE).size, 20);
-  assert.equal(colourOf({ colour: [1, 2, 255] }, 0), "#0102ff");
+  assert.equal(colourOf({ id: 1, colour: [1, 2, 255] }), "#0102ff");
   assert.deepEqual(parts("#0102ff"), [1, 2, 255]);
   assert.equal(packed("#0102ff"), 0xffff0201);
-  assert.equal(colourOf({ colour: null }, 21), PALETTE[1]);
+  assert.equal(colourOf({ id: 22, colour: null }), PALETTE[1]);
+  assert.equal(colourOf({ id: 0, colour: null }), PALETTE[19]);
+  const light = (hex) => parts(hex).reduce((sum, c, k) => sum + [0.2126, 0.7152, 0.0722][k] * (c / 255) ** 2.2, 0);
+  for (const hex of PALETTE) {
+    const [a, b] = [light(hex), light(inkOn(hex))].toSorted();
+    assert.ok((b + 0.05) / (a + 0.05) > 4.5, hex);
+  }
 });

@@ -97,6 +97,15 @@ def test_objects_are_named_hidden_locked_and_removed(page: Page, client: Any) ->
     assert page.get("/api/session")["objects"][0]["name"] == "wolf"
 
 
+def test_objects_change_places(page: Page) -> None:
+    for name in "abc":
+        page.edit("POST", "/api/objects", name=name)
+    page.edit("PATCH", "/api/objects/3", position=0)
+    assert [o["name"] for o in page.get("/api/session")["objects"]] == ["c", "a", "b"]
+    page.edit("POST", "/api/undo")
+    assert [o["name"] for o in page.get("/api/session")["objects"]] == ["a", "b", "c"]
+
+
 def test_points_with_a_skeleton(page: Page) -> None:
     ids = [page.edit("POST", "/api/objects", name=n, kind="keypoint")["id"] for n in ("a", "b")]
     page.edit("POST", "/api/skeleton", a=ids[0], b=ids[1])
@@ -107,6 +116,10 @@ def test_points_with_a_skeleton(page: Page) -> None:
     page.edit("PUT", f"/api/labels/2/{ids[0]}", state="occluded")
     one = page.get("/api/labels/2")["labels"][0]
     assert (one["x"], one["y"], one["state"]) == (10.25, 20.5, "occluded")
+    page.edit("DELETE", "/api/skeleton", a=ids[1], b=ids[0])
+    assert page.get("/api/session")["skeleton"] == []
+    page.edit("POST", "/api/undo")
+    assert page.get("/api/session")["skeleton"] == [ids]
 
 
 def test_absent_from_a_frame_on(page: Page) -> None:
@@ -131,6 +144,15 @@ def test_reviews_flags_and_cuts(page: Page, client: Any) -> None:
     page.edit("POST", "/api/undo")
     page.edit("POST", "/api/undo")
     assert page.get("/api/timeline")["flagged"] == []  # both frames were one edit
+    for state, note, seen in (
+        ("flagged", None, ""), ("flagged", "the ear?", "the ear?"), ("flagged", None, "the ear?"),
+        ("flagged", "", ""), ("unflagged", None, None),
+    ):  # fmt: skip
+        revision = page.revision
+        page.edit("POST", "/api/review", first=1, last=1, state=state, note=note)
+        one = page.get("/api/labels/1")
+        assert (one["note"], one["reviewed"]) == (seen, True)
+        assert page.revision <= revision + 1  # one edit
     answer = client.post(
         "/api/review",
         json={"base_revision": page.revision, "first": 0, "last": 0, "state": "reviewed"},

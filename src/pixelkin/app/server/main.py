@@ -161,6 +161,13 @@ def _editing(app: FastAPI, desk: Desk) -> None:
             session.connect(body.a, body.b)
         return done()
 
+    @app.delete("/api/skeleton")
+    def disconnect(body: models.Edge) -> dict[str, Any]:
+        """Take back the line between two keypoints."""
+        with desk.opened.edit(body.base_revision) as session:
+            session.disconnect(body.a, body.b)
+        return done()
+
     @app.post("/api/review")
     def review(body: models.Review) -> dict[str, Any]:
         """Say that frames are right, or want a look."""

@@ -55,7 +55,10 @@ class NewObject(Edit):
 
 
 class ObjectChange(Edit):
-    """What is to be other about an object; what is not given stays."""
+    """What is to be other about an object; what is not given stays.
+
+    A position is its place in the list, from 0: those after it make room.
+    """
 
     name: Name | None = None
     colour: tuple[Channel, Channel, Channel] | None = None
@@ -72,12 +75,19 @@ class Edge(Edit):
 
 
 class Review(Edit):
-    """What somebody says of frames, the last one included."""
+    """What somebody says of frames, the last one included.
+
+    Attributes:
+        first: Frame number.
+        last: Frame number.
+        state: "none" takes back both a review and a flag.
+        note: Of flagged frames; None leaves what was noted before.
+    """
 
     first: FrameNumber
     last: FrameNumber
-    state: Literal["reviewed", "flagged", "none"]
-    note: Annotated[str, Field(max_length=2000)] = ""
+    state: Literal["reviewed", "flagged", "unflagged", "none"]
+    note: Annotated[str, Field(max_length=2000)] | None = None
 
 
 class Cut(Edit):

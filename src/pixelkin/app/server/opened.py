@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.session import Session
 from pixelkin.app.server import seen
 from pixelkin.app.server.events import Hub
@@ -163,8 +164,13 @@ class Opened:
                 session.accept(frames)
             elif review.state == "none":
                 session.reopen(frames)
+            elif review.state == "unflagged":
+                session.unflag(frames)
             else:
-                session.flag(frames, review.note)
+                with session.edit(f"flag {spoken(list(frames))}"):
+                    if review.note is not None:
+                        session.unflag(frames)
+                    session.flag(frames, review.note or "")
 
     def start(self, order: NewJob) -> Job:
         """Begin a job.

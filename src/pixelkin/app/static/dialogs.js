@@ -3,18 +3,24 @@
 
 import { ask, get } from "./api.js";
 import { byId, element, input } from "./elements.js";
-import { BINDINGS, spokenKey } from "./keys.js";
+import { bindingsWith, spokenKey } from "./keys.js";
 import { complain, readAll } from "./model.js";
 import { say, session, set, state } from "./store.js";
 
 /** @param {string} id @returns {HTMLDialogElement} */
-function dialog(id) {
+export function dialog(id) {
   return /** @type {HTMLDialogElement} */ (byId(id));
+}
+
+/** @param {string[]} keys @returns {HTMLElement[]} */
+export function keyCaps(keys) {
+  return [...new Set(keys.map(spokenKey))].map((k) => element("kbd", {}, k));
 }
 
 /** Show all keys. */
 export function help() {
-  const groups = [...new Set(BINDINGS.map((b) => b.group))];
+  const bindings = bindingsWith(state.settings.keys);
+  const groups = [...new Set(bindings.map((b) => b.group))];
   byId("key-table").replaceChildren(
     ...groups.map((group) =>
       element(
@@ -24,8 +30,8 @@ export function help() {
         element(
           "dl",
           {},
-          ...BINDINGS.filter((b) => b.group === group).flatMap((b) => [
-            element("dt", {}, ...[...new Set(b.keys.map(spokenKey))].map((k) => element("kbd", {}, k))),
+          ...bindings.filter((b) => b.group === group).flatMap((b) => [
+            element("dt", {}, ...(b.keys.length ? keyCaps(b.keys) : ["none"])),
             element("dd", {}, b.about),
           ]),
         ),
@@ -68,10 +74,11 @@ function openPath(path) {
 /** @param {any} body */
 export async function opening(body) {
   dialog("open").close();
-  say("Opening: a video that is opened for the first time is looked at once.");
+  say("Opening: a video that is opened for the first time is looked at once.", false, true);
   try {
     await ask("POST", "open", body);
     await readAll();
+    byId("stage").focus({ preventScroll: true });
     say("");
   } catch (error) {
     complain(error);
@@ -121,7 +128,7 @@ async function save() {
   const format = /** @type {HTMLSelectElement} */ (byId("export-format")).value;
   try {
     await ask("POST", "jobs", { kind: "export", format });
-    say("Writing the file …");
+    say("Writing the file …", false, true);
   } catch (error) {
     complain(error);
   }
@@ -136,7 +143,7 @@ async function take() {
   dialog("import").close();
   const here = input("import-here").checked ? `&frame=${state.frame}` : "";
   const query = `name=${encodeURIComponent(file.name)}&base_revision=${session().revision}${here}`;
-  say(`Reading ${file.name} …`);
+  say(`Reading ${file.name} …`, false, true);
   try {
     const told = await ask("POST", `import?${query}`, file);
     await readAll();

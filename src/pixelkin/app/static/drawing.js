@@ -2,7 +2,8 @@
 // What the tools have in common: whose pixels may change, objects for them, and edits of what is drawn.
 
 import * as masks from "./masks.js";
-import { addObject, edit, setDrawing } from "./model.js";
+import { edit, setDrawing } from "./model.js";
+import { addObject } from "./objects.js";
 import { chosen, isMap, say, session, set, shownOf, state } from "./store.js";
 import * as view from "./view.js";
 
@@ -65,7 +66,9 @@ export async function send(id, slot, before) {
   const path = `labels/${state.frame}/${id}`;
   const source = ["result", "stale", "reviewed"].includes(shownOf(id)?.origin ?? "") ? "corrected" : "drawn";
   if (masks.has(view.map, slot)) {
+    const isFirst = state.timeline?.objects.every((row) => !row.labels.length);
     await edit("PUT", path, { counts: masks.encode(view.map, slot), source }, state.frame);
+    if (isFirst) say("Paint until it is right; then Propagate carries it through the video.");
   } else if (shownOf(id)?.origin === "label") {
     await edit("DELETE", path, {}, state.frame);
     say("Nothing is left of this label: it is deleted. Press O to say that the object is gone from here on.");
@@ -83,11 +86,13 @@ export function pointAt(at) {
   )?.object;
 }
 
-/** Place a point. @param {number} id @param {Place} at */
+/** Place a point; one that is hidden stays so. @param {number} id @param {Place} at */
 export function put(id, at) {
   const x = Math.min(view.map.width - 1, Math.max(0, at.x - 0.5));
   const y = Math.min(view.map.height - 1, Math.max(0, at.y - 0.5));
-  return edit("PUT", `labels/${state.frame}/${id}`, { x, y }, state.frame);
+  const own = shownOf(id);
+  const hidden = own?.origin === "label" && own.state === "occluded" && own.x !== undefined;
+  return edit("PUT", `labels/${state.frame}/${id}`, { x, y, state: hidden ? "occluded" : "present" }, state.frame);
 }
 
 /** @param {CanvasRenderingContext2D} c @param {Place} at @param {number} radius */

@@ -209,6 +209,35 @@ export function paint(map, box, colours, outlines, into) {
   }
 }
 
+/**
+ * A place inside of a mask, near to its middle: of the column there, the middle of its longest run.
+ * @param {number[]} counts Run lengths. @param {number} height Of the frame.
+ * @returns {{x: number, y: number} | null} A pixel; null of an empty mask.
+ */
+export function middle(counts, height) {
+  /** @type {{x: number, y: number, length: number}[]} */
+  const runs = []; // each within its column
+  let [at, pixels, sum] = [0, 0, 0];
+  counts.forEach((count, k) => {
+    for (let start = at; k % 2 && start < at + count; ) {
+      const x = Math.floor(start / height);
+      const end = Math.min(at + count, (x + 1) * height);
+      runs.push({ x, y: start - x * height, length: end - start });
+      pixels += end - start;
+      sum += x * (end - start);
+      start = end;
+    }
+    at += count;
+  });
+  if (!runs.length) return null;
+  const wanted = sum / pixels;
+  const best = runs.reduce((a, b) => {
+    const [da, db] = [Math.abs(a.x - wanted), Math.abs(b.x - wanted)];
+    return db < da || (db === da && b.length > a.length) ? b : a;
+  });
+  return { x: best.x, y: best.y + Math.floor(best.length / 2) };
+}
+
 /** @param {Grid} map @param {number} id @returns {boolean} Whether any pixel is of this number. */
 export function has(map, id) {
   return map.ids.includes(id);

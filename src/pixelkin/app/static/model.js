@@ -1,9 +1,10 @@
 // @ts-check
-// What the page does: it reads the session, goes to frames, and sends edits one after the other.
+// What the page reads of the session, and the edits that it sends, one after the other.
 
 import { Refused, ask, get } from "./api.js";
-import { bytes, next } from "./spans.js";
-import { chosen, say, session, set, state } from "./store.js";
+import { lastFrame } from "./kept.js";
+import { bytes } from "./spans.js";
+import { say, session, set, state } from "./store.js";
 
 const KEPT = 200; // frames whose labels are kept
 
@@ -33,7 +34,7 @@ export async function readAll() {
     return;
   }
   const other = state.session?.fingerprint !== found.fingerprint || state.session?.folder !== found.folder;
-  if (other) set({ frame: 0, range: null, job: null, labels: null });
+  if (other) set({ frame: lastFrame(found.fingerprint, found.frames), range: null, job: null, labels: null });
   const running = found.jobs.find((/** @type {any} */ j) => j.state === "running");
   if (running) set({ job: running });
   await readEdited();
@@ -171,6 +172,11 @@ export function edit(method, path, body = {}, frame) {
   return result;
 }
 
+/** Wait until all edits are made, and what follows from them is read. @returns {Promise<void>} */
+export async function settled() {
+  for (let last; last !== queue; await last) last = queue;
+}
+
 /** After the last edit of a row, what follows from them is read. */
 async function settle() {
   if (sending) return;
@@ -186,53 +192,6 @@ async function sameAs(before, frame) {
   const told = (/** @type {any} */ l) => JSON.stringify(l?.labels.filter((/** @type {any} */ s) => s.origin === "label"));
   session().revision = now.revision;
   return told(before) === told(now);
-}
-
-/** @returns {number[]} The frames of the chosen object's labels. */
-export function labelled() {
-  const row = state.timeline?.objects.find((r) => r.id === state.object);
-  return row ? row.labels.map(([frame]) => frame) : [];
-}
-
-/** @param {1 | -1} way Go to the next frame to check, or to the one before, in the order of frames. */
-export function goToCheck(way) {
-  const frames = state.checks.map((c) => c.frame).sort((a, b) => a - b);
-  const frame = next(frames, state.frame, way);
-  if (frame === undefined) {
-    say(frames.length ? "No more frames to check in this direction." : "There is nothing to check yet: propagate first.");
-    return;
-  }
-  const check = state.checks.find((c) => c.frame === frame);
-  if (check) set({ object: check.object });
-  goTo(frame);
-}
-
-/** @param {number} first @param {number} last @param {string} kind "reviewed", "flagged" or "none". */
-export async function review(first, last, kind) {
-  return edit("POST", "review", { first, last, state: kind });
-}
-
-/** Accept the frame in view, and go on to the most doubtful one that is left. */
-export async function accept() {
-  const frame = state.frame;
-  if (!(await review(frame, frame, "reviewed"))) return;
-  say(`Frame ${frame} is accepted: nothing that is computed changes it.`);
-  const check = (await get("suggest?k=1"))[0];
-  if (check) {
-    set({ object: check.object });
-    goTo(check.frame);
-  }
-}
-
-/** Add an object, and choose it. @param {string} [kind] @returns {Promise<number | undefined>} */
-export async function addObject(kind = "mask") {
-  const count = session().objects.length + 1;
-  const word = kind === "mask" ? "object" : kind;
-  const answer = await edit("POST", "objects", { name: `${word} ${count}`, kind });
-  if (!answer) return undefined;
-  const found = await get("session");
-  set({ session: found, object: answer.id });
-  return answer.id;
 }
 
 /** @param {boolean} forward Whether only frames after the one in view are wanted. */
@@ -258,54 +217,4 @@ export async function step(way) {
   if (!answer) return;
   if (answer.what) say(way === "undo" ? `Undone: ${answer.what}.` : `Done again: ${answer.what}.`);
   else say(way === "undo" ? "There is nothing to undo." : "There is nothing to redo.");
-}
-
-/** The state of the chosen object in the frame in view. @param {"absent" | "occluded"} kind */
-export async function mark(kind) {
-  const one = chosen();
-  if (!one) return;
-  const own = state.labels?.labels.find((l) => l.object === one.id);
-  const again = own?.origin === "label" && own.state === kind;
-  const path = `labels/${state.frame}/${one.id}`;
-  if (again && kind === "occluded" && (own?.counts || own?.x !== undefined)) {
-    await edit("PUT", path, { ...placeIn(own), state: "present" }, state.frame);
-  } else if (again) await edit("DELETE", path, {}, state.frame);
-  else await edit("PUT", path, { state: kind }, state.frame);
-}
-
-/** Make the result that is shown a label of the chosen object. */
-export async function keep() {
-  const own = state.labels?.labels.find((l) => l.object === state.object);
-  if (!own || own.origin === "none" || own.origin === "label" || !hasPlace(own)) {
-    say("There is no result of this object here that could become a label.");
-    return;
-  }
-  await edit("PUT", `labels/${state.frame}/${own.object}`, { ...placeIn(own), source: "accepted" }, state.frame);
-}
-
-/** Copy the label of the frame before. */
-export async function copyBefore() {
-  const frame = state.frame;
-  if (!frame || state.object === null) return;
-  const before = await get(`labels/${frame - 1}`);
-  const own = before.labels.find((/** @type {any} */ l) => l.object === state.object);
-  if (!own || !hasPlace(own)) say("The frame before shows nothing of this object.");
-  else await edit("PUT", `labels/${frame}/${own.object}`, placeIn(own), frame);
-}
-
-/** Delete the label of the chosen object in the frame in view. */
-export async function removeLabel() {
-  const own = state.labels?.labels.find((l) => l.object === state.object);
-  if (own?.origin !== "label") say("This object has no label here.");
-  else await edit("DELETE", `labels/${state.frame}/${own.object}`, {}, state.frame);
-}
-
-/** @param {import("./store.js").Shown} own */
-function hasPlace(own) {
-  return own.counts !== undefined || own.x !== undefined;
-}
-
-/** @param {import("./store.js").Shown} own */
-function placeIn(own) {
-  return own.counts ? { counts: own.counts } : { x: own.x, y: own.y };
 }

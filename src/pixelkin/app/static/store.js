@@ -1,6 +1,8 @@
 // @ts-check
 // What the page knows, in one place; who draws something of it is told when it changes.
 
+import { atFirst } from "./settings.js";
+
 /**
  * @typedef {{id: number, name: string, kind: string, parent: string | null, colour: number[] | null,
  *   locked: boolean, hidden: boolean, position: number}} Thing An object of the session.
@@ -35,20 +37,23 @@
  * @property {number} opacity Of labels, in [0, 1].
  * @property {boolean} outlines Whether only rims are drawn.
  * @property {boolean} hidden Whether labels are not drawn.
- * @property {boolean} onion
+ * @property {boolean} onion Whether outlines of the labels before and after are drawn.
+ * @property {boolean} numbers Whether objects have their numbers in the picture.
  * @property {boolean} playing
  * @property {Job | null} job That runs, or ran last.
  * @property {number} saving Edits that are on their way.
  * @property {string} message
  * @property {boolean} wrong Whether the message tells of a failure.
+ * @property {boolean} stays Whether it stays until another comes.
  * @property {[number, number] | null} range Chosen frames.
+ * @property {import("./settings.js").Settings} settings
  */
 
 /** @type {State} */
 export const state = {
   session: null, timeline: null, checks: [], frame: 0, labels: null, object: null, tool: "brush",
-  radius: 12, protect: false, opacity: 0.55, outlines: false, hidden: false, onion: false,
-  playing: false, job: null, saving: 0, message: "", wrong: false, range: null,
+  radius: 12, protect: false, opacity: 0.55, outlines: false, hidden: false, onion: false, numbers: true,
+  playing: false, job: null, saving: 0, message: "", wrong: false, stays: false, range: null, settings: atFirst(),
 };
 
 /** @type {{keys: (keyof State)[], act: () => void}[]} */
@@ -105,7 +110,10 @@ export function shownOf(id) {
   return state.labels?.labels.find((l) => l.object === id);
 }
 
-/** @param {string} message @param {boolean} [wrong] Whether something went wrong. */
-export function say(message, wrong = false) {
-  set({ message, wrong });
+/**
+ * @param {string} message @param {boolean} [wrong] Whether something went wrong.
+ * @param {boolean} [stays] Whether it stays until something else is said, as what went wrong does.
+ */
+export function say(message, wrong = false, stays = wrong) {
+  set({ message, wrong, stays });
 }

@@ -4,10 +4,11 @@
 import { colourOf } from "./colours.js";
 import { byId } from "./elements.js";
 import { goTo } from "./model.js";
+import { choose } from "./objects.js";
 import * as spans from "./spans.js";
 import { session, set, shownOf, state } from "./store.js";
 
-const LEFT = 96;
+const LEFT = 116;
 const TOP = 24;
 const ROW = 30;
 const NONE = 255;
@@ -73,9 +74,14 @@ export function draw() {
       context.fillRect(0, y, w, ROW);
     }
     context.fillStyle = text;
-    context.fillText(shortened(thing.name, LEFT - 18), 10, y + ROW / 2);
+    context.fillText(shortened(`${k + 1}  ${thing.name}`, LEFT - 32), 24, y + ROW / 2);
+    context.fillStyle = colourOf(thing);
+    context.fillRect(8, y + ROW / 2 - 5, 10, 10);
+    context.strokeStyle = faint;
+    context.lineWidth = 1;
+    context.strokeRect(8.5, y + ROW / 2 - 4.5, 9, 9);
     const row = state.timeline?.objects.find((r) => r.id === thing.id);
-    if (row) drawRow(row, y, colourOf(thing, k), text, faint);
+    if (row) drawRow(row, y, colourOf(thing), text, faint);
   });
   context.restore();
   drawRuler(text, faint, h);
@@ -207,7 +213,7 @@ function drawRuler(text, faint, h) {
     context.fillRect(left, TOP - 6, Math.max(2, right - left), 4);
   }
   for (const frame of line?.contested ?? []) hatch(frame, frame, TOP - 8, TOP, text);
-  context.fillStyle = "#d9480f";
+  context.fillStyle = getComputedStyle(box).getPropertyValue("--flag");
   for (const { frame } of line?.flagged ?? []) {
     const x = spans.placeOf(span, frame);
     context.beginPath();
@@ -259,7 +265,7 @@ export function start() {
     const [x, y] = [event.clientX - room.left, event.clientY - room.top];
     const row = Math.floor((y - TOP + scrolled) / ROW);
     const thing = y > TOP ? session().objects[row] : undefined;
-    if (thing) set({ object: thing.id });
+    if (thing) choose(thing.id);
     if (x < LEFT - 6) return;
     box.setPointerCapture(event.pointerId);
     const frame = spans.frameAt(span, x);

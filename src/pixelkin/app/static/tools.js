@@ -3,7 +3,9 @@
 
 import { NEAR, allowed, inside, isPlaced, objectFor, pixel, pointAt, put, ring, send, twice } from "./drawing.js";
 import * as masks from "./masks.js";
-import { complain, labelsThere, setDrawing } from "./model.js";
+import { complain, labelsThere, setDrawing, settled } from "./model.js";
+import { addObject } from "./objects.js";
+import * as skeleton from "./skeleton.js";
 import { isMap, say, session, set, slotOf, state } from "./store.js";
 import * as view from "./view.js";
 
@@ -25,6 +27,8 @@ let panning = null;
 let dragging = null;
 /** @type {Place | null} Where the last stroke ended. */
 let last = null;
+/** @type {Promise<void>} Points that are being placed. */
+let placing = Promise.resolve();
 let spaceHeld = false;
 let spaceUsed = false;
 
@@ -58,6 +62,10 @@ async function down(event) {
   if (event.button !== 0 && !erase) return;
   if (state.tool === "select") return pick(at);
   if (state.tool === "point") return downPoint(event, at);
+  if (state.tool === "skeleton") {
+    if (skeleton.begin(at)) stage.setPointerCapture(event.pointerId);
+    return;
+  }
   if (state.tool === "polygon" && !erase) return corner(at);
   stage.setPointerCapture(event.pointerId);
   const own = { places: [at], released: false };
@@ -91,7 +99,7 @@ function begin(event, own, id, erase) {
   setDrawing(true);
   dab(event.shiftKey && last ? last : pixel(at), pixel(at));
   for (const place of own.places) dab(stroking.at, pixel(place));
-  return own.released ? up() : undefined;
+  return own.released ? finish() : undefined;
 }
 
 /** @param {Place} from @param {Place} to */
@@ -121,6 +129,7 @@ function move(event) {
     }
   }
   if (dragging) dragging.at = pointer;
+  skeleton.stretch(pointer);
   view.drawOver();
 }
 
@@ -132,6 +141,12 @@ async function up() {
     dragging = null;
     await put(id, at);
   }
+  await finish();
+  await skeleton.end();
+}
+
+/** Send the stroke that has ended: this one alone, as the next may be under way. */
+async function finish() {
   if (!stroking) return;
   const { id, slot, at, before } = stroking;
   stroking = null;
@@ -178,6 +193,7 @@ export async function close() {
 export function cancel() {
   corners = [];
   dragging = null;
+  skeleton.giveUp();
   if (stroking) {
     view.map.ids.set(stroking.before);
     stroking = null;
@@ -201,7 +217,7 @@ function pick(at) {
 }
 
 /** @param {PointerEvent} event @param {Place} at */
-async function downPoint(event, at) {
+function downPoint(event, at) {
   const there = pointAt(at);
   if (there !== undefined) {
     set({ object: there });
@@ -210,16 +226,31 @@ async function downPoint(event, at) {
     return;
   }
   if (!inside(at)) return;
-  const id = await objectFor(false);
+  set({ saving: state.saving + 1 }); // each click knows what those before it did
+  placing = placing.then(() => place(at)).catch(complain).finally(() => set({ saving: state.saving - 1 }));
+}
+
+/** @param {Place} at Place the chosen point there, or one more. */
+async function place(at) {
+  await settled();
+  const id = isFirstFrame() ? await addObject("keypoint") : await objectFor(false);
   if (id === undefined || !(await put(id, at))) return;
   const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
   if (free) set({ object: free.id });
+}
+
+/** Whether points are labelled here and nowhere else, all of them: a click adds one more then. */
+function isFirstFrame() {
+  const points = session().objects.filter((o) => !isMap(o));
+  const rows = state.timeline?.objects.filter((r) => points.some((o) => o.id === r.id)) ?? [];
+  return points.every((o) => isPlaced(o.id)) && rows.every((r) => r.labels.every(([frame]) => frame === state.frame));
 }
 
 /** @param {CanvasRenderingContext2D} c */
 function sketch(c) {
   const unit = 1 / view.zoom.scale;
   if (dragging) ring(c, dragging.at, 7 * unit);
+  skeleton.sketch(c);
   if (corners.length) {
     c.beginPath();
     corners.forEach((p, k) => (k ? c.lineTo(p.x, p.y) : c.moveTo(p.x, p.y)));
@@ -249,7 +280,7 @@ export function cursor() {
 
 /** Begin to listen. */
 export function start() {
-  view.setSketch(sketch);
+  view.paintOver(sketch);
   stage.addEventListener("pointerdown", (e) => void down(e).catch(complain));
   stage.addEventListener("pointermove", move);
   stage.addEventListener("pointerup", () => void up().catch(complain));

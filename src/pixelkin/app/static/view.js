@@ -5,9 +5,7 @@ import { colourOf, packed } from "./colours.js";
 import * as masks from "./masks.js";
 import { complain } from "./model.js";
 import * as pictures from "./pictures.js";
-import { chosen, isMap, session, slotOf, state } from "./store.js";
-import { get } from "./api.js";
-import { next } from "./spans.js";
+import { session, slotOf, state } from "./store.js";
 
 const stage = /** @type {HTMLElement} */ (document.getElementById("stage"));
 const layers = /** @type {HTMLElement} */ (document.getElementById("layers"));
@@ -26,19 +24,16 @@ export let map = masks.grid(1, 1);
 /** Zoom, and where the picture's left top corner lies in the stage. */
 export const zoom = { scale: 1, x: 0, y: 0, fitted: true };
 
-/** What tools draw over the picture: set by them. @type {(c: CanvasRenderingContext2D) => void} */
-export let sketch = () => {};
+/** What others draw over the labels, in this order. @type {((c: CanvasRenderingContext2D) => void)[]} */
+const painters = [];
 
-/** @param {(c: CanvasRenderingContext2D) => void} draw */
-export function setSketch(draw) {
-  sketch = draw;
+/** @param {(c: CanvasRenderingContext2D) => void} draw In pixels of the video, over the labels. */
+export function paintOver(draw) {
+  painters.push(draw);
 }
 
 let busy = false;
 let colours = new Uint32Array(1);
-/** @type {number[][][]} */
-let onion = [];
-let onionOf = "";
 /** @type {AbortController} */
 let inFull = new AbortController();
 let shownFrame = -1;
@@ -195,7 +190,7 @@ export function drawLabels() {
   if (!state.session) return;
   const things = session().objects;
   colours = new Uint32Array(things.length + 1);
-  things.forEach((thing, k) => (colours[k + 1] = thing.hidden ? 0 : packed(colourOf(thing, k))));
+  things.forEach((thing, k) => (colours[k + 1] = thing.hidden ? 0 : packed(colourOf(thing))));
   labelCanvas.style.opacity = String(state.outlines ? 1 : state.opacity);
   labelCanvas.hidden = state.hidden;
   redraw({ left: 0, top: 0, right: map.width, bottom: map.height });
@@ -214,7 +209,7 @@ export function redraw(box) {
   labelContext.putImageData(image, grown.left, grown.top);
 }
 
-/** Draw what lies over the labels: points, the skeleton, outlines of other frames, and tools. */
+/** Draw what lies over the labels. */
 export function drawOver() {
   const ratio = window.devicePixelRatio || 1;
   overContext.setTransform(1, 0, 0, 1, 0, 0);
@@ -222,76 +217,5 @@ export function drawOver() {
   if (!state.session) return;
   const s = zoom.scale * ratio;
   overContext.setTransform(s, 0, 0, s, zoom.x * ratio, zoom.y * ratio);
-  if (!state.hidden) {
-    if (state.onion) drawOnion();
-    drawPoints();
-  }
-  sketch(overContext);
-}
-
-function drawPoints() {
-  const things = session().objects;
-  const there = new Map();
-  for (const one of state.labels?.labels ?? []) {
-    const thing = things.find((t) => t.id === one.object);
-    if (thing && !isMap(thing) && !thing.hidden && one.x !== undefined && one.y !== undefined) {
-      there.set(thing.id, { ...one, x: one.x + 0.5, y: one.y + 0.5 });
-    }
-  }
-  const unit = 1 / zoom.scale;
-  overContext.lineWidth = 2 * unit;
-  overContext.strokeStyle = "rgb(255 255 255 / 0.8)";
-  for (const [a, b] of session().skeleton) {
-    const [from, to] = [there.get(a), there.get(b)];
-    if (!from || !to) continue;
-    overContext.beginPath();
-    overContext.moveTo(from.x, from.y);
-    overContext.lineTo(to.x, to.y);
-    overContext.stroke();
-  }
-  for (const [id, one] of there) {
-    const k = things.findIndex((t) => t.id === id);
-    const radius = (id === state.object ? 7 : 5) * unit;
-    overContext.beginPath();
-    overContext.arc(one.x, one.y, radius, 0, 2 * Math.PI);
-    overContext.fillStyle = colourOf(things[k], k);
-    if (one.state !== "occluded") overContext.fill();
-    overContext.lineWidth = 3.5 * unit;
-    overContext.strokeStyle = "black";
-    overContext.stroke();
-    overContext.lineWidth = 1.5 * unit;
-    overContext.strokeStyle = one.state === "occluded" ? colourOf(things[k], k) : "white";
-    overContext.stroke();
-  }
-}
-
-/** Fetch the outlines of the chosen object's labels before and after. */
-export async function readOnion() {
-  const thing = chosen();
-  if (!state.onion || !thing || !isMap(thing)) return;
-  const row = state.timeline?.objects.find((r) => r.id === thing.id);
-  const frames = (row?.labels ?? []).map(([f]) => f);
-  const around = [next(frames, state.frame, -1), next(frames, state.frame, 1)];
-  const wanted = JSON.stringify([thing.id, around, session().revision]);
-  if (wanted === onionOf) return;
-  onionOf = wanted;
-  const found = [];
-  for (const frame of around) {
-    if (frame === undefined) continue;
-    const read = await get(`labels/${frame}`);
-    const own = read.labels.find((/** @type {any} */ l) => l.object === thing.id);
-    if (!own?.counts) continue;
-    const other = masks.grid(map.width, map.height);
-    masks.decode(other, own.counts, 1);
-    found.push(masks.rim(other, 1));
-  }
-  if (wanted === onionOf) onion = found;
-  drawOver();
-}
-
-function drawOnion() {
-  onion.forEach((rim, k) => {
-    overContext.fillStyle = k ? "rgb(0 230 255 / 0.9)" : "rgb(255 255 255 / 0.9)";
-    for (const [x, y] of rim) overContext.fillRect(x + 0.2, y + 0.2, 0.6, 0.6);
-  });
+  for (const paint of painters) paint(overContext);
 }

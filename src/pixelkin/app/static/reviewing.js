@@ -1,0 +1,81 @@
+// @ts-check
+// What is said of whole frames: that they are right, want a look, or begin a shot.
+
+import { get } from "./api.js";
+import { byId } from "./elements.js";
+import { edit, goTo, settled } from "./model.js";
+import { next } from "./spans.js";
+import { say, set, state } from "./store.js";
+
+/** @param {1 | -1} way Go to the next frame to check, or to the one before, in the order of frames. */
+export function goToCheck(way) {
+  const flagged = state.timeline?.flagged.map((f) => f.frame) ?? [];
+  const frames = [...flagged, ...state.checks.map((c) => c.frame)].sort((a, b) => a - b);
+  const frame = next(frames, state.frame, way);
+  if (frame === undefined) {
+    say(frames.length ? "No more frames to check in this direction." : "There is nothing to check yet: propagate first.");
+    return;
+  }
+  const check = state.checks.find((c) => c.frame === frame);
+  if (check) set({ object: check.object });
+  goTo(frame);
+}
+
+/** @param {number} first @param {number} last @param {"reviewed" | "none"} kind */
+export async function review(first, last, kind) {
+  return edit("POST", "review", { first, last, state: kind });
+}
+
+/** Accept the frame in view, and go on to the most doubtful one that is left. */
+export async function accept() {
+  const frame = state.frame;
+  if (!(await review(frame, frame, "reviewed"))) return;
+  say(`Frame ${frame} is accepted: nothing that is computed changes it.`);
+  const check = (await get("suggest?k=1"))[0];
+  if (check) {
+    set({ object: check.object });
+    goTo(check.frame);
+  }
+}
+
+
+/** Flag the frame in view, and let somebody note why; or take the flag back. */
+export async function flag() {
+  const frame = state.frame;
+  const flagged = isFlagged(frame);
+  const kind = flagged ? "unflagged" : "flagged";
+  if (!(await edit("POST", "review", { first: frame, last: frame, state: kind }))) return;
+  await settled();
+  if (flagged) say(`Frame ${frame} has no flag any more.`);
+  else if (state.frame === frame) byId("note").focus();
+}
+
+/** @param {number} frame @param {string} text What is noted of a flagged frame. */
+export async function note(frame, text) {
+  const known = state.timeline?.flagged.find((f) => f.frame === frame);
+  if (!known || known.note === text) return;
+  await edit("POST", "review", { first: frame, last: frame, state: "flagged", note: text });
+}
+
+/** Say that a new shot begins with the frame in view, or that none does. */
+export async function cut() {
+  const frame = state.frame;
+  if (!frame) return say("The first shot begins with frame 0 in any case.");
+  const there = !isCut(frame);
+  if (!(await edit("PUT", `cuts/${frame}`, { cut: there }))) return;
+  say(
+    there
+      ? `A new shot begins with frame ${frame}: nothing is carried over from frame ${frame - 1}. Propagate again.`
+      : `No shot begins with frame ${frame}: labels are carried on. Propagate again.`,
+  );
+}
+
+/** @param {number} frame */
+export function isFlagged(frame) {
+  return state.timeline?.flagged.some((f) => f.frame === frame) ?? false;
+}
+
+/** @param {number} frame @returns {boolean} Whether a shot begins with it, but for the first one. */
+export function isCut(frame) {
+  return state.timeline?.cuts.includes(frame) ?? false;
+}
