@@ -241,9 +241,9 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint
 def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
     """The 9 numbers of a frame's display matrix; None if it has none.
 
-    Not by `frame.side_data`: a frame and its side data then hold each other, and every picture stays
-    in memory until Python looks for such pairs. PyAV stops at side data of a kind that it has no
-    name for, such as the EXIF of cameras; FFmpeg puts the matrix that this EXIF asks for in front.
+    Not by `frame.side_data`: a frame and its side data then hold each other, and pictures stay in
+    memory until Python looks for such pairs. PyAV stops at side data of a kind that it has no name
+    for, such as the EXIF of cameras; FFmpeg puts the matrix that this EXIF asks for in front.
     """
     known = SideDataContainer.__new__(SideDataContainer)
     with suppress(ValueError):
