@@ -42,7 +42,6 @@ from pixelkin.annotation.votes import (
     unpack_point,
     unpack_votes,
 )
-from pixelkin.background import prefetch
 from pixelkin.propagation.cuts import is_cut
 from pixelkin.propagation.features import FeaturePropagator
 
@@ -141,14 +140,11 @@ class Passes:
         key = self._features.get(layer, first.source.keyframe)
         own = given * torch.tensor([label.object >= 0 for label in labels])[:, None, None]
         echoes = Echoes(layer, key, own, [_placed(label) for label in labels])  # not of the ground
-        run = self._steps(engine, layer, frames, given if start == 0 else None)
-        # Passes that are computed in turn each go on in a thread of their own meanwhile.
-        with closing(run), closing(prefetch(run, 1)) as found:
-            for number, (features, votes) in enumerate(found, start=start):
-                self._passed(layer, first.frame(number), frames.step, before, features)
-                before = features
+        with closing(self._along(layer, frames, before)) as found:
+            for number, features in enumerate(found, start=start):
                 if not goes_on():  # a cut is a reason, too
                     return
+                votes = engine.step(features, given if number == 0 else None).numpy()
                 if number < first.done:
                     continue
                 by_object = {x.object: soft for x, soft in zip(labels, votes, strict=True)}
@@ -190,15 +186,6 @@ class Passes:
                 votes = engine.step(features, given if number == 0 else None)
         return votes
 
-    def _steps(
-        self, engine: FeaturePropagator, layer: Layer, frames: range, given: Tensor | None
-    ) -> Generator[tuple[Tensor, NDArray[np.float32]], None, None]:
-        """Features and votes of consecutive frames; nothing is kept, so that a thread may do it."""
-        with closing(self._features.along(layer, frames)) as found:
-            for features in found:
-                yield features, engine.step(features, given).numpy()
-                given = None
-
     def _along(
         self, layer: Layer, frames: range, before: Tensor | None = None
     ) -> Generator[Tensor, None, None]:
@@ -211,17 +198,11 @@ class Passes:
         """
         with closing(self._features.along(layer, frames)) as found:
             for frame, features in zip(frames, found, strict=True):
-                self._passed(layer, frame, frames.step, before, features)
+                if before is not None:
+                    pair = (before, features) if frames.step > 0 else (features, before)
+                    self._look_for_cut(layer, max(frame, frame - frames.step), *pair)
                 before = features
                 yield features
-
-    def _passed(
-        self, layer: Layer, frame: int, step: int, before: Tensor | None, features: Tensor
-    ) -> None:
-        """Look for a cut between a frame and the one that a pass was at before it."""
-        if before is not None:
-            pair = (before, features) if step > 0 else (features, before)
-            self._look_for_cut(layer, max(frame, frame - step), *pair)
 
     def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
         """Votes of the pass of a mask for a frame, h x w."""
