@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGE := $(VENV)/.package
 TOOLS := $(VENV)/.tools
+APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
+CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
 .PHONY: help setup setup-browser demo test check check-ui format benchmark clean
 
@@ -45,13 +47,20 @@ check: $(TOOLS)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+# Where neither can be had, the tests of the page in a browser are left out: no failure.
 setup-browser: $(TOOLS)
-	@$(INSTALL) -e '.[browser]'
-	@command -v chromium chromium-browser || apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+	@$(INSTALL) -e '.[browser]' || \
+	  echo "setup-browser: Playwright cannot be installed, so tests in a browser are left out"
+	@command -v chromium || command -v chromium-browser || $(APT) install $(CHROMIUM) || \
+	  { $(APT) update && $(APT) install $(CHROMIUM); } || \
+	  echo "setup-browser: no Chromium can be installed here, so tests in a browser are left out"
 
 check-ui:
-	@if ! command -v node >/dev/null; then echo "check-ui: skipped, as Node is missing"; else \
-	  cd tests/app/page && node --test && npm install --silent --no-audit --no-fund && npx tsc -p .; fi
+	@if ! command -v node >/dev/null; then \
+	  echo "check-ui: left out, as Node is missing"; exit 0; fi; \
+	cd tests/app/page && node --test && \
+	if npm install --silent --no-audit --no-fund; then npx tsc -p .; \
+	else echo "check-ui: types are not checked, as npm cannot install TypeScript"; fi
 
 format: $(TOOLS)
 	$(BIN)/ruff format .

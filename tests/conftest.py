@@ -10,6 +10,7 @@ import torch
 GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NO_VIDEOS = "shared/data with real videos is not beside this checkout"
+NO_BROWSER = "no Chromium with Playwright: make setup-browser"
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +33,9 @@ def _seeded() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were left out for want of real videos."""
-    skipped = terminalreporter.getreports("skipped")
-    count = sum(NO_VIDEOS in str(report.longrepr) for report in skipped)
-    if count:
-        terminalreporter.write_line(f"{count} tests skipped: {NO_VIDEOS}")
+    """Say how many tests were left out for want of real videos, or of a browser."""
+    skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
+    for why in (NO_VIDEOS, NO_BROWSER):
+        count = sum(why in reason for reason in skipped)
+        if count:
+            terminalreporter.write_sep("=", f"{count} tests skipped: {why}", yellow=True, bold=True)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import cases
-import facts
 import numpy as np
 import pytest
 from cases import squares
 from numpy.typing import NDArray
 
+import facts
 from pixelkin.formats.catalogue import FORMATS, Format
 from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.formats.writing import Shapes

@@ -19,6 +19,7 @@ from pixelkin.propagation.propagator import Propagator
 from pixelkin.video.reader import VideoReader
 
 FEATURE_BYTES = 2**30
+AROUND = 12  # frames on each side of one that are made ready for it
 TIDY_EVERY = 256
 """Frames. Features of small frames that are held lie between what was needed to compute them, and
 keep glibc from giving that back: 160 KiB a frame of 96 x 170 pixels."""
@@ -47,27 +48,44 @@ class Features:
 
     def along(self, layer: Layer, frames: range) -> Generator[Tensor, None, None]:
         """Those of consecutive frames, in either direction; the next one is computed meanwhile."""
+        with closing(prefetch(self._each(layer, frames))) as found:
+            yield from found
+
+    def around(self, layer: Layer, near: int) -> Generator[int, None, None]:
+        """Make those of the frames around one ready, the nearest first.
+
+        Goes as far as `AROUND`, or as half of the memory reaches. Stop asking to end it.
+
+        Yields:
+            The number of each frame that is ready.
+        """
+        ways = range(near, self.frames), range(near - 1, -1, -1)
+        sides = [(frames, self._each(layer, frames)) for frames in ways]
+        room = self._most // 2
+        for k in range(AROUND + 1):
+            for frames, features in sides:
+                if k < len(frames) and room > 0:
+                    room -= next(features).nbytes
+                    yield frames[k]
+
+    def _each(self, layer: Layer, frames: range) -> Iterator[Tensor]:
+        """Features of consecutive frames, each computed where it is not held."""
         key = (layer.sizes.encoded, layer.protocol.stride, layer.protocol.fast)
         if key not in self._propagators:
             self._propagators[key] = Propagator(self._encoder, layer.protocol)
         propagator = self._propagators[key]
-
-        def compute() -> Iterator[Tensor]:
-            images: Iterator[tuple[int, NDArray[np.uint8]]] = iter(())
-            for frame in frames:
-                features = self._find((*key, frame))
-                if features is None:
-                    # Reads on, past frames that are held, from the first that is not.
-                    image = next((image for number, image in images if number == frame), None)
-                    if image is None:
-                        images = self._read(range(frame, frames.stop, frames.step))
-                        _, image = next(images)
-                    features = propagator.features(image)
-                    self._keep((*key, frame), features)
-                yield features
-
-        with closing(prefetch(compute())) as found:
-            yield from found
+        images: Iterator[tuple[int, NDArray[np.uint8]]] = iter(())
+        for frame in frames:
+            features = self._find((*key, frame))
+            if features is None:
+                # Reads on, past frames that are held, from the first that is not.
+                image = next((image for number, image in images if number == frame), None)
+                if image is None:
+                    images = self._read(range(frame, frames.stop, frames.step))
+                    _, image = next(images)
+                features = propagator.features(image)
+                self._keep((*key, frame), features)
+            yield features
 
     def _read(self, frames: range) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         stop = frames.stop if frames.stop >= 0 else None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from typing import cast
 
 from pixelkin import __version__
 from pixelkin.annotation.compute import Pass, Passes
@@ -100,16 +103,15 @@ class Run:
         def unchanged() -> bool:
             return revision(self._store) == snapshot.revision
 
-        jobs = sorted(self.jobs(snapshot, wanted), key=lambda job: abs(job.source.keyframe - near))
+        jobs = sorted(
+            self.jobs(snapshot, wanted),
+            key=lambda job: (abs(job.source.keyframe - near), job.source.keyframe),
+        )
         stale = {s: set(stale_frames(self._store, s)) for s in snapshot.segments}
         total = self._done + sum(job.units for job in jobs)
-        for job in jobs:
-            labels = [snapshot.label(p.object, p.source.keyframe) for p in job.passes]
-            found = self._passes.extend(
-                job.layer, job.passes, labels, job.until, unchanged, job.beside
-            )
-            for frame in found:
-                self._done += len(job.passes)
+        for pair in _pairs(jobs):
+            runs = [self._extended(snapshot, job, unchanged) for job in pair]
+            for frame in _in_turn(runs):
                 for segment, frames in stale.items():
                     if frame in frames and self._shown(snapshot, segment, frame):
                         frames.discard(frame)
@@ -122,6 +124,20 @@ class Run:
                     return
                 if self._shown(snapshot, segment, frame):
                     yield Progress(frame, self._done, total)
+
+    def _extended(
+        self, snapshot: Snapshot, job: Job, goes_on: Callable[[], bool]
+    ) -> Generator[int]:
+        """Do a job; the number of each frame that there is more of."""
+        labels = [snapshot.label(p.object, p.source.keyframe) for p in job.passes]
+        found = cast(
+            "Generator[int]",
+            self._passes.extend(job.layer, job.passes, labels, job.until, goes_on, job.beside),
+        )
+        with closing(found):
+            for frame in found:
+                self._done += len(job.passes)
+                yield frame
 
     def _shown(self, snapshot: Snapshot, segment: Segment, frame: int) -> bool:
         if not self._display.ready(snapshot, segment, frame):
@@ -149,6 +165,31 @@ class Run:
             )
             for group in groups.values()
         ]  # fmt: skip
+
+
+def _pairs(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Jobs of one keyframe, forwards and backwards, together: what is near it comes first."""
+    for _, group in groupby(jobs, key=lambda job: job.source.keyframe):
+        own = list(group)
+        ways = ([job for job in own if job.source.direction == way] for way in (1, -1))
+        for pair in zip_longest(*ways):
+            yield [job for job in pair if job is not None]
+
+
+def _in_turn(runs: Sequence[Generator[int]]) -> Iterator[int]:
+    """What several runs give, one of each in turn."""
+    going = list(runs)
+    try:
+        while going:
+            for run in list(going):
+                found = next(run, None)
+                if found is None:
+                    going.remove(run)
+                else:
+                    yield found
+    finally:
+        for run in runs:
+            run.close()
 
 
 def _beside(snapshot: Snapshot, passes: Sequence[Pass]) -> tuple[Label, ...]:

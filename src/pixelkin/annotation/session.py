@@ -163,8 +163,26 @@ class Session(Looker):
             yield from run.steps(near, frames)
             upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
+    def prepare(self, near: int = 0) -> Iterator[int]:
+        """Make ready for a run near a frame: the encoder, and features of the frames around it.
+
+        Nothing of it is kept in the session. Stop asking to end it.
+
+        Args:
+            near: Frame number.
+
+        Yields:
+            The number of each frame that is ready, the nearest first.
+
+        Raises:
+            InputError: As `propagate`.
+        """
+        layers = self.snapshot().layers
+        for layer in layers or layers_of([Object(1, "mask")], self.size, self.protocols):
+            yield from self._features.around(layer, near)
+
     @cached_property
-    def _passes(self) -> Passes:
+    def _features(self) -> Features:
         known = json.loads(self._store.meta("encoder") or "{}")
         encoder = load_encoder(known["name"])
         if json.dumps(describe_encoder(encoder)) != known["digest"]:
@@ -172,7 +190,11 @@ class Session(Looker):
                 f"the weights {known['name']} are others than those that the session was made "
                 "with: put them back, or make a new session"
             )
-        return Passes(self._store, Features(self.video.open(), encoder, FEATURE_BYTES))
+        return Features(self.video.open(), encoder, FEATURE_BYTES)
+
+    @cached_property
+    def _passes(self) -> Passes:
+        return Passes(self._store, self._features)
 
     @cached_property
     def _display(self) -> Display:
@@ -313,5 +335,5 @@ class Session(Looker):
         moved = self.video.moved(video)
         with self._store.transaction(durable=True):
             self._store.set_meta("video", moved.to_json())
-        self.__dict__.pop("_passes", None)
-        self.__dict__.pop("_display", None)
+        for made in ("_features", "_passes", "_display"):
+            self.__dict__.pop(made, None)

@@ -241,16 +241,14 @@ def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.uint
 def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
     """The 9 numbers of a frame's display matrix; None if it has none.
 
-    PyAV stops at side data of a kind that it has no name for, such as the EXIF of cameras. FFmpeg
-    puts the matrix that this EXIF asks for in front of it.
+    Not by `frame.side_data`: a frame and its side data then hold each other, and pictures stay in
+    memory until Python looks for such pairs. PyAV stops at side data of a kind that it has no name
+    for, such as the EXIF of cameras; FFmpeg puts the matrix that this EXIF asks for in front.
     """
-    try:
-        found: object = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:
-        known = SideDataContainer.__new__(SideDataContainer)
-        with suppress(ValueError):
-            known.__init__(frame)  # type: ignore[misc]
-        found = next((data for data in known if _is_matrix(data)), None)
+    known = SideDataContainer.__new__(SideDataContainer)
+    with suppress(ValueError):
+        known.__init__(frame)  # type: ignore[misc]
+    found: object = next((data for data in known if _is_matrix(data)), None)
     return None if found is None else np.frombuffer(cast(bytes, found), dtype=np.int32)
 
 

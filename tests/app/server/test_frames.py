@@ -31,11 +31,27 @@ def frames(path: Path, folder: Path, limit: int = 10**8, *, walk: bool = False) 
     made.close()
 
 
-@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9")])
-def test_every_frame_bears_its_number(tmp_path: Path, name: str, codec: str) -> None:
-    path = numbered_video(tmp_path / name, codec)
+@pytest.mark.parametrize(
+    ("name", "codec", "variable"),
+    [("a.mp4", "libx264", False), ("a.mp4", "libx264", True), ("a.webm", "libvpx-vp9", False)],
+)
+def test_every_frame_bears_its_number(
+    tmp_path: Path, name: str, codec: str, variable: bool
+) -> None:
+    path = numbered_video(tmp_path / name, codec, variable=variable)
+    check_numbers(path, tmp_path / "cache")
+
+
+def test_every_image_of_a_folder_bears_its_number(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for k, image in enumerate(open_video(numbered_video(tmp_path / "a.mp4")).frames()):
+        Image.fromarray(image).save(tmp_path / f"images/frame{k}.jpg", quality=95)
+    check_numbers(tmp_path / "images", tmp_path / "cache")
+
+
+def check_numbers(path: Path, folder: Path) -> None:
     order = np.random.default_rng(0).permutation(NUMBERED).tolist()
-    with frames(path, tmp_path / "cache") as served:
+    with frames(path, folder) as served:
         for number in [*order, *range(NUMBERED), *reversed(range(NUMBERED))]:
             assert number_of(decoded(served.get(number).result(30))) == number
 

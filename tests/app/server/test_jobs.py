@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from asking import FRAMES, Page, ended, square
 
 from pixelkin.annotation.session import Session
 from pixelkin.app.server.places import Desk
+from pixelkin.app.server.worker import work
 from pixelkin.ops import rle
 
 Finish = Callable[..., dict[str, Any]]
@@ -80,6 +82,30 @@ def test_exports_are_read_by_others(page: Page, finish: Finish, tmp_path: Path) 
     assert finish(kind="export", format="nothing")["error"].startswith("no format 'nothing'")
 
 
+def test_points_are_read_by_sleap_io(page: Page, finish: Finish, tmp_path: Path) -> None:
+    sleap_io = pytest.importorskip("sleap_io", reason="sleap-io is not installed: pixelkin[pose]")
+    ids = [
+        page.edit("POST", "/api/objects", name=n, kind="keypoint")["id"] for n in ("nose", "tail")
+    ]
+    page.edit("POST", "/api/skeleton", a=ids[0], b=ids[1])
+    for i, (x, y) in zip(ids, ((14.0, 20.0), (30.0, 36.0)), strict=True):
+        page.edit("PUT", f"/api/labels/0/{i}", x=x, y=y)
+    page.edit("PUT", f"/api/labels/0/{ids[1]}", state="occluded")
+    finish(kind="propagate")
+    job = finish(kind="export", format="slp")
+    assert job["state"] == "done", job
+    path = tmp_path / "out.slp"
+    path.write_bytes(page.client.get(f"/api/exports/{job['result']['name']}").content)
+    found = sleap_io.load_slp(str(path), open_videos=False)
+    assert found.skeletons[0].node_names == ["nose", "tail"]
+    assert found.skeletons[0].edge_names == [("nose", "tail")]
+    assert len(found) == FRAMES
+    for frame in found:
+        shown = {one["object"]: one for one in page.get(f"/api/labels/{frame.frame_idx}")["labels"]}
+        wanted = [(shown[i]["x"], shown[i]["y"]) for i in ids]
+        np.testing.assert_allclose(frame.instances[0].numpy(), wanted, atol=1e-3)
+
+
 def test_the_process_that_computes_dies(page: Page, desk: Desk, finish: Finish) -> None:
     page.edit("POST", "/api/objects", name="dog")
     page.paint(0, 1, square(0))
@@ -92,6 +118,29 @@ def test_the_process_that_computes_dies(page: Page, desk: Desk, finish: Finish) 
     page.paint(5, 1, square(5))  # page and session go on
     assert finish(kind="propagate")["state"] == "done"
     assert page.get("/api/timeline")["to_compute"] == 0
+
+
+def test_the_process_makes_ready_where_somebody_looks() -> None:
+    """Once somebody has looked at a frame for a while; a job comes before."""
+    orders: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    asked: list[int] = []
+    done: list[str] = []
+
+    class Watched:
+        def ready(self, near: int) -> Iterator[int]:
+            asked.append(near)
+            yield from range(3)
+            orders.put({"kind": "propagate"})
+
+        def do(self, order: dict[str, Any]) -> None:
+            done.append(order["kind"])
+            raise StopIteration  # `work` has no end
+
+    for frame in (1, 2, 6):
+        orders.put({"kind": "near", "frame": frame})
+    with pytest.raises(StopIteration):
+        work(Watched(), orders)  # type: ignore[arg-type]
+    assert asked == [6] and done == ["propagate"]
 
 
 def test_a_job_is_cancelled(page: Page, desk: Desk) -> None:

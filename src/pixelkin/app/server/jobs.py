@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,9 @@ from typing import Any
 from pixelkin.app.server.events import Hub
 from pixelkin.types import InputError
 
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads of a computation that wait for each other by spinning hold up those of a browser beside
+them, and are held up by them: on 2 busy cores it is ten times as slow."""
 STOPPING = 5.0  # seconds that a job has to stop by itself
 ENDED = (
     "the process that computes has ended (of a lack of memory, perhaps); what it had finished is "
@@ -92,6 +96,12 @@ class Crew:
         with self._lock:
             self._launch()
 
+    def look(self, frame: int) -> None:
+        """Say which frame somebody looks at, to a process that may make ready for a job there."""
+        with self._lock:
+            if self.pid is not None:
+                self._order({"kind": "near", "frame": frame})
+
     def cancel(self) -> None:
         """Ask the job to stop between two frames; end the process where it does not."""
         with self._lock:
@@ -132,7 +142,7 @@ class Crew:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
                 # Ctrl-C is for the server, which ends this process in its own time.
-                start_new_session=True,
+                start_new_session=True, env=PATIENT | os.environ,
             )  # fmt: skip
             Thread(target=self._watch, args=(self._process,), daemon=True).start()
         return self._process

@@ -89,7 +89,9 @@ def _reading(app: FastAPI, desk: Desk) -> None:
     @app.get("/api/labels/{frame}")
     def labels(frame: FrameNumber) -> dict[str, Any]:
         """What is known of the objects in a frame."""
-        return desk.opened.look(seen.of_frame, frame)
+        found = desk.opened.look(seen.of_frame, frame)
+        desk.opened.seen(frame)
+        return found
 
     @app.get("/api/suggest")
     def suggest(k: Annotated[int, Query(ge=1, le=1000)] = 20) -> list[dict[str, Any]]:

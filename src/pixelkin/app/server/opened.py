@@ -189,6 +189,10 @@ class Opened:
         self.crews[order.kind].start(job, details)
         return job
 
+    def seen(self, frame: int) -> None:
+        """Somebody looks at a frame: a job there is made ready for."""
+        self.crews["propagate"].look(frame)
+
     def jobs(self) -> list[Job]:
         """The last job of each kind."""
         return [crew.job for crew in self.crews.values() if crew.job is not None]

@@ -4,7 +4,8 @@
 
 Reads orders on standard input, a line of JSON each, and tells what comes of them on standard
 output in the same way. It ends with its input: so it never outlives who started it. The order
-"stop" ends the job between two frames.
+"stop" ends the job between two frames, "near" says which frame somebody looks at: the process makes
+ready for a job there, while it has none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, TextIO, cast
 
@@ -28,6 +29,7 @@ from pixelkin.formats.catalogue import FORMATS
 from pixelkin.types import InputError
 
 EVERY = 0.1  # seconds between two lines about progress
+REST = 0.4  # seconds for which somebody looks at a frame before anything is made ready there
 
 Order = dict[str, Any]
 
@@ -54,6 +56,13 @@ class Worker:
             self._tell(state="failed", error=str(error))
         except Exception as error:
             self._tell(state="failed", error=f"{type(error).__name__}: {error}")
+
+    def ready(self, near: int) -> Iterator[int]:
+        """Make ready for a job near a frame, a little at each step."""
+        try:
+            yield from self._session.prepare(near)
+        except Exception:  # whatever is wrong, the job says so
+            return
 
     def _propagate(self, order: Order) -> Order:
         frames = None
@@ -99,7 +108,7 @@ class Worker:
         self._out.flush()
 
 
-def _orders(worker: Worker) -> Iterator[Order]:
+def _orders(worker: Worker) -> SimpleQueue[Order]:
     """Orders as they come; a thread reads them, as "stop" is heard during a job."""
     queue: SimpleQueue[Order] = SimpleQueue()
 
@@ -108,14 +117,33 @@ def _orders(worker: Worker) -> Iterator[Order]:
             order = json.loads(line)
             if order["kind"] == "stop":
                 worker.stop.set()
-            else:
+                continue
+            if order["kind"] != "near":
                 worker.stop.clear()
-                queue.put(order)
+            queue.put(order)
         os._exit(0)  # who gives orders is gone: what is committed is kept
 
     Thread(target=read, daemon=True).start()
+    return queue
+
+
+def work(worker: Worker, orders: SimpleQueue[Order]) -> None:
+    """Do jobs as they are ordered, and make ready for the next one meanwhile; has no end."""
+    near: int | None = None
+    ready: Iterator[int] = iter(())
+    wait: float | None = None
     while True:
-        yield queue.get()
+        try:
+            order = orders.get(timeout=wait)
+        except Empty:
+            if near is not None:
+                ready, near = worker.ready(near), None
+            wait = None if next(ready, None) is None else 0
+            continue
+        if order["kind"] == "near":
+            near, wait = order["frame"], REST
+        else:
+            worker.do(order)
 
 
 def main() -> None:
@@ -123,8 +151,7 @@ def main() -> None:
     out, sys.stdout = sys.stdout, sys.stderr  # libraries print
     with Session.open(sys.argv[1], edit=False) as session:
         worker = Worker(session, out)
-        for order in _orders(worker):
-            worker.do(order)
+        work(worker, _orders(worker))
 
 
 if __name__ == "__main__":
