@@ -23,6 +23,13 @@ from pixelkin.types import InputError
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>\.[^.]*)?")
 
 
+def cache_folder() -> Path:
+    """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
+    if own := os.environ.get("PIXELKIN_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelkin"
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """A temporary path to write to; it takes the name `path` when the block ends well.

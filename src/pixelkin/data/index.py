@@ -121,7 +121,7 @@ def source_of(video: str | Path) -> Source:
     Raises:
         InputError: If it cannot be opened.
     """
-    reader = open_video(video)
+    reader = open_video(video, check=False)
     path = Path(video).expanduser().absolute()
     content = stamp(reader.paths)
     size = sum(file.stat().st_size for file in reader.paths)
@@ -150,13 +150,6 @@ def digest_of_files(sources: Sequence[Source]) -> str:
     """
     facts = [(s.name, s.stamp.rsplit("-", 1)[0]) for s in sources]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
-    if own := os.environ.get("PIXELKIN_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelkin"
 
 
 def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
@@ -220,7 +213,7 @@ def _stamp(path: Path) -> str:
 def _inspect(path: Path) -> dict[str, object]:
     """Frame count and size of a video that can be opened, else its error."""
     try:
-        info = open_video(path).info
+        info = open_video(path, check=False).info
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
     return {"frames": info.frames, "height": info.height, "width": info.width}

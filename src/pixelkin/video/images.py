@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pixelkin.types import InputError
+from pixelkin.video.depth import DEEP, highest_in, reduced
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
-DEEP = 65536.0  # values that 16 bits have
 NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
 
@@ -130,14 +130,14 @@ def to_rgb(image: Image.Image, span: float, path: Path) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if not is_deep(image):
         return np.array(image.convert("RGB"))
-    values = np.asarray(image).astype(np.float64)
-    if span < DEEP and values.max(initial=0) > (1 if span == 1 else span - 1):
+    values = np.asarray(image)
+    highest = highest_in(values)
+    if span < DEEP and highest >= span and highest > 1:
         raise InputError(
-            f"{path} has values up to {values.max():g}, other frames stay below {span:g}: scale "
+            f"{path} has values up to {highest:g}, other frames stay below {span:g}: scale "
             "all frames to 8 bits in the same way"
         )
-    grey = (values * (256 / span)).clip(0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return np.repeat(reduced(values, span)[..., None], 3, axis=2)
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from pixelkin.video.container import VideoFile
 
 
-def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = None) -> VideoReader:
+def open_video(
+    source: str | Path | VideoReader,
+    *,
+    held_bytes: int | None = None,
+    check: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> VideoReader:
     """A reader of `source`.
 
     Args:
@@ -30,10 +36,14 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
             returned as it is.
         held_bytes: Decoded frames that reading a video file backwards may hold at once; None for
             256 MiB.
+        check: Whether a video file is decoded once, so that its frames are those that FFmpeg plays:
+            what is damaged is passed over, and `VideoReader.note` says so. Without it, opening an
+            mp4, mov, mkv or webm is quick, and reading stops at what is damaged.
+        progress: Called with (seconds of the video looked at, of how many) meanwhile.
 
     Raises:
-        InputError: If there is nothing there, no frames in it, the video is cut off or broken, or
-            it is a video file and PyAV is not installed.
+        InputError: If there is nothing there, no frames in it, or it is a video file and PyAV is
+            not installed.
 
     Example:
         >>> video = open_video("video.mp4")
@@ -47,7 +57,7 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
     path = Path(source).expanduser()
     frames: _Frames
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        video = _open_file(path, held_bytes)
+        video = _open_file(path, held_bytes, check=check, progress=progress)
         frames, names, fps, (height, width) = video, None, video.fps, video.size
     elif path.exists() or any(c in str(path) for c in "*?["):
         frames, names = open_images(find_images(path))
@@ -57,13 +67,20 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
     return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps, names))
 
 
-def _open_file(path: Path, held_bytes: int | None) -> VideoFile:
+def _open_file(
+    path: Path,
+    held_bytes: int | None,
+    *,
+    check: bool,
+    progress: Callable[[int, int], None] | None,
+) -> VideoFile:
     """The video file at `path`. Only here is PyAV needed: images and packs are read without it."""
     try:
         from pixelkin.video.container import VideoFile
     except ImportError as error:
         raise InputError(f"{path}: video files need PyAV (pip install av): {error}") from error
-    return VideoFile(path) if held_bytes is None else VideoFile(path, held_bytes)
+    held = {} if held_bytes is None else {"held_bytes": held_bytes}
+    return VideoFile(path, **held, check=check, progress=progress)
 
 
 class VideoReader:

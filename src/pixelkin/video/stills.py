@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.types import InputError
-from pixelkin.video.images import DEEP, is_deep, load_image, opened, pages_of, read_image, to_rgb
+from pixelkin.video.depth import DEEP, highest_in, span_note, span_of
+from pixelkin.video.images import is_deep, load_image, opened, pages_of, read_image, to_rgb
 
 LOOKED_AT = 200  # frames, evenly spaced, by which the range is found
-SPANS = (1.0, 256.0, 1024.0, 4096.0, 16384.0, DEEP)  # fractions; 8, 10, 12, 14, 16 bits
 DARK = 64  # deep colours whose first 8 bits stay below this would make a dark video
 
 
@@ -59,7 +59,7 @@ class Stills:
     @property
     def note(self) -> str | None:
         """What the range of the values was taken for."""
-        return _note(self.span)
+        return span_note(self.span)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -91,7 +91,7 @@ class Pages:
     @property
     def note(self) -> str | None:
         """What the range of the values was taken for."""
-        return _note(self.span)
+        return span_note(self.span)
 
     def __len__(self) -> int:
         return self.count
@@ -117,21 +117,12 @@ def _some(count: int) -> list[int]:
 
 
 def _span(images: Iterator[Image.Image]) -> float:
-    """The least usual range that holds all values."""
     highest, whole = 0.0, True
     for image in images:
         values = np.asarray(image)
-        highest = max(highest, float(values.max(initial=0)))
+        highest = max(highest, highest_in(values))
         whole = whole and values.dtype.kind != "f"
-    fits = [s for s in SPANS if (highest <= 1 and not whole if s == 1 else highest < s)]
-    return fits[0] if fits else 2.0 ** math.ceil(math.log2(highest + 1))
-
-
-def _note(span: float) -> str | None:
-    if span == DEEP:
-        return None
-    what = "fractions from 0 to 1" if span == 1 else f"values below {span:g}"
-    return f"frames of more than 8 bits hold {what}, which are taken for their range"
+    return span_of(highest, whole=whole)
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
