@@ -16,10 +16,11 @@ import av
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError
-from pixelkin.video.demuxing import decoded, opened
+from pixelkin.video.demuxing import decoded, opened, tracks_of
 from pixelkin.video.depth import DEEP, span_of
 from pixelkin.video.integrity import missing_bytes
 from pixelkin.video.numbering import Progress, index_file
@@ -69,7 +70,8 @@ class VideoFile:
             raise InputError(f"cannot read {path}: {error.strerror}") from error
         cut = f"is cut off: {missing:,} bytes or more are missing" if missing else None
         try:
-            with opened(path) as (_, stream):
+            with opened(path) as (container, stream):
+                taken = _taken(tracks_of(container), stream)
                 rate = stream.average_rate or stream.guessed_rate
                 self.fps = float(rate) if rate else None
             self._index = index_file(path, check=check, progress=progress)
@@ -86,7 +88,9 @@ class VideoFile:
         self.size = to_rgb(first[1], VideoReformatter()).shape[:2]
         held = sum(plane.buffer_size for plane in first[1].planes)
         self.most_held = max(1, held_bytes // held)
-        self.note = remarks(self._index, self._span, cut)
+        if cut is not None:
+            cut = f"{cut}; {len(self)} frames are there"
+        self.note = remarks(self._index, self._span, taken, cut)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -206,6 +210,13 @@ def backward_parts(wanted: range, keys: tuple[int, ...], most: int) -> Iterator[
                 start = bisect_left(wanted, keys[key])
         yield wanted[start:end]
         end = start
+
+
+def _taken(tracks: list[VideoStream], one: VideoStream) -> str | None:
+    if len(tracks) == 1:
+        return None
+    size = f"{one.codec_context.width}x{one.codec_context.height}"
+    return f"of {len(tracks)} tracks, number {tracks.index(one) + 1} is taken ({size}, WxH)"
 
 
 def _pass_over(_: object) -> None:

@@ -56,7 +56,7 @@ def choose(container: InputContainer, path: Path) -> VideoStream:
     Raises:
         InputError: If there is none, or FFmpeg has no decoder for it.
     """
-    tracks = [s for s in container.streams.video if not s.disposition & NOT_SHOWN]
+    tracks = tracks_of(container)
     if not tracks and any(s.disposition & Disposition.dependent for s in container.streams.video):
         raise InputError(f"{path} is a picture made of tiles: convert it to PNG or JPEG")
     if not tracks or container.format.name == "tty":  # text rendered as video
@@ -66,6 +66,11 @@ def choose(container: InputContainer, path: Path) -> VideoStream:
     if not decoded:
         raise InputError(f"{path}: FFmpeg has no decoder for its video; convert it to H.264")
     return max(decoded, key=_prominence)
+
+
+def tracks_of(container: InputContainer) -> list[VideoStream]:
+    """The tracks that hold a video, not a cover or a part of a picture."""
+    return [s for s in container.streams.video if not s.disposition & NOT_SHOWN]
 
 
 def _prominence(track: VideoStream) -> tuple[bool, int]:

@@ -97,8 +97,8 @@ def pages_of(image: Image.Image) -> list[int]:
     count = int(getattr(image, "n_frames", 1))
     if count == 1 or image.format not in ("TIFF", "WEBP", "PNG", "GIF"):
         return [0]
-    if image.format != "TIFF":
-        return list(range(count))
+    if image.format != "TIFF":  # an APNG may begin with a picture for programs that know none
+        return list(range(1 if image.info.get("default_image") else 0, count))
     found = [page for page in range(count) if page == 0 or not _is_preview(image, page)]
     image.seek(0)
     return found

@@ -18,22 +18,19 @@ REGULAR = 0.9  # share of the intervals that are alike in a video of constant ra
 GAP = 2.5  # intervals that a gap of such a video has at least
 
 
-def remarks(index: Index, span: float, cut: str | None) -> str | None:
+def remarks(index: Index, span: float, *others: str | None) -> str | None:
     """One line; None if there is nothing to say.
 
     Args:
         index: Of the file.
         span: What its values were taken for, see `depth.span_of`.
-        cut: That it is cut off.
+        others: What else there is to say, before all that.
     """
-    said = list(_said(index, span, cut))
+    said = [*(other for other in others if other is not None), *_said(index, span)]
     return "; ".join(said) if said else None
 
 
-def _said(index: Index, span: float, cut: str | None) -> Iterator[str]:
-    count = len(index.times)
-    if cut is not None:
-        yield f"{cut}; {count} frames are there"
+def _said(index: Index, span: float) -> Iterator[str]:
     if lost := Counter(index.lost):
         places = [
             ("before frame 0" if n == 0 else f"after frame {n - 1}")
