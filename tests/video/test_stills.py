@@ -89,7 +89,9 @@ def test_deep_grey_is_reduced_by_its_range(
     assert video.note is None or f"values below {span}," in video.note
 
 
-@pytest.mark.parametrize(("top", "span"), [(1.0, 1), (0.4, 1), (2.5, 4), (255.0, 256), (900.0, 1024)])
+@pytest.mark.parametrize(
+    ("top", "span"), [(1.0, 1), (0.4, 1), (2.5, 4), (255.0, 256), (900.0, 1024)]
+)
 def test_fractions(tmp_path: Path, top: float, span: int) -> None:
     Image.fromarray(ramp(top, np.float32)).save(tmp_path / "0.tif")
     (frame,) = open_video(tmp_path)

@@ -24,7 +24,7 @@ from pixelkin.propagation.plan import Pass, plan
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.shots import Watch, end_at_cut
-from pixelkin.types import Annotations, Labels, Prediction
+from pixelkin.types import Annotations, Labels, PointLabels, Prediction
 from pixelkin.video.reader import VideoReader, open_video
 
 Keyframes = Labels | Mapping[int, Labels] | Annotations | NDArray[Any] | str | Path
@@ -36,7 +36,8 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
     An array is a map of ids of frame 0, a path a file of labels.
 
     Raises:
-        InputError: If they are of another size than the video, of several kinds, or mark nothing.
+        InputError: If they are of another size than the video, of several kinds, or mark nothing,
+            or if points are not pixels of the frame.
     """
     if isinstance(labels, str | Path):
         labels = load_annotations(labels, reader.info)
@@ -52,6 +53,8 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
         codec = codec_for(one, reader.info.size, protocol, where)
         first = first or codec
         first.check(one, where)
+        if isinstance(one, PointLabels):
+            one.check_places(where)
         keyframes[index] = one
     return keyframes
 

@@ -42,8 +42,8 @@ def span_of(highest: float, *, whole: bool) -> float:
 
 def reduced(values: NDArray[Any], span: float) -> NDArray[np.uint8]:
     """Values from 0 to below `span` as 0 to 255; what is beyond is clipped, what is NaN is 0."""
-    scaled = np.nan_to_num(values.astype(np.float64), nan=0.0) * (256 / span)
-    return scaled.clip(0, 255).astype(np.uint8)
+    scaled = np.nan_to_num(values.astype(np.float64).clip(0, span)) * (256 / span)
+    return np.asarray(scaled.clip(0, 255), dtype=np.uint8)
 
 
 def span_note(span: float) -> str | None:

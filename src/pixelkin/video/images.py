@@ -13,8 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pixelkin.types import InputError
 from pixelkin.video.depth import DEEP, highest_in, reduced
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+from pixelkin.video.suffixes import IMAGES
 
 NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
@@ -34,21 +33,21 @@ def find_images(source: Path) -> tuple[Path, ...]:
         InputError: If there are none, or two would give outputs of the same name.
     """
     if source.is_dir():
-        paths = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-        wanted = ", ".join(sorted(s[1:] for s in SUFFIXES))
+        paths = [p for p in _images_in(source) if p.is_file()]
+        wanted = ", ".join(sorted(s[1:] for s in IMAGES))
         nothing = f"no images in {source}: give a folder that holds the frames ({wanted})"
     elif source.is_file():
         paths = [source]
     else:
-        base = Path(source.anchor)
-        paths = [p for p in base.glob(str(source.relative_to(base))) if p.is_file()]
+        base, pattern = _rooted(source)
+        paths = [p for p in base.glob(pattern) if p.is_file()]
         nothing = f"no file matches {source}"
     paths = sorted((p for p in paths if not p.name.startswith(".")), key=natural_key)
     if not paths:
         raise InputError(nothing)
     by_stem: dict[str, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in IMAGES:
             raise InputError(f"{source} also matches {path}, which is not an image")
         other = by_stem.setdefault(path.stem, path)
         if other is not path:
@@ -57,6 +56,26 @@ def find_images(source: Path) -> tuple[Path, ...]:
                 f"such as '{path.parent / ('*' + path.suffix)}'"
             )
     return tuple(paths)
+
+
+def left_out(source: Path) -> tuple[Path, ...]:
+    """What a folder holds under an image's name that is no file: pipes, links that lead nowhere."""
+    if not source.is_dir():
+        return ()
+    found = (p for p in _images_in(source) if not p.is_file() and not p.is_dir())
+    return tuple(sorted((p for p in found if not p.name.startswith(".")), key=natural_key))
+
+
+def _images_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+
+
+def _rooted(source: Path) -> tuple[Path, str]:
+    """The folders that a pattern begins with and that are there as they are called; the rest."""
+    base, parts = Path(source.anchor), source.relative_to(source.anchor).parts
+    while len(parts) > 1 and (base / parts[0]).is_dir():
+        base, parts = base / parts[0], parts[1:]
+    return base, str(Path(*parts))
 
 
 def load_image(path: Path) -> Image.Image:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, find_images
+from pixelkin.video.images import find_images, left_out
 from pixelkin.video.stills import open_images
+from pixelkin.video.suffixes import IMAGES
 
 if TYPE_CHECKING:
     from pixelkin.video.container import VideoFile
@@ -56,11 +57,13 @@ def open_video(
         return source
     path = Path(source).expanduser()
     frames: _Frames
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
+    if path.is_file() and path.suffix.lower() not in IMAGES:
         video = _open_file(path, held_bytes, check=check, progress=progress)
         frames, names, fps, (height, width) = video, None, video.fps, video.size
+    elif path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is neither a file nor a folder, but a pipe or a device")
     elif path.exists() or any(c in str(path) for c in "*?["):
-        frames, names = open_images(find_images(path))
+        frames, names = open_images(find_images(path), left_out(path))
         fps, (height, width) = None, next(frames.read(range(1))).shape[:2]
     else:
         raise InputError(f"no such file or folder: {source}")

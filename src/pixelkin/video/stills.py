@@ -23,8 +23,14 @@ LOOKED_AT = 200  # frames, evenly spaced, by which the range is found
 DARK = 64  # deep colours whose first 8 bits stay below this would make a dark video
 
 
-def open_images(paths: tuple[Path, ...]) -> tuple[Stills | Pages, tuple[str, ...] | None]:
+def open_images(
+    paths: tuple[Path, ...], left_out: tuple[Path, ...] = ()
+) -> tuple[Stills | Pages, tuple[str, ...] | None]:
     """The frames in some files, and their names; pages of one file have none.
+
+    Args:
+        paths: The files.
+        left_out: What lies among them and cannot be read.
 
     Raises:
         InputError: If a file is no image, or holds deep colours that do not fill their range.
@@ -41,7 +47,8 @@ def open_images(paths: tuple[Path, ...]) -> tuple[Stills | Pages, tuple[str, ...
             f"{paths[0].parent}: frames are of 16-bit colour whose values stay below "
             f"{256 * DARK}, a dark video: scale them to 8 bits"
         )
-    return Stills(paths, _span(some) if deep else DEEP), tuple(p.stem for p in paths)
+    stills = Stills(paths, _span(some) if deep else DEEP, left_out)
+    return stills, tuple(p.stem for p in paths)
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,22 @@ class Stills:
     Attributes:
         paths: The files.
         span: See `read_image`.
+        left_out: What lies among them and cannot be read.
     """
 
     paths: tuple[Path, ...]
     span: float = DEEP
+    left_out: tuple[Path, ...] = ()
 
     @property
     def note(self) -> str | None:
-        """What the range of the values was taken for."""
-        return span_note(self.span)
+        """What the range of the values was taken for, and what is left out."""
+        said = [] if (ranged := span_note(self.span)) is None else [ranged]
+        if self.left_out:
+            first, *more = (path.name for path in self.left_out)
+            others = f" and {len(more)} more are" if more else " is"
+            said.append(f"{first}{others} left out, as no file is there (a link, a pipe)")
+        return "; ".join(said) or None
 
     def __len__(self) -> int:
         return len(self.paths)
