@@ -9,6 +9,7 @@ import torch
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+NO_ENCODER = "this FFmpeg has no encoder"
 NO_VIDEOS = "shared/data with real videos is not beside this checkout"
 
 
@@ -32,8 +33,9 @@ def _seeded() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were left out for want of real videos."""
+    """Say how many tests were left out for want of real videos, or of an encoder."""
     skipped = terminalreporter.getreports("skipped")
-    count = sum(NO_VIDEOS in str(report.longrepr) for report in skipped)
-    if count:
-        terminalreporter.write_line(f"{count} tests skipped: {NO_VIDEOS}")
+    for why in (NO_VIDEOS, NO_ENCODER):
+        count = sum(why in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(f"{count} tests skipped: {why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import struct
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError
 from pixelkin.video import container as container_module
+from pixelkin.video import numbering
 from pixelkin.video.container import VideoFile, backward_parts
+from pixelkin.video.numbering import index_file
 from pixelkin.video.pixels import ACCURATE
 from pixelkin.video.reader import VideoReader, open_video
 
@@ -205,6 +208,27 @@ def test_containers_that_call_every_frame_a_keyframe(codec: str, tmp_path: Path)
     video, expected = open_video(path), list(open_video(whole).frames())
     for number in (39, 14, 23, 24, 25, 1):
         np.testing.assert_array_equal(video[number], expected[number])
+
+
+def test_what_decoding_found_is_kept(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the file changes, or what is kept is damaged."""
+    monkeypatch.setenv("PIXELKIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(numbering, "KEPT_FROM", 0.0)
+    path, decodings = tmp_path / "a.mp4", []
+    path.write_bytes(plain.read_bytes())
+    decode = numbering.decoded
+    monkeypatch.setattr(numbering, "decoded", lambda *given: decodings.append(1) or decode(*given))
+    first = index_file(path, check=True)
+    assert index_file(path, check=True) == first and len(decodings) == 1
+    (kept,) = (tmp_path / "cache/videos").iterdir()
+    kept.write_text(kept.read_text()[:90])
+    assert index_file(path, check=True) == first and len(decodings) == 2
+    os.utime(path, (1, 1))
+    assert index_file(path, check=True) == first and len(decodings) == 3
+    monkeypatch.setenv("PIXELKIN_CACHE", str(path))  # cannot be written to
+    assert index_file(path, check=True) == first and len(decodings) == 4
 
 
 def test_readers_survive_pickling(plain: Path) -> None:
