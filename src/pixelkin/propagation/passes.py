@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.background import prefetch
+from pixelkin.background import give_back_memory, prefetch
 from pixelkin.formats.registry import load_annotations
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.codec import Codec, codec_for
@@ -27,6 +27,7 @@ from pixelkin.propagation.shots import Watch, end_at_cut
 from pixelkin.types import Annotations, Labels, PointLabels, Prediction
 from pixelkin.video.reader import VideoReader, open_video
 
+TIDY_EVERY = 100  # frames
 Keyframes = Labels | Mapping[int, Labels] | Annotations | NDArray[Any] | str | Path
 
 
@@ -80,6 +81,8 @@ def stream(
     with closing(prefetch(encode)) as encoded:
         for number, (frame, features) in enumerate(encoded, start=first):
             yield propagator.step(frame, given(number), merge=merge, features=features)
+            if number % TIDY_EVERY == 0:
+                give_back_memory()
 
 
 class Relay:
