@@ -4,28 +4,22 @@
 
 Each row is a process of its own: CPU seconds of a frame in the steady state under the DAVIS
 protocol with one thing changed, and the peak memory of the process. "length" follows one long video
-of 240 x 426 pixels and shows that neither grows with it. What FILE holds is not measured again, so
-that an interrupted run goes on. On one core at 2.6 GHz all but the length takes some 6 minutes, the
-length 11.
+of 480 x 854 pixels through `Propagator`, the command and a session (long.py), and shows that
+neither time nor memory grows with it. What FILE holds is not measured again, so that an
+interrupted run goes on. On one core all but the length takes some 6 minutes, the length 9.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from common import arguments, in_own_process, peak_gib, show, write_json
-from steady import Case, stripes
-
-from pixelkin.data.synthetic import SyntheticScene
-from pixelkin.propagation.propagator import Propagator
+from common import arguments, in_own_process, show, write_json
+from long import AFTER, WAYS
+from steady import Case
 
 Row = dict[str, Any]
 
@@ -63,12 +57,12 @@ class Measured:
     Attributes:
         file: None: they are not kept.
         rows: By case.
-        long: Stretches of the long video, by its number of frames.
+        long: The long video, by how it was gone through.
     """
 
     file: Path | None
     rows: dict[str, Row] = field(default_factory=dict)
-    long: dict[str, list[Row]] = field(default_factory=dict)
+    long: dict[str, Row] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.file is not None and self.file.is_file():
@@ -84,36 +78,18 @@ class Measured:
             self._keep()
         return self.rows[key]
 
-    def stretches(self, frames: int, threads: int) -> list[Row]:
-        """Figures of the long video."""
-        key = f"{frames} frames, {threads} threads"
+    def length(self, way: str, frames: int, side: int, threads: int) -> Row:
+        """Figures of the long video, gone through one way."""
+        key = f"{way}, {frames} frames, short side {side}, {threads} threads"
         if key not in self.long:
-            self.long[key] = in_own_process(__file__, LONG, frames, threads)
+            long = str(Path(__file__).with_name("long.py"))
+            options = ("--short-side", side, "--threads", threads)
+            self.long[key] = in_own_process(long, way, frames, *options)
             self._keep()
         return self.long[key]
 
     def _keep(self) -> None:
         write_json(self.file, {"rows": self.rows, "long": self.long})
-
-
-def long_video(frames: int, threads: int) -> list[Row]:
-    """Medians over stretches of a long video, and the peak memory up to each."""
-    torch.set_num_threads(threads)
-    scene = [frame.image for frame in SyntheticScene(size=(240, 426), frames=96)]
-    propagator = Propagator("default", "davis")
-    seconds: list[float] = []
-    rows = []
-    stretch = max(frames // 10, 1)
-    for t in range(frames):
-        # There and back again, so that the video has no cut.
-        frame = scene[min(t % 190, 190 - t % 190)]
-        began = time.process_time()
-        propagator.step(frame, stripes(240, 426, 2) if t == 0 else None)
-        seconds.append(time.process_time() - began)
-        if (t + 1) % stretch == 0:
-            median = statistics.median(seconds[-stretch:])
-            rows.append({"frames": t + 1, "total": median, "peak_gib": peak_gib()})
-    return rows
 
 
 def plot(file: Path, curves: dict[str, list[tuple[float, Row]]]) -> None:
@@ -150,14 +126,14 @@ def plot(file: Path, curves: dict[str, list[tuple[float, Row]]]) -> None:
 
 def main() -> None:
     """Measure, print, plot."""
-    if sys.argv[1:2] == [LONG]:
-        print(json.dumps(long_video(int(sys.argv[2]), int(sys.argv[3]))))
-        return
     parser = arguments(__doc__ or "")
     parser.set_defaults(runs=3)
     names = [*FACTORS, LONG]
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="parts to measure")
-    parser.add_argument("--frames", type=int, default=2000, help="of the long video")
+    parser.add_argument("--frames", type=int, default=5000, help="of the long video")
+    parser.add_argument(
+        "--short-side", type=int, default=96, help="of the labels of the long video"
+    )
     parser.add_argument("--plot", type=Path, help="write a picture to this file")
     options = parser.parse_args()
     measured = Measured(options.json)
@@ -174,10 +150,17 @@ def main() -> None:
         columns = (changed, "features s", "propagation s", "a frame s", "peak GiB")
         show(f"CPU seconds a frame against {changed}, DAVIS protocol", columns, rows)
     if LONG in options.only:
-        stretches = measured.stretches(options.frames, options.threads)
-        columns = ("frames so far", "s a frame (median since)", "peak GiB")
-        show("One long video, 240 x 426", columns, [list(row.values()) for row in stretches])
-        curves["length, frames (240 x 426)"] = [(row["frames"], row) for row in stretches]
+        told = (options.frames, options.short_side, options.threads)
+        ways = {way: measured.length(way, *told) for way in WAYS}
+        rows = [
+            [way, found["after"], found["rows"][-1]["resident_mib"]]
+            + [found["rows"][n]["total"] for n in (1, -1)]
+            for way, found in ways.items()
+        ]
+        columns = ("way", f"MiB after frame {AFTER}", "in the end", "s a frame, 2nd tenth", "last")
+        show(f"One long video, 480 x 854, {options.frames} frames", columns, rows)
+        points = [(row["frames"], row) for row in ways["propagate"]["rows"]]
+        curves[f"length, frames (short side {options.short_side})"] = points
     if options.plot is not None:
         plot(options.plot, curves)
 

@@ -9,6 +9,7 @@ import torch
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+NO_ENCODER = "this FFmpeg has no encoder"
 NO_VIDEOS = "shared/data with real videos is not beside this checkout"
 NO_BROWSER = "no Chromium with Playwright: make setup-browser"
 
@@ -33,9 +34,9 @@ def _seeded() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were left out for want of real videos, or of a browser."""
+    """Say how many tests were left out for want of real videos, a browser or an encoder."""
     skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
-    for why in (NO_VIDEOS, NO_BROWSER):
+    for why in (NO_VIDEOS, NO_BROWSER, NO_ENCODER):
         count = sum(why in reason for reason in skipped)
         if count:
             terminalreporter.write_sep("=", f"{count} tests skipped: {why}", yellow=True, bold=True)

@@ -19,7 +19,15 @@ from typing import Any
 
 from pixelkin.types import InputError
 
+ENDS, PIECE, PIECES = 2**22, 2**16, 64  # bytes, bytes, number: see `content_stamp`
 _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>\.[^.]*)?")
+
+
+def cache_folder() -> Path:
+    """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
+    if own := os.environ.get("PIXELKIN_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelkin"
 
 
 @contextmanager
@@ -117,6 +125,32 @@ def check_writable(*paths: Path | None, overwrite: bool) -> None:
         if path.is_dir() or not os.access(path.parent, os.W_OK):
             why = "it is a folder" if path.is_dir() else f"no permission in {path.parent}"
             raise InputError(f"cannot write {path}: {why}")
+
+
+def content_stamp(path: Path) -> str:
+    """A digest of what a file holds, wherever it lies and whenever it was written.
+
+    Of files of more than 8 MiB it is of their length, both ends, and 64 pieces between them.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            digest.update(f"{size} ".encode())
+            pieces = [(0, size)]
+            if size > 2 * ENDS:
+                step = (size - ENDS) // PIECES
+                pieces = [(n * step, PIECE) for n in range(1, PIECES)]
+                pieces += [(0, ENDS), (size - ENDS, ENDS)]
+            for place, length in pieces:
+                file.seek(place)
+                digest.update(file.read(length))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    return digest.hexdigest()
 
 
 def stamp(paths: Iterable[Path]) -> str:

@@ -188,13 +188,15 @@ def test_deep_grey_is_shown_by_its_range_and_that_is_said(
     assert next(iter(open_video(work / "out/overlay.mp4"))).max() > 150
 
 
-@pytest.mark.parametrize(("rate", "shown"), [(1000, 24), (2000, 24), (60, 60), (0.1, 24)])
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(1000, 24), (2000, 24), (60, 60), (0.1, 24), (1 / 600, 24)]
+)
 def test_an_overlay_has_a_rate_that_players_show(
     work: Path, rate: float, shown: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of recordings of fast events too; and it is said."""
     with av.open("fast.mp4", "w") as container:
-        stream = container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(100))
+        stream = container.add_stream("mpeg4", rate=Fraction(rate).limit_denominator(1000))
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
         for frame in open_video("video.mp4"):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
@@ -203,6 +205,69 @@ def test_an_overlay_has_a_rate_that_players_show(
     assert propagate("fast.mp4", "--labels", "mask.png", "--out", "out", "--overlay") == 0
     assert open_video(work / "out/overlay.mp4").info.fps == shown
     assert ("has 24 frames a second" in capsys.readouterr().out) == (rate != shown)
+
+
+def test_the_video_may_come_after_the_options(work: Path) -> None:
+    for number, words in enumerate((
+        ("--labels", "mask.png", "frames", "--out"),
+        ("--labels", "mask.png", "3=mask.png", "video.mp4", "--out"),
+        ("--labels", "mask.png", "frames/*.png", "--out"),
+    )):  # fmt: skip
+        assert propagate(*words, f"out{number}") == 0
+        assert len(list((work / f"out{number}/frames").iterdir())) == FRAMES
+    assert propagate("--out", "out3", "frames", "--labels", "mask.png") == 0
+    assert propagate("--overlay", "--out", "out4", "--labels", "mask.png", "frames") == 0
+
+
+def test_labels_are_never_taken_for_the_video(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert propagate("--labels", "mask.png", "3=mask.png", "--out", "out") == 2
+    assert propagate("--labels", "mask.png", "mask.png", "--out", "out") == 2
+    assert "VIDEO" in capsys.readouterr().err
+
+
+def test_damage_is_named_and_what_follows_it_is_labelled(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The keyframe lies behind the damage, and is counted as FFmpeg counts."""
+    path = work / "video.mp4"
+    with av.open(str(path)) as container:
+        lost = [(p.pos, p.size) for p in container.demux(video=0) if p.size][2]
+    content = bytearray(path.read_bytes())
+    content[lost[0] : sum(lost)] = bytes(lost[1])
+    path.write_bytes(content)
+    last = len(open_video(path)) - 1
+    assert last == FRAMES - 2
+    assert propagate("video.mp4", "--labels", f"{last}=mask.png", "--out", "out") == 0
+    assert "video.mp4: 1 packet is damaged and skipped: after frame" in capsys.readouterr().out
+    assert len(list((work / "out/masks").iterdir())) == FRAMES - 1
+
+
+@pytest.mark.parametrize(
+    ("points", "why"),
+    [
+        ([(0.2, 0.7), (0.5, 0.5)], "all points lie between 0 and 1"),
+        ([(5, 5), (WIDTH, 7)], f"lies outside of the frame, which is {WIDTH}x{HEIGHT}"),
+        ([(5, 5), (-3, 7)], "lies outside of the frame"),
+    ],
+)
+def test_points_that_are_no_pixels_are_refused(
+    work: Path, points: list[tuple[float, float]], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [{"x": x, "y": y} for x, y in points]
+    content = {"kind": "points", "size": [HEIGHT, WIDTH], "points": entries}
+    Path("points.json").write_text(json.dumps(content))
+    assert propagate("frames", "--labels", "points.json", "--out", "out") == 2
+    assert why in capsys.readouterr().err
+    assert not (work / "out").exists()
+
+
+def test_a_point_in_the_corner_is_one(work: Path) -> None:
+    entries = [{"x": 0, "y": 0}, {"x": WIDTH - 0.5, "y": HEIGHT - 0.5}, None]
+    content = {"kind": "points", "size": [HEIGHT, WIDTH], "points": entries}
+    Path("points.json").write_text(json.dumps(content))
+    assert propagate("frames", "--labels", "points.json", "--out", "out") == 0
 
 
 def test_what_labels_which_frame_is_said(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -223,9 +288,9 @@ def test_a_command_opens_its_video_once(
     for module, name in ((container, "VideoFile"), (reader, "find_images")):
         real = getattr(module, name)
 
-        def counted(*given: object, real: Callable[..., object] = real) -> object:
+        def counted(*given: object, real: Callable[..., object] = real, **how: object) -> object:
             opened.append(given)
-            return real(*given)
+            return real(*given, **how)
 
         monkeypatch.setattr(module, name, counted)
     assert propagate(video, "--labels", "mask.png", "--out", "out", "--overlay") == 0

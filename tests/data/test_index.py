@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 import pixelkin.data.index as index
 from pixelkin.data.index import digest, index_videos
@@ -40,7 +41,7 @@ def test_opens_a_video_again_only_when_it_changed(
     opened: list[str] = []
     original = index.open_video
     monkeypatch.setattr(
-        index, "open_video", lambda path: opened.append(Path(path).name) or original(path)
+        index, "open_video", lambda path, **_: opened.append(Path(path).name) or original(path)
     )
     assert index_videos([root], cache) == first
     assert opened == []
@@ -70,7 +71,9 @@ def test_an_interrupted_search_keeps_what_it_has_seen(
     assert seen == [(1, 5), (2, 5), (3, 5)]
     opened: list[str] = []
     original = index.open_video
-    monkeypatch.setattr(index, "open_video", lambda path: opened.append(path) or original(path))
+    monkeypatch.setattr(
+        index, "open_video", lambda path, **_: opened.append(path) or original(path)
+    )
     index_videos([videos], tmp_path / "index.json")
     assert len(opened) == 2
 
@@ -116,6 +119,28 @@ def test_broken_links_are_named_and_left_out(
         assert line.startswith("left out ") and line.endswith(f"{target}, which is not there")
     assert any("old/0.png" in x for x in said)
     assert [s.name for s in index_videos([root], tmp_path / "index.json")] == names
+
+
+def test_pipes_are_named_and_left_out(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "videos"
+    shutil.copytree(videos, root)
+    for pipe in (root / "p.mp4", root / "q", root / "JPEGImages/c/99999.png"):
+        os.mkfifo(pipe)
+    with caplog.at_level(logging.WARNING):
+        found = index_videos([root], tmp_path / "index.json")
+    assert [s.name for s in found] == ["a.mp4", "JPEGImages/c", "deep/b.mp4"]
+    said = [r.getMessage() for r in caplog.records]
+    assert sum("a pipe or a device" in x for x in said) == 3
+
+
+def test_a_folder_of_stacks_holds_a_video_in_each(tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        first, *rest = (Image.new("L", (16, 12), level) for level in (10, 90, 200))
+        first.save(tmp_path / name, save_all=True, append_images=rest)
+    found = index_videos([tmp_path], tmp_path / "index.json")
+    assert [(s.name, s.frames) for s in found] == [("a.tif", 3), ("b.tif", 3)]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -9,13 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from moving_square import FRAMES, results, square
+from moving_square import FRAMES, HEIGHT, WIDTH, results, square
 
 from pixelkin.propagation.plan import Pass
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.results import ResultsFolder, State
 from pixelkin.propagation.run import propagate_to_folder
 from pixelkin.types import InputError, Prediction
+from pixelkin.video.reader import open_video
+from pixelkin.video.writer import VideoWriter
 
 
 class Killed(Exception):
@@ -206,6 +209,46 @@ def test_a_broken_frame_that_is_repaired_loses_nothing(folder: Path, tmp_path: P
     assert stopped_at(frames, tmp_path / "o", None) == 5
     stopped_at(frames, tmp_path / "whole", None)
     assert results(tmp_path / "o") == results(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_video_that_was_moved_or_copied_is_the_same(
+    folder: Path, tmp_path: Path, kind: str
+) -> None:
+    """Judged by content: neither the place nor the time of a copy matters."""
+    source = tmp_path / "old"
+    if kind == "folder":
+        shutil.copytree(folder, source)
+    else:
+        source = tmp_path / "old.mkv"
+        with VideoWriter(source, 25, (HEIGHT, WIDTH), crf=0) as writer:
+            for frame in open_video(folder):
+                writer.write(frame)
+    with pytest.raises(Killed):
+        stopped_at(source, tmp_path / "o", 12)
+    moved = source.rename(tmp_path / f"new{source.suffix}")
+    for path in [moved, *moved.rglob("*")]:
+        os.utime(path, (1e9, 1e9))
+    assert stopped_at(moved, tmp_path / "o", None) == 10
+    stopped_at(moved, tmp_path / "whole", None)
+    ours, whole = results(tmp_path / "o"), results(tmp_path / "whole")
+    assert {k: v for k, v in ours.items() if k != ".pixelkin-files"} == {
+        k: v for k, v in whole.items() if k != ".pixelkin-files"
+    }
+
+
+def test_another_video_of_the_same_length_and_time_is_noticed(folder: Path, tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    shutil.copytree(folder, frames)
+    with pytest.raises(Killed):
+        stopped_at(frames, tmp_path / "o", 12)
+    changed, status = frames / "00005.png", (frames / "00005.png").stat()
+    content = bytearray(changed.read_bytes())
+    content[-20] ^= 1
+    changed.write_bytes(content)
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(InputError, match=r"00005\.png"):  # its sum is wrong by now
+        stopped_at(frames, tmp_path / "o", None)
 
 
 def test_changed_frames_of_a_finished_run_are_asked_about(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import struct
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError
 from pixelkin.video import container as container_module
+from pixelkin.video import numbering
 from pixelkin.video.container import VideoFile, backward_parts
+from pixelkin.video.numbering import index_file
+from pixelkin.video.pixels import ACCURATE
 from pixelkin.video.reader import VideoReader, open_video
 
 BITS = 6
@@ -93,7 +97,7 @@ def test_frames_are_exact_however_they_are_reached(kind: str, tmp_path: Path) ->
     name, codec, options = KINDS[kind]
     path = make_video(tmp_path / name, codec, **options)
     with av.open(str(path)) as container:
-        accurate = {"format": "rgb24", "interpolation": container_module.ACCURATE}
+        accurate = {"format": "rgb24", "interpolation": ACCURATE}
         sequential = [f.to_ndarray(**accurate) for f in container.decode(video=0)]
     assert [number_of(frame) for frame in sequential] == list(range(FRAMES))
 
@@ -206,6 +210,27 @@ def test_containers_that_call_every_frame_a_keyframe(codec: str, tmp_path: Path)
         np.testing.assert_array_equal(video[number], expected[number])
 
 
+def test_what_decoding_found_is_kept(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the file changes, or what is kept is damaged."""
+    monkeypatch.setenv("PIXELKIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(numbering, "KEPT_FROM", 0.0)
+    path, decodings = tmp_path / "a.mp4", []
+    path.write_bytes(plain.read_bytes())
+    decode = numbering.decoded
+    monkeypatch.setattr(numbering, "decoded", lambda *given: decodings.append(1) or decode(*given))
+    first = index_file(path, check=True)
+    assert index_file(path, check=True) == first and len(decodings) == 1
+    (kept,) = (tmp_path / "cache/videos").iterdir()
+    kept.write_text(kept.read_text()[:90])
+    assert index_file(path, check=True) == first and len(decodings) == 2
+    os.utime(path, (1, 1))
+    assert index_file(path, check=True) == first and len(decodings) == 3
+    monkeypatch.setenv("PIXELKIN_CACHE", str(path))  # cannot be written to
+    assert index_file(path, check=True) == first and len(decodings) == 4
+
+
 def test_readers_survive_pickling(plain: Path) -> None:
     video = pickle.loads(pickle.dumps(open_video(plain)))
     assert number_of(video[21]) == 21
@@ -221,14 +246,25 @@ def _one_line(error: pytest.ExceptionInfo[InputError], path: Path) -> str:
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
 @pytest.mark.parametrize("name", ["a.mp4", "end.mp4", "a.mov", "a.mkv", "a.webm", "a.avi"])
 def test_cut_off_videos(name: str, share: float, tmp_path: Path) -> None:
+    """They are read as far as they go, or refused where nothing can be read; both is said."""
     codec = {".webm": "libvpx-vp9", ".avi": "mpeg4"}.get(Path(name).suffix, "libx264")
     options = {"movflags": "faststart"} if name == "a.mp4" else {}
     whole = make_video(tmp_path / name, codec, **options).read_bytes()
     path = tmp_path / f"cut{Path(name).suffix}"
     path.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(InputError) as error:
-        open_video(path)
-    stated = re.search(r"cut off: ([\d,]+) bytes", _one_line(error, path))
+    playable = name not in ("end.mp4", "a.mov") and share > 0.1  # their index is at the end
+    try:
+        video = open_video(path)
+    except InputError as error:
+        assert not playable or name in ("a.mp4", "a.avi")  # half of it holds not one frame
+        said = str(error)
+        assert "\n" not in said and str(path) in said
+    else:
+        assert playable and video.note is not None
+        said = video.note
+        numbers = [number_of(f) for f in video]
+        assert numbers == sorted(set(numbers)) and numbers[0] == 0
+    stated = re.search(r"cut off: ([\d,]+) bytes", said)
     assert stated is not None
     missing, claimed = len(whole) - path.stat().st_size, int(stated[1].replace(",", ""))
     assert 0 < claimed <= missing
@@ -238,14 +274,22 @@ def test_cut_off_videos(name: str, share: float, tmp_path: Path) -> None:
 
 def test_damage_in_the_middle_names_the_frame(plain: Path, tmp_path: Path) -> None:
     with av.open(str(plain)) as container:
-        packet = [p for p in container.demux(video=0) if p.size][24]
+        packets = [(p.pos, p.size, p.pts) for p in container.demux(video=0) if p.size]
+    position, size, time = packets[20]
+    lost = sorted(p[2] for p in packets).index(time)
     data = bytearray(plain.read_bytes())
-    data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    data[position : position + size] = bytes(size)
     path = tmp_path / "damaged.mp4"
     path.write_bytes(data)
-    with pytest.raises(InputError) as error:
-        list(open_video(path).frames())
-    assert "broken" in _one_line(error, path)
+    video = open_video(path)
+    assert f"1 packet is damaged and skipped: after frame {lost - 1}" in str(video.note)
+    numbers = [number_of(f) for f in video]  # until the next keyframe some may be wrong
+    assert len(numbers) == FRAMES - 1
+    assert numbers[:lost] + numbers[23:] == [*range(lost), *range(24, FRAMES)]
+    assert number_of(video[30]) == 31
+    with pytest.raises(InputError) as error:  # as training reads, which leaves such clips out
+        list(open_video(path, check=False).frames())
+    assert f"frame {lost} of 40 cannot be decoded" in _one_line(error, path)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -69,6 +70,23 @@ def test_patterns_may_be_relative_and_recursive(
 def test_names_with_pattern_characters_are_taken_literally(tmp_path: Path) -> None:
     save(tmp_path / "clip [1]" / "0.png", 5)
     assert int(open_video(tmp_path / "clip [1]")[0][0, 0, 0]) == 5
+
+
+def test_patterns_below_a_folder_with_pattern_characters(tmp_path: Path) -> None:
+    save(tmp_path / "clip [1]" / "0.png", 5)
+    save(tmp_path / "clip 1" / "0.png", 9)
+    assert int(open_video(tmp_path / "clip [1]" / "*.png")[0][0, 0, 0]) == 5
+    assert int(open_video(tmp_path / "clip [[]1]" / "*.png")[0][0, 0, 0]) == 5
+    assert int(open_video(tmp_path / "clip [0-9]" / "*.png")[0][0, 0, 0]) == 9
+
+
+def test_what_is_no_file_among_the_frames_is_named(folder: Path) -> None:
+    (folder / "frame3.png").symlink_to("gone.png")
+    os.mkfifo(folder / "frame4.png")
+    video = open_video(folder)
+    assert len(video) == 5 and "frame3.png and 1 more are left out" in str(video.note)
+    with pytest.raises(InputError, match="a pipe or a device"):
+        open_video(folder / "frame4.png")
 
 
 def test_one_image_is_a_video_of_one_frame(folder: Path) -> None:

@@ -89,12 +89,22 @@ def test_deep_grey_is_reduced_by_its_range(
     assert video.note is None or f"values below {span}," in video.note
 
 
-@pytest.mark.parametrize(("top", "span"), [(1.0, 1), (0.4, 1), (255.0, 256), (900.0, 1024)])
+@pytest.mark.parametrize(
+    ("top", "span"), [(1.0, 1), (0.4, 1), (2.5, 4), (255.0, 256), (900.0, 1024)]
+)
 def test_fractions(tmp_path: Path, top: float, span: int) -> None:
     Image.fromarray(ramp(top, np.float32)).save(tmp_path / "0.tif")
     (frame,) = open_video(tmp_path)
     expected = np.floor(ramp(top, np.float32).astype(float) * 256 / span).clip(0, 255)
     np.testing.assert_array_equal(frame[..., 0], expected)
+
+
+def test_values_that_are_none_do_not_spoil_the_range(tmp_path: Path) -> None:
+    values = ramp(0.5, np.float32)
+    values[0, 0], values[0, 1] = np.nan, -np.inf
+    Image.fromarray(values).save(tmp_path / "0.tif")
+    (frame,) = open_video(tmp_path)
+    assert (frame[0, :2] == 0).all() and frame.max() == 128
 
 
 def test_pages_of_deep_grey(tmp_path: Path) -> None:

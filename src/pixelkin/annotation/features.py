@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections import OrderedDict
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from threading import Lock
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.annotation.layers import Layer
-from pixelkin.background import prefetch
+from pixelkin.background import give_back_memory, prefetch
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.video.reader import VideoReader
@@ -103,13 +102,7 @@ class Features:
                 self._bytes += features.nbytes
                 self._kept += 1
                 if self._kept % TIDY_EVERY == 0:
-                    _give_back()
+                    give_back_memory()
             self._held[key] = features
             while len(self._held) > 1 and self._bytes > self._most:
                 self._bytes -= self._held.popitem(last=False)[1].nbytes
-
-
-def _give_back() -> None:
-    """Give memory that is free back to the system, where the C library has a way (glibc)."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)

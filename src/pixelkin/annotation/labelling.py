@@ -113,6 +113,8 @@ class Labeller(ObjectEditor):
         self, frame: int, labels: Labels, source: LabelSource, author: str | None
     ) -> None:
         check_size(labels.size, self.size, f"labels of frame {frame}")
+        if isinstance(labels, PointLabels):
+            labels.check_places(f"labels of frame {frame}")
         known = {o.id: o.kind for o in self.objects}
         for o in labels.objects:
             if o.id not in known:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelkin.types import InputError
+from pixelkin.video.suffixes import IMAGES
 
 REPEATED = ("--set",)  # options that may be given several times
 
@@ -89,6 +90,31 @@ def _check(arguments: Sequence[str]) -> None:
     for option in dict.fromkeys(options):
         if options.count(option) > 1 and option not in REPEATED:
             raise InputError(f"{option} is given twice: give it once, with all that belongs to it")
+
+
+def video_first(arguments: Sequence[str]) -> list[str]:
+    """The same arguments, where VIDEO stands after the files of --labels: VIDEO comes first.
+
+    It is the last of their words where all words belong to options, if it can be no labels: a
+    folder, a pattern, or a file that is neither an image nor JSON.
+
+    Example:
+        >>> video_first(["--labels", "a.png", "*.jpg", "--out", "o"])
+        ['*.jpg', '--labels', 'a.png', '--out', 'o']
+    """
+    words = list(arguments)
+    if not words or not words[0].startswith("--") or "--labels" not in words:
+        return words
+    begin = words.index("--labels") + 1
+    end = next((i for i in range(begin, len(words)) if words[i].startswith("--")), len(words))
+    word = words[end - 1]
+    path = Path(word).expanduser()
+    video = path.is_file() and path.suffix.lower() not in {*IMAGES, ".json", ".mat", ".npz"}
+    if end - begin < 2 or not (video or path.is_dir() or any(c in word for c in "*?[")):
+        return words
+    if "=" in word and not path.exists():
+        return words
+    return [word, *words[: end - 1], *words[end:]]
 
 
 def read_names(text: str) -> tuple[str, ...]:

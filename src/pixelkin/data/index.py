@@ -20,10 +20,10 @@ from pathlib import Path
 from pixelkin.data.packed import is_pack, open_pack
 from pixelkin.files import stamp, write_text
 from pixelkin.types import InputError
-from pixelkin.video.images import SUFFIXES as IMAGE_SUFFIXES
+from pixelkin.video.images import opened, pages_of
 from pixelkin.video.reader import open_video
+from pixelkin.video.suffixes import IMAGES, STACKS, VIDEOS
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".webm", ".mkv", ".mpg", ".mpeg"})
 # What nobody takes for a video. A file of any other suffix is opened to see.
 OTHER_NAMES = re.compile(
     r".*\.(txt|md|rst|jsonl?|xml|csv|tsv|ya?ml|toml|ini|cfg|log|html?|pdf|docx?|py|ipynb|sh|c|cpp|h|m"
@@ -109,7 +109,7 @@ def index_videos(
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"
             + (f" ({broken} could not be read)" if broken else "")
-            + f": give folders with video files ({', '.join(sorted(VIDEO_SUFFIXES))}, ...) "
+            + f": give folders with video files ({', '.join(sorted(VIDEOS))}, ...) "
             "or with folders of images, or packs of frames"
         )
     return found
@@ -121,7 +121,7 @@ def source_of(video: str | Path) -> Source:
     Raises:
         InputError: If it cannot be opened.
     """
-    reader = open_video(video)
+    reader = open_video(video, check=False)
     path = Path(video).expanduser().absolute()
     content = stamp(reader.paths)
     size = sum(file.stat().st_size for file in reader.paths)
@@ -150,13 +150,6 @@ def digest_of_files(sources: Sequence[Source]) -> str:
     """
     facts = [(s.name, s.stamp.rsplit("-", 1)[0]) for s in sources]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where caches go by default: $PIXELKIN_CACHE, $XDG_CACHE_HOME/pixelkin, ~/.cache/pixelkin."""
-    if own := os.environ.get("PIXELKIN_CACHE"):
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pixelkin"
 
 
 def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
@@ -192,13 +185,27 @@ def _walk(root: Path) -> Iterator[Path]:
             f for f in folders if not f.startswith(".") and f.lower() not in LABEL_FOLDERS
         )
         shown = sorted(Path(top, f) for f in files if not f.startswith("."))
-        images = [f for f in shown if f.suffix.lower() in IMAGE_SUFFIXES]
-        broken = [f for f in images if not f.exists()]
-        if len(images) > len(broken):
+        images = [f for f in shown if f.suffix.lower() in IMAGES]
+        broken = [f for f in images if not f.is_file()]
+        whole = [f for f in images if f not in broken]
+        if whole and _is_stack(whole[0]):
+            yield from whole
+        elif whole:
             yield Path(top)
         yield from broken
-        others = (f for f in shown if f.suffix.lower() not in IMAGE_SUFFIXES)
+        others = (f for f in shown if f.suffix.lower() not in IMAGES)
         yield from (f for f in others if not OTHER_NAMES.fullmatch(f.name))
+
+
+def _is_stack(image: Path) -> bool:
+    """Whether an image file is a video of its own."""
+    if image.suffix.lower() not in STACKS:
+        return False
+    try:
+        with opened(image) as first:
+            return len(pages_of(first)) > 1
+    except InputError:
+        return False
 
 
 def _why(path: Path, error: OSError) -> str:
@@ -212,7 +219,7 @@ def _stamp(path: Path) -> str:
         stat = path.stat()
         return f"{stat.st_size}-{stat.st_mtime_ns}"
     with os.scandir(path) as entries:
-        images = (e for e in entries if Path(e.name).suffix.lower() in IMAGE_SUFFIXES)
+        images = (e for e in entries if Path(e.name).suffix.lower() in IMAGES)
         stats = [e.stat() for e in images if e.is_file()]
     return f"{len(stats)}-{sum(s.st_size for s in stats)}-{max(s.st_mtime_ns for s in stats)}"
 
@@ -220,7 +227,7 @@ def _stamp(path: Path) -> str:
 def _inspect(path: Path) -> dict[str, object]:
     """Frame count and size of a video that can be opened, else its error."""
     try:
-        info = open_video(path).info
+        info = open_video(path, check=False).info
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
     return {"frames": info.frames, "height": info.height, "width": info.width}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import Source, cache_folder, index_videos
+from pixelkin.data.index import Source, index_videos
 from pixelkin.experiments.counts import (
     FOCUS,
     LEVELS,
@@ -42,7 +42,7 @@ from pixelkin.experiments.views import (
     make_views,
     synthetic_pairs,
 )
-from pixelkin.files import remove_leftovers, write_text
+from pixelkin.files import cache_folder, remove_leftovers, write_text
 from pixelkin.locks import Lock
 from pixelkin.mining.settings import Mining
 from pixelkin.models.encoder import Encoder, load_encoder

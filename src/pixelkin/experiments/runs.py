@@ -24,13 +24,13 @@ import numpy as np
 
 from pixelkin import __version__
 from pixelkin.data.frames import sample_frames
-from pixelkin.data.index import Source, cache_folder, digest, index_videos
+from pixelkin.data.index import Source, digest, index_videos
 from pixelkin.evaluation.davis import DavisVideo, every_nth
 from pixelkin.evaluation.quick import score_encoder
 from pixelkin.evaluation.scores import JF, SequenceScore
 from pixelkin.experiments.catalogue import Row
 from pixelkin.experiments.scale import Scale, Scoring
-from pixelkin.files import remove_leftovers, write_json
+from pixelkin.files import cache_folder, remove_leftovers, write_json
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
 from pixelkin.propagation.protocol import Protocol

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pixelkin.files import check_writable
 from pixelkin.types import InputError, VideoInfo, check_size
-from pixelkin.video.images import SUFFIXES, opened
+from pixelkin.video.images import opened
 from pixelkin.video.reader import VideoReader
+from pixelkin.video.suffixes import IMAGES
 from pixelkin.video.writer import write_image
 
 ORIENTATION, TURNED = 274, 5  # the tag of EXIF; from which value on width and height change places
@@ -30,10 +31,10 @@ def frame_file(video: VideoInfo, number: int) -> Path | None:
     def fits(file: Path) -> bool:
         return fnmatchcase(file.name, pattern) and file.is_file()
 
-    likely = (folder / f"{name}{s}" for kind in sorted(SUFFIXES) for s in (kind, kind.upper()))
+    likely = (folder / f"{name}{s}" for kind in sorted(IMAGES) for s in (kind, kind.upper()))
     found = next(filter(fits, likely), None)
     if found is None and folder.is_dir():  # such as .Jpg
-        same = (f for f in folder.iterdir() if f.stem == name and f.suffix.lower() in SUFFIXES)
+        same = (f for f in folder.iterdir() if f.stem == name and f.suffix.lower() in IMAGES)
         found = next(filter(fits, same), None)
     return found
 

@@ -20,8 +20,9 @@ from pixelkin.formats.mask_pixels import MaskPixels
 from pixelkin.formats.point_names import one_id_a_name
 from pixelkin.formats.registry import FORMATS, load_annotations, recognise
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
-from pixelkin.video.images import SUFFIXES, natural_key
+from pixelkin.video.images import natural_key
 from pixelkin.video.palette import davis_palette
+from pixelkin.video.suffixes import IMAGES
 
 WHOLE = tuple(one for one in FORMATS if one.folder and one.name not in ("png", "results"))
 
@@ -130,7 +131,7 @@ def _files(files: Sequence[LabelFile]) -> Iterator[tuple[Path, int | None]]:
         if not file.path.is_dir() or any(one.looks_like(file.path) for one in WHOLE):
             yield file.path, file.frame
             continue
-        wanted = {".json", *SUFFIXES}
+        wanted = {".json", *IMAGES}
         shown = (p for p in file.path.iterdir() if not p.name.startswith(".") and p.is_file())
         found = sorted((p for p in shown if p.suffix.lower() in wanted), key=natural_key)
         if not found:

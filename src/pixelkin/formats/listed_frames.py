@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, natural_key, read_image
+from pixelkin.video.images import natural_key, read_image
+from pixelkin.video.suffixes import IMAGES
 
 MOST_FRAMES = 10**7
 
@@ -91,7 +92,7 @@ def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> Vide
 
 def image_path(folder: Path, stem: str) -> Path:
     """The image of a folder that has this stem; a PNG if there is none."""
-    found = (folder / f"{stem}{s}" for suffix in sorted(SUFFIXES) for s in (suffix, suffix.upper()))
+    found = (folder / f"{stem}{s}" for suffix in sorted(IMAGES) for s in (suffix, suffix.upper()))
     return next((path for path in found if path.is_file()), folder / f"{stem}.png")
 
 

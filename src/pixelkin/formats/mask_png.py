@@ -26,8 +26,9 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.images import SUFFIXES, load_image
+from pixelkin.video.images import load_image
 from pixelkin.video.palette import mask_colours
+from pixelkin.video.suffixes import IMAGES
 
 
 def read_mask(
@@ -141,7 +142,7 @@ def write_mask(path: str | Path, labels: Labels, palette: NDArray[np.uint8] | No
 
 def sniff(path: Path) -> bool:
     """Whether the file is an image, by its name or by its first bytes."""
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in IMAGES:
         return True
     try:
         Image.open(path).close()

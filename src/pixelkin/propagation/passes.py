@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.background import prefetch
+from pixelkin.background import give_back_memory, prefetch
 from pixelkin.formats.registry import load_annotations
 from pixelkin.models.encoder import Encoder
 from pixelkin.propagation.codec import Codec, codec_for
@@ -24,9 +24,10 @@ from pixelkin.propagation.plan import Pass, plan
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.shots import Watch, end_at_cut
-from pixelkin.types import Annotations, Labels, Prediction
+from pixelkin.types import Annotations, Labels, PointLabels, Prediction
 from pixelkin.video.reader import VideoReader, open_video
 
+TIDY_EVERY = 100  # frames
 Keyframes = Labels | Mapping[int, Labels] | Annotations | NDArray[Any] | str | Path
 
 
@@ -36,7 +37,8 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
     An array is a map of ids of frame 0, a path a file of labels.
 
     Raises:
-        InputError: If they are of another size than the video, of several kinds, or mark nothing.
+        InputError: If they are of another size than the video, of several kinds, or mark nothing,
+            or if points are not pixels of the frame.
     """
     if isinstance(labels, str | Path):
         labels = load_annotations(labels, reader.info)
@@ -52,6 +54,8 @@ def checked(labels: Keyframes, reader: VideoReader, protocol: Protocol) -> dict[
         codec = codec_for(one, reader.info.size, protocol, where)
         first = first or codec
         first.check(one, where)
+        if isinstance(one, PointLabels):
+            one.check_places(where)
         keyframes[index] = one
     return keyframes
 
@@ -77,6 +81,8 @@ def stream(
     with closing(prefetch(encode)) as encoded:
         for number, (frame, features) in enumerate(encoded, start=first):
             yield propagator.step(frame, given(number), merge=merge, features=features)
+            if number % TIDY_EVERY == 0:
+                give_back_memory()
 
 
 class Relay:

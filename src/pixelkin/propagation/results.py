@@ -12,6 +12,7 @@ where keyframes were corrected, finished passes that do not depend on them stay.
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.files import atomic_write, stamp
+from pixelkin.files import atomic_write, content_stamp
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.plan import Pass
@@ -38,13 +39,15 @@ State = dict[str, NDArray[Any]]
 def fingerprint(reader: VideoReader, encoder: Encoder, protocol: Protocol) -> dict[str, Any]:
     """What decides all results alike, as run.json keeps it; labels decide those of their passes.
 
-    Frames that are files of their own are not in it: each decides the passes that it is in.
+    Frames that are files of their own are not in it: each decides the passes that it is in. Nor is
+    the place where the video lies: it is known by its content.
     """
-    info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
-    files = {} if frame_stamps(reader) else {"files": stamp(reader.paths)}
+    info = asdict(replace(reader.info, names=None))
+    del info["path"]
+    files = {} if frame_stamps(reader) else {"files": [content_stamp(p) for p in reader.paths]}
     pixels = {} if reader.note is None else {"pixels": reader.note}
     return {
-        "video": {**asdict(info), **files, **pixels},
+        "video": {**info, **files, **pixels},
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
@@ -54,7 +57,11 @@ def frame_stamps(reader: VideoReader) -> tuple[str, ...]:
     """For each frame a word that changes when its file is replaced; none of a video in one file."""
     if len(reader.paths) != len(reader) or reader.names is None:
         return ()
-    return tuple(stamp([path])[:12] for path in reader.paths)
+    names = (path.name.encode("utf-8", "surrogateescape") for path in reader.paths)
+    return tuple(
+        hashlib.sha256(name + content_stamp(path).encode()).hexdigest()[:12]
+        for name, path in zip(names, reader.paths, strict=True)
+    )
 
 
 class ResultsFolder(RunFolder):
@@ -233,7 +240,12 @@ class ResultsFolder(RunFolder):
             | ({"cuts": cuts} if (cuts := self._cuts.get(p.digest)) else {})
             for p in self._passes
         ]
-        return {"passes": passes} | ({"stamps": " ".join(self._stamps)} if self._stamps else {})
+        place = {"path": str(Path(self._video.path).absolute())}
+        return (
+            place
+            | {"passes": passes}
+            | ({"stamps": " ".join(self._stamps)} if self._stamps else {})
+        )
 
     def _passed_changed(self, part: Pass, done: int) -> bool:
         """Whether a frame that has changed is among those that `done` frames of a pass follow."""

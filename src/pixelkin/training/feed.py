@@ -12,7 +12,8 @@ from pixelkin.checks import SettingError
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.clips import ClipDataset, clip_loader
 from pixelkin.data.held import HeldFrames, held_bytes
-from pixelkin.data.index import Source, cache_folder, index_videos
+from pixelkin.data.index import Source, index_videos
+from pixelkin.files import cache_folder
 from pixelkin.processes import Processes
 from pixelkin.training.config import Recipe
 from pixelkin.training.log import Count

@@ -184,6 +184,32 @@ class PointLabels(Labels):
         """Ids of the points that are there, in ascending order."""
         return tuple(sorted(np.array(self.objects.ids)[self.visible].tolist()))
 
+    def check_places(self, what: str) -> None:
+        """Check that the points are pixels of the frame.
+
+        Args:
+            what: What they are called in the message.
+
+        Raises:
+            InputError: If a point lies outside of the frame, or all look like fractions of it.
+        """
+        height, width = self.size
+        there = self.points[self.visible]
+        within = ((there >= 0) & (there <= 1)).all()
+        if within and (len(there) > 1 or (there % 1 != 0).any()) and max(self.size) > 4:
+            raise InputError(
+                f"{what}: all points lie between 0 and 1, as fractions of the frame do: give "
+                f"pixels, x up to {width - 1} and y up to {height - 1}"
+            )
+        for o, (x, y) in zip(self.objects, self.points.tolist(), strict=True):
+            if np.isnan(x) or np.isnan(y):
+                continue
+            if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
+                raise InputError(
+                    f"{what}: point {o.name or o.id} at ({x:g}, {y:g}) lies outside of the frame, "
+                    f"which is {width}x{height} (WxH): give null where it is not visible"
+                )
+
     def __repr__(self) -> str:
         return f"Labels({self.kind}, size={_hw(self.size)} (HxW), points={len(self.points)})"
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pixelkin.types import InputError
+from pixelkin.video.depth import DEEP, highest_in, reduced
+from pixelkin.video.suffixes import IMAGES
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-
-DEEP = 65536.0  # values that 16 bits have
 NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
 
@@ -34,21 +33,21 @@ def find_images(source: Path) -> tuple[Path, ...]:
         InputError: If there are none, or two would give outputs of the same name.
     """
     if source.is_dir():
-        paths = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
-        wanted = ", ".join(sorted(s[1:] for s in SUFFIXES))
+        paths = [p for p in _images_in(source) if p.is_file()]
+        wanted = ", ".join(sorted(s[1:] for s in IMAGES))
         nothing = f"no images in {source}: give a folder that holds the frames ({wanted})"
     elif source.is_file():
         paths = [source]
     else:
-        base = Path(source.anchor)
-        paths = [p for p in base.glob(str(source.relative_to(base))) if p.is_file()]
+        base, pattern = _rooted(source)
+        paths = [p for p in base.glob(pattern) if p.is_file()]
         nothing = f"no file matches {source}"
     paths = sorted((p for p in paths if not p.name.startswith(".")), key=natural_key)
     if not paths:
         raise InputError(nothing)
     by_stem: dict[str, Path] = {}
     for path in paths:
-        if path.suffix.lower() not in SUFFIXES:
+        if path.suffix.lower() not in IMAGES:
             raise InputError(f"{source} also matches {path}, which is not an image")
         other = by_stem.setdefault(path.stem, path)
         if other is not path:
@@ -57,6 +56,26 @@ def find_images(source: Path) -> tuple[Path, ...]:
                 f"such as '{path.parent / ('*' + path.suffix)}'"
             )
     return tuple(paths)
+
+
+def left_out(source: Path) -> tuple[Path, ...]:
+    """What a folder holds under an image's name that is no file: pipes, links that lead nowhere."""
+    if not source.is_dir():
+        return ()
+    found = (p for p in _images_in(source) if not p.is_file() and not p.is_dir())
+    return tuple(sorted((p for p in found if not p.name.startswith(".")), key=natural_key))
+
+
+def _images_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+
+
+def _rooted(source: Path) -> tuple[Path, str]:
+    """The folders that a pattern begins with and that are there as they are called; the rest."""
+    base, parts = Path(source.anchor), source.relative_to(source.anchor).parts
+    while len(parts) > 1 and (base / parts[0]).is_dir():
+        base, parts = base / parts[0], parts[1:]
+    return base, str(Path(*parts))
 
 
 def load_image(path: Path) -> Image.Image:
@@ -97,8 +116,8 @@ def pages_of(image: Image.Image) -> list[int]:
     count = int(getattr(image, "n_frames", 1))
     if count == 1 or image.format not in ("TIFF", "WEBP", "PNG", "GIF"):
         return [0]
-    if image.format != "TIFF":
-        return list(range(count))
+    if image.format != "TIFF":  # an APNG may begin with a picture for programs that know none
+        return list(range(1 if image.info.get("default_image") else 0, count))
     found = [page for page in range(count) if page == 0 or not _is_preview(image, page)]
     image.seek(0)
     return found
@@ -130,14 +149,14 @@ def to_rgb(image: Image.Image, span: float, path: Path) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if not is_deep(image):
         return np.array(image.convert("RGB"))
-    values = np.asarray(image).astype(np.float64)
-    if span < DEEP and values.max(initial=0) > (1 if span == 1 else span - 1):
+    values = np.asarray(image)
+    highest = highest_in(values)
+    if span < DEEP and highest >= span and highest > 1:
         raise InputError(
-            f"{path} has values up to {values.max():g}, other frames stay below {span:g}: scale "
+            f"{path} has values up to {highest:g}, other frames stay below {span:g}: scale "
             "all frames to 8 bits in the same way"
         )
-    grey = (values * (256 / span)).clip(0, 255).astype(np.uint8)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return np.repeat(reduced(values, span)[..., None], 3, axis=2)
 
 
 def is_deep(image: Image.Image) -> bool:

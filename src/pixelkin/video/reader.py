@@ -13,14 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.types import InputError, VideoInfo
-from pixelkin.video.images import SUFFIXES, find_images
+from pixelkin.video.images import find_images, left_out
 from pixelkin.video.stills import open_images
+from pixelkin.video.suffixes import IMAGES
 
 if TYPE_CHECKING:
     from pixelkin.video.container import VideoFile
 
 
-def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = None) -> VideoReader:
+def open_video(
+    source: str | Path | VideoReader,
+    *,
+    held_bytes: int | None = None,
+    check: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> VideoReader:
     """A reader of `source`.
 
     Args:
@@ -30,10 +37,14 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
             returned as it is.
         held_bytes: Decoded frames that reading a video file backwards may hold at once; None for
             256 MiB.
+        check: Whether a video file is decoded once, so that its frames are those that FFmpeg plays:
+            what is damaged is passed over, and `VideoReader.note` says so. Without it, opening an
+            mp4, mov, mkv or webm is quick, and reading stops at what is damaged.
+        progress: Called with (seconds of the video looked at, of how many) meanwhile.
 
     Raises:
-        InputError: If there is nothing there, no frames in it, the video is cut off or broken, or
-            it is a video file and PyAV is not installed.
+        InputError: If there is nothing there, no frames in it, or it is a video file and PyAV is
+            not installed.
 
     Example:
         >>> video = open_video("video.mp4")
@@ -46,24 +57,33 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
         return source
     path = Path(source).expanduser()
     frames: _Frames
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        video = _open_file(path, held_bytes)
+    if path.is_file() and path.suffix.lower() not in IMAGES:
+        video = _open_file(path, held_bytes, check=check, progress=progress)
         frames, names, fps, (height, width) = video, None, video.fps, video.size
+    elif path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{path} is neither a file nor a folder, but a pipe or a device")
     elif path.exists() or any(c in str(path) for c in "*?["):
-        frames, names = open_images(find_images(path))
+        frames, names = open_images(find_images(path), left_out(path))
         fps, (height, width) = None, next(frames.read(range(1))).shape[:2]
     else:
         raise InputError(f"no such file or folder: {source}")
     return VideoReader(frames, VideoInfo(str(source), width, height, len(frames), fps, names))
 
 
-def _open_file(path: Path, held_bytes: int | None) -> VideoFile:
+def _open_file(
+    path: Path,
+    held_bytes: int | None,
+    *,
+    check: bool,
+    progress: Callable[[int, int], None] | None,
+) -> VideoFile:
     """The video file at `path`. Only here is PyAV needed: images and packs are read without it."""
     try:
         from pixelkin.video.container import VideoFile
     except ImportError as error:
         raise InputError(f"{path}: video files need PyAV (pip install av): {error}") from error
-    return VideoFile(path) if held_bytes is None else VideoFile(path, held_bytes)
+    held = {} if held_bytes is None else {"held_bytes": held_bytes}
+    return VideoFile(path, **held, check=check, progress=progress)
 
 
 class VideoReader:

@@ -16,15 +16,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.types import InputError
-from pixelkin.video.images import DEEP, is_deep, load_image, opened, pages_of, read_image, to_rgb
+from pixelkin.video.depth import DEEP, highest_in, span_note, span_of
+from pixelkin.video.images import is_deep, load_image, opened, pages_of, read_image, to_rgb
 
 LOOKED_AT = 200  # frames, evenly spaced, by which the range is found
-SPANS = (1.0, 256.0, 1024.0, 4096.0, 16384.0, DEEP)  # fractions; 8, 10, 12, 14, 16 bits
 DARK = 64  # deep colours whose first 8 bits stay below this would make a dark video
 
 
-def open_images(paths: tuple[Path, ...]) -> tuple[Stills | Pages, tuple[str, ...] | None]:
+def open_images(
+    paths: tuple[Path, ...], left_out: tuple[Path, ...] = ()
+) -> tuple[Stills | Pages, tuple[str, ...] | None]:
     """The frames in some files, and their names; pages of one file have none.
+
+    Args:
+        paths: The files.
+        left_out: What lies among them and cannot be read.
 
     Raises:
         InputError: If a file is no image, or holds deep colours that do not fill their range.
@@ -41,7 +47,8 @@ def open_images(paths: tuple[Path, ...]) -> tuple[Stills | Pages, tuple[str, ...
             f"{paths[0].parent}: frames are of 16-bit colour whose values stay below "
             f"{256 * DARK}, a dark video: scale them to 8 bits"
         )
-    return Stills(paths, _span(some) if deep else DEEP), tuple(p.stem for p in paths)
+    stills = Stills(paths, _span(some) if deep else DEEP, left_out)
+    return stills, tuple(p.stem for p in paths)
 
 
 @dataclass(frozen=True)
@@ -51,15 +58,22 @@ class Stills:
     Attributes:
         paths: The files.
         span: See `read_image`.
+        left_out: What lies among them and cannot be read.
     """
 
     paths: tuple[Path, ...]
     span: float = DEEP
+    left_out: tuple[Path, ...] = ()
 
     @property
     def note(self) -> str | None:
-        """What the range of the values was taken for."""
-        return _note(self.span)
+        """What the range of the values was taken for, and what is left out."""
+        said = [] if (ranged := span_note(self.span)) is None else [ranged]
+        if self.left_out:
+            first, *more = (path.name for path in self.left_out)
+            others = f" and {len(more)} more are" if more else " is"
+            said.append(f"{first}{others} left out, as no file is there (a link, a pipe)")
+        return "; ".join(said) or None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -91,7 +105,7 @@ class Pages:
     @property
     def note(self) -> str | None:
         """What the range of the values was taken for."""
-        return _note(self.span)
+        return span_note(self.span)
 
     def __len__(self) -> int:
         return self.count
@@ -117,21 +131,12 @@ def _some(count: int) -> list[int]:
 
 
 def _span(images: Iterator[Image.Image]) -> float:
-    """The least usual range that holds all values."""
     highest, whole = 0.0, True
     for image in images:
         values = np.asarray(image)
-        highest = max(highest, float(values.max(initial=0)))
+        highest = max(highest, highest_in(values))
         whole = whole and values.dtype.kind != "f"
-    fits = [s for s in SPANS if (highest <= 1 and not whole if s == 1 else highest < s)]
-    return fits[0] if fits else 2.0 ** math.ceil(math.log2(highest + 1))
-
-
-def _note(span: float) -> str | None:
-    if span == DEEP:
-        return None
-    what = "fractions from 0 to 1" if span == 1 else f"values below {span:g}"
-    return f"frames of more than 8 bits hold {what}, which are taken for their range"
+    return span_of(highest, whole=whole)
 
 
 def _is_deep_colour(image: Image.Image) -> bool:

@@ -93,7 +93,7 @@ class VideoWriter:
         from av.video.frame import VideoFrame
         from av.video.reformatter import Colorspace
 
-        from pixelkin.video.container import ACCURATE
+        from pixelkin.video.pixels import ACCURATE
 
         height, width = self.size
         if frame.shape != (height, width, 3) or frame.dtype != np.uint8:

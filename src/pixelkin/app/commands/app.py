@@ -72,8 +72,9 @@ def app(
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
+    from pixelkin.app.opening import open_and_tell
     from pixelkin.app.server.main import create_app, serve
-    from pixelkin.app.server.places import Desk
+    from pixelkin.app.server.places import Desk, is_session
     from pixelkin.app.server.security import hosts_of, new_token
 
     bound = _bound(host, port)
@@ -82,6 +83,8 @@ def app(
     desk = Desk(root, weights=weights, cache_bytes=round(cache_size * 2**30))
     try:
         if source:
+            if not is_session(Path(source).expanduser()):
+                open_and_tell(source)
             desk.open(Path(source).expanduser())
         named = f"[{host}]" if ":" in host else host
         address = f"http://{named}:{number}/" + (f"?token={token}" if token else "")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from pixelkin.app.arguments import call
+from pixelkin.app.arguments import call, video_first
 from pixelkin.app.commands.propagate import read_labels
 from pixelkin.app.console import progress_bar, say, show_table
 from pixelkin.app.options import Rules
@@ -41,7 +41,7 @@ def compare(
     """Compare weights.
 
     Args:
-        video: Video file, folder of frames, or quoted glob pattern; comes before the options.
+        video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME=FILE.
         weights: Two or more of default, random, lab, and folders with weights.safetensors.
         common: How to carry labels.
@@ -49,15 +49,15 @@ def compare(
         short_side: Work at this short side in pixels: faster, coarser.
         json: Write the figures to this file.
     """
+    from pixelkin.app.opening import open_and_tell
     from pixelkin.evaluation.compare import compare
-    from pixelkin.video.reader import open_video
 
     check_writable(json, overwrite=common.overwrite)
     common.use_threads()
     rules = common.rules()
     if short_side is not None:
         rules = dataclasses.replace(rules, short_side=short_side)
-    reader = open_video(video)
+    reader = open_and_tell(video)
     annotations = read_labels(labels, reader.info).annotations
     with progress_bar("carrying") as progress:
         found = compare(
@@ -71,4 +71,4 @@ def compare(
 
 def run(arguments: Sequence[str]) -> None:
     """Run the command on its arguments."""
-    call(compare, "compare", arguments, DESCRIPTION)
+    call(compare, "compare", video_first(arguments), DESCRIPTION)

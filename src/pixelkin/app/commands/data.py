@@ -63,10 +63,10 @@ def pack(
         speed: Of the encoder, from 0 (slowest, smallest) to 10; 8 is ten times as fast as 6.
         overwrite: Replace OUT, and OUT.left_out.txt, if they are there.
     """
-    from pixelkin.data.index import cache_folder, index_videos
+    from pixelkin.data.index import index_videos
     from pixelkin.data.packed import is_pack
     from pixelkin.data.packing import write_pack
-    from pixelkin.files import check_writable, write_text
+    from pixelkin.files import cache_folder, check_writable, write_text
 
     if len(paths) < 2:
         raise InputError("give the videos and then the file to write: VIDEOS... OUT")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pixelkin.app.arguments import call
+from pixelkin.app.arguments import call, video_first
 from pixelkin.app.console import progress_bar, say
 from pixelkin.app.options import Faster
 from pixelkin.types import Annotations, InputError, Objects, VideoInfo
@@ -54,7 +54,7 @@ def propagate(
     """Carry labels through a video.
 
     Args:
-        video: Video file, folder of frames, or quoted glob pattern; comes before the options.
+        video: Video file, folder of frames, or quoted glob pattern.
         labels: Files or folders of labels: FILE or FRAME=FILE.
         out: Folder for the results.
         common: How to carry them.
@@ -65,16 +65,14 @@ def propagate(
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
     """
+    from pixelkin.app.opening import open_and_tell
     from pixelkin.formats.frame_names import spoken
     from pixelkin.models.encoder import load_encoder
     from pixelkin.propagation.run import propagate_to_folder
-    from pixelkin.video.reader import open_video
 
     common.use_threads()
     rules = common.rules()
-    reader = open_video(video)
-    if reader.note is not None:
-        say(f"{video}: {reader.note}")
+    reader = open_and_tell(video)
     labelled = read_labels(labels, reader.info, snap=snap)
     for line in _shortened(labelled.said):
         say(f"labels: {line}")
@@ -230,5 +228,5 @@ def run(arguments: Sequence[str]) -> int:
         from pixelkin.app.commands.batch import run as run_batch
 
         return run_batch(arguments)
-    call(propagate, "propagate", arguments, DESCRIPTION)
+    call(propagate, "propagate", video_first(arguments), DESCRIPTION)
     return 0

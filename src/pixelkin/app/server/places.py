@@ -12,13 +12,12 @@ from pixelkin.annotation.store import FILE
 from pixelkin.app.server.events import Hub
 from pixelkin.app.server.frames import CACHE_BYTES
 from pixelkin.app.server.opened import Opened
-from pixelkin.data.index import VIDEO_SUFFIXES
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.types import InputError
-from pixelkin.video.images import SUFFIXES
+from pixelkin.video.suffixes import IMAGES, VIDEOS
 from pixelkin.video.writer import VideoWriter
 
-VIDEOS = VIDEO_SUFFIXES | {".wmv", ".mts", ".m2ts", ".ogv", ".3gp", ".tif", ".tiff", ".gif"}
+LISTED = VIDEOS | {".tif", ".tiff"}  # stacks; other images are frames
 MOST = 2000  # entries of a folder that are listed
 DEMO = "pixelkin-demo"
 DEMO_FRAMES, DEMO_FPS = 60, 15.0
@@ -71,7 +70,7 @@ class Desk:
             InputError: If it is neither.
         """
         with self._lock:
-            folder = path if (path / FILE).is_file() else session_of(path)
+            folder = path if is_session(path) else session_of(path)
             if not (folder / FILE).is_file():
                 Session.create(folder, path, encoder=self._weights).close()
             if self._opened is not None and self._opened.folder.resolve() == folder.resolve():
@@ -127,10 +126,10 @@ class Desk:
                 suffix = path.suffix.lower()
                 if path.is_dir():
                     kind = "session" if (path / FILE).is_file() else "folder"
-                elif suffix in VIDEOS:
+                elif suffix in LISTED:
                     kind = "video"
                 else:
-                    images += suffix in SUFFIXES
+                    images += suffix in IMAGES
                     continue
                 entries.append({"name": entry.name, "kind": kind, "path": self._word(path)})
         return {
@@ -156,6 +155,11 @@ class Desk:
 
     def _word(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+
+def is_session(path: Path) -> bool:
+    """Whether a path is a session."""
+    return (path / FILE).is_file()
 
 
 def session_of(video: Path) -> Path:

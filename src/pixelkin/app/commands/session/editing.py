@@ -34,7 +34,9 @@ def new(
     """
     from pixelkin.annotation.session import Session
     from pixelkin.annotation.upkeep import remove
+    from pixelkin.app.opening import open_and_tell
 
+    open_and_tell(video)
     with Session.create(folder, video, encoder=weights) as session:
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
         try:
