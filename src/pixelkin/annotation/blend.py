@@ -20,7 +20,7 @@ SPREAD_CELLS = 1.0  # distance at which the confidence of two positions has fall
 def weights(
     distances: Sequence[int], expected: Sequence[float], passed: Sequence[float]
 ) -> tuple[float, ...]:
-    """How much each pass of a mask counts in a frame: sqrt(passed / distance) / (1 - expected J).
+    """How much each pass of a mask counts in a frame: cbrt(passed / distance) / (1 - expected J).
 
     Args:
         distances: Frames from the label of each.
@@ -31,7 +31,7 @@ def weights(
         Weights that sum to 1.
     """
     found = [
-        math.sqrt(p / distance) / max(1 - j, LEAST_ERROR)
+        math.cbrt(p / distance) / max(1 - j, LEAST_ERROR)
         for distance, j, p in zip(distances, expected, passed, strict=True)
     ]
     return tuple(x / sum(found) for x in found)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
-from pixelkin.video.images import SUFFIXES
+from pixelkin.video.suffixes import IMAGES
 
 UNFINISHED = ".pixelkin-unfinished"
 """A file in a folder that does not have all of its files yet."""
@@ -80,7 +80,7 @@ def _merge(files: Path, path: Path, last: str | None) -> None:
     """Put files into a folder that is there, images first."""
     found = [file for file in files.rglob("*") if file.is_file()]
     (path / UNFINISHED).touch()
-    for file in sorted(found, key=lambda f: (f.name == last, f.suffix.lower() not in SUFFIXES, f)):
+    for file in sorted(found, key=lambda f: (f.name == last, f.suffix.lower() not in IMAGES, f)):
         target = path / file.relative_to(files)
         target.parent.mkdir(parents=True, exist_ok=True)
         file.replace(target)
