@@ -18,8 +18,8 @@ from pixelkin.annotation.votes import unpack_votes
 
 
 def test_weights_by_hand() -> None:
-    found = weights([1, 27, 8], [0.5, 0.9, 0.0], [1.0, 0.25, 1.0])
-    parts = [1 / 0.5, (0.25 / 27) ** (1 / 3) / 0.1, 0.5 / 1]
+    found = weights([1, 27, 8], [0.5, 0.9, 0.0], [1.0, 0.07, 0.4])
+    parts = [1 / 0.5, (1 / 3) * 0.2 / 0.1, 0.5 / 1]
     assert found == pytest.approx([x / sum(parts) for x in parts])
 
 
@@ -84,7 +84,8 @@ def test_an_older_label_counts_beyond_a_newer_one(new, video) -> None:
     for (keyframe, _), through, source in zip(sources, [1.0, passed, 1.0], sources, strict=True):
         soft, echo = kept(session, source, 8)
         sure = echoes.confidence(share_of(soft), [echo], (1.0,), None)
-        parts.append((through / abs(8 - keyframe)) ** (1 / 3) / max(1 - sure, 0.02))
+        near = abs(8 - keyframe) ** (-1 / 3)
+        parts.append(min(1, through / 0.35) * near / max(1 - sure, 0.02))
         mixed += np.float32(parts[-1]) * soft
     ids, _ = layer.decode_map({1: mixed / np.float32(sum(parts))})
     np.testing.assert_array_equal(session[8].labels[0].as_map().ids, ids)

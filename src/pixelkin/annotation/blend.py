@@ -11,6 +11,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 DEPTH = 2  # labels of each side that show a mask together
+LEAST_AGREEMENT = 0.35
+"""Of two passes, soft intersection over union. Above it J does not depend on it (on the videos that
+the table of confidence is made of); below it the two show different things."""
 LEAST_ERROR = 0.02  # 1 - J that is expected of a pass: below it all are as good
 MOST = 0.5
 VISIBLE_CELLS = 2.0  # positions of a point from both sides are one within this distance
@@ -20,7 +23,10 @@ SPREAD_CELLS = 1.0  # distance at which the confidence of two positions has fall
 def weights(
     distances: Sequence[int], expected: Sequence[float], passed: Sequence[float]
 ) -> tuple[float, ...]:
-    """How much each pass of a mask counts in a frame: cbrt(passed / distance) / (1 - expected J).
+    """How much each pass of a mask counts in a frame: cbrt(1 / distance) / (1 - expected J).
+
+    Less, if it showed something else than the newer label that it went through; nothing, if it
+    missed it altogether.
 
     Args:
         distances: Frames from the label of each.
@@ -31,7 +37,7 @@ def weights(
         Weights that sum to 1.
     """
     found = [
-        math.cbrt(p / distance) / max(1 - j, LEAST_ERROR)
+        min(1, p / LEAST_AGREEMENT) * math.cbrt(1 / distance) / max(1 - j, LEAST_ERROR)
         for distance, j, p in zip(distances, expected, passed, strict=True)
     ]
     return tuple(x / sum(found) for x in found)

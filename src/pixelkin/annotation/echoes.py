@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.annotation.blend import LEAST_AGREEMENT
 from pixelkin.annotation.layers import Layer
 from pixelkin.annotation.store import Store
 from pixelkin.propagation.confidence import Likeness, expected, is_calibrated
 from pixelkin.propagation.visibility import Return, is_visible
 
-LEAST_AGREEMENT = 0.35
-"""Of two passes, soft intersection over union. Above it J does not depend on it (on the videos that
-the table of confidence is made of); below it the two show different things."""
 FAR = 1e6
 """Cells, for a point that leads nowhere."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.echoes import LEAST_AGREEMENT
+from pixelkin.annotation.blend import LEAST_AGREEMENT
 from pixelkin.annotation.model import Check
 from pixelkin.annotation.store import Store
 
