@@ -414,11 +414,13 @@ def samples() -> list[Sample]:
                         _check_training, slow=True))  # fmt: skip
     packed = ("train", "recipe.yaml", "--data", "clips.pack", "--out", "run")
     found.append(Sample("pack", _pack, packed, ("clips.pack",), _check_training, slow=True))
-    found.append(_benchmark("davis", "root/**/*.png", "--year", "2017"))
-    found.append(_benchmark("davis", "root/**/*.txt", "--year", "2017"))
-    found.append(_benchmark("vip", "root/**/*.png", slow=True))
-    found.append(_benchmark("youtube_vos", "root/**/*.json", "--split", "train", slow=True))
-    found.append(_benchmark("youtube_vos", "root/**/*.png", "--split", "train", slow=True))
+    found.append(_benchmark("davis", "root/**/*.png", "--year", "2017", "--results", "root/Annotations/480p"))
+    found.append(_benchmark("davis", "root/**/*.txt", "--year", "2017", "--results", "root/Annotations/480p"))
+    stored = "--results", "root/Annotations/Category_ids"
+    found.append(_benchmark("vip", "root/**/*.png", *stored))
+    stored = "--split", "train", "--results", "root/train/Annotations"
+    found.append(_benchmark("youtube_vos", "root/**/*.json", *stored))
+    found.append(_benchmark("youtube_vos", "root/**/*.png", *stored))
     found.append(_benchmark("jhmdb", "root/**/joint_positions.mat", slow=True))
     found.append(_benchmark("jhmdb", "root/**/*.txt", slow=True))
     found.append(Sample("jobs", _jobs, ("jobs", "jobs.csv"), ("jobs.csv",), _fine))

@@ -17,6 +17,7 @@ from typing import Any
 from pixelkin.annotation.migrations import Report, migrate
 from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION
 from pixelkin.locks import Lock
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
 FILE = "session.db"
@@ -41,8 +42,10 @@ class Store:
         self, folder: Path, *, create: bool = False, progress: Report = lambda *_: None
     ) -> None:
         self.path = folder / FILE
-        if not create and not self.path.is_file():
+        if not create and not os.path.lexists(self.path):
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
+        if not create:
+            check_file(self.path)
         self._writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
         try:
             self._connection = sqlite3.connect(
@@ -53,6 +56,7 @@ class Store:
             raise InputError(f"{self.path} cannot be opened: {error}") from error
         try:
             self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA trusted_schema=OFF")
             if create:
                 self._connection.executescript(
                     f"BEGIN; PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
@@ -84,7 +88,14 @@ class Store:
         found = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION:
             raise InputError(f"{self.path} is not the file of a session")
+        found = self._connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+        ).fetchone()
+        if found is not None:  # what would run when the file is read or written
+            raise InputError(f"{self.path} holds the {found[0]} {found[1]!r}, which no session has")
         version = self._version()
+        if version < 1:
+            raise InputError(f"{self.path} is damaged: it says to be of version {version}")
         if version > VERSION:
             raise InputError(
                 f"{folder} was made by a newer pixelkin (version {version} of the file, this one "

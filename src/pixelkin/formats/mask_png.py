@@ -26,7 +26,7 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.images import SUFFIXES, load_image
+from pixelkin.video.images import BROKEN, SUFFIXES, load_image
 from pixelkin.video.palette import mask_colours
 
 
@@ -145,7 +145,7 @@ def sniff(path: Path) -> bool:
         return True
     try:
         Image.open(path).close()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except BROKEN:
         return False
     return True
 

@@ -20,6 +20,7 @@ from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import frame_numbers, pictured_video
 from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops.outlines import fill, fill_box
+from pixelkin.reading import parse_yaml, read_text
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
 from pixelkin.video.images import natural_key
 
@@ -48,7 +49,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     Nothing says which is which from frame to frame: those of a class are counted as they stand.
     """
     try:
-        data = yaml.safe_load((path / DATA).read_text("utf-8"))
+        data = parse_yaml(read_text(path / DATA))
     except yaml.YAMLError as error:
         raise InputError(f"{path / DATA} is not YAML: {error}") from error
     names = data["names"]
@@ -63,7 +64,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         if not shape:
             found.frame(number)
         counts: dict[int, int] = {}
-        for line in filter(None, map(str.split, file.read_text("utf-8").splitlines())):
+        for line in filter(None, map(str.split, read_text(file).splitlines())):
             label, values = _numbers(line, file)
             nth = counts[label] = counts.get(label, -1) + 1
             if label not in names:

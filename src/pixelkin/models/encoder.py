@@ -24,6 +24,7 @@ from pixelkin.checks import SettingError, check_choice, check_number
 from pixelkin.files import atomic_write
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
+from pixelkin.reading import check_file, read_json
 from pixelkin.types import InputError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
@@ -230,13 +231,13 @@ def _load_folder(folder: Path, name: str) -> Encoder:
 
     config_file, weights_file = folder / "config.json", folder / "weights.safetensors"
     for file in (config_file, weights_file):
-        if not file.is_file():
+        if not file.exists():
             raise InputError(
                 f"no encoder {name!r}: {file} does not exist; give {_meant(file.parent)} or one of "
                 f"{', '.join(NAMED)}"
             )
     try:
-        raw = json.loads(config_file.read_text(encoding="utf-8"))
+        raw = read_json(config_file)
         known = {f.name for f in dataclasses.fields(EncoderConfig)}
         if not isinstance(raw, dict):
             raise ValueError("it must hold an object")
@@ -246,8 +247,9 @@ def _load_folder(folder: Path, name: str) -> Encoder:
             if key in raw:
                 raw[key] = tuple(raw[key])
         encoder = Encoder(EncoderConfig(**raw))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{config_file} is not an encoder's config: {error}") from error
+    check_file(weights_file)
     try:
         state = {k: v.float() for k, v in load_file(weights_file).items()}
         own = encoder.state_dict()

@@ -200,6 +200,8 @@ class _Training:
                     f"{self.out} already holds a training: resume it, or choose another folder"
                 )
             saved = load_checkpoint(self.checkpoint)
+            if missing := {"data", "recipe", "precision", "step"} - saved.keys():
+                raise InputError(f"{self.checkpoint} is damaged: it has no {min(missing)}")
             if saved["data"] != self.identity["data"]:
                 raise InputError(
                     f"{self.out} was started on other videos than these {len(self.sources)}: give "
@@ -214,7 +216,11 @@ class _Training:
                 self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
-            self.trainer.load_state_dict(saved)
+            try:
+                self.trainer.load_state_dict(saved)
+            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+                said = " ".join(str(error).split())[:200]
+                raise InputError(f"{self.checkpoint} is damaged: {said}") from error
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
         if self.processes.is_main:

@@ -12,6 +12,7 @@ import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import cast
@@ -34,6 +35,12 @@ MIN_SKIP = 16  # frames that a forward seek must save to be worth its reopening
 # FFmpeg's fast conversion to RGB is darker by 1 and repeats chroma; this one costs 2 ms at 480p.
 # SWS_BICUBIC, _ACCURATE_RND, _FULL_CHR_H_INT, _FULL_CHR_H_INP, which older PyAV has no names for.
 ACCURATE = 0x4 | 0x40000 | 0x2000 | 0x4000
+# Playlists, scripts, streams and devices are no videos: they lead to other files, or to networks.
+ELSEWHERE = frozenset(
+    "applehttp avisynth concat concatf dash ffmetadata fbdev hls image2 image2pipe imf jack kmsgrab"
+    " lavfi live_flv mlv oss pulse rtp rtsp sap sdp tty v4l2 video4linux2,v4l2 vapoursynth"
+    " webm_dash_manifest x11grab xcbgrab alsa dv1394 iec61883 openal sndio tedcaptions".split()
+)
 
 
 class VideoFile:
@@ -147,7 +154,14 @@ class VideoFile:
     @contextmanager
     def _open(self) -> Iterator[tuple[InputContainer, VideoStream]]:
         try:
-            with av.open(str(self.path), metadata_errors="replace") as container:  # any title
+            with av.open(
+                str(self.path),
+                metadata_errors="replace",  # any title
+                container_options={
+                    "protocol_whitelist": "file",
+                    "format_whitelist": _formats(),
+                },
+            ) as container:
                 pictures = Disposition.attached_pic
                 streams = [s for s in container.streams.video if not s.disposition & pictures]
                 if not streams or container.format.name == "tty":  # text rendered as video
@@ -166,6 +180,12 @@ class VideoFile:
                 f"{self.path} cannot be read as a video ({error.strerror}); "
                 "it is cut off, broken, or not a video"
             ) from error
+
+
+@cache
+def _formats() -> str:
+    """The kinds of files that are opened."""
+    return ",".join(sorted(name for name in av.formats_available if name not in ELSEWHERE))
 
 
 def backward_parts(wanted: range, keys: list[int], most: int) -> Iterator[range]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
+MAX_PIXELS = 2**26  # of a frame: twice as many as 8K has
+BROKEN = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, SyntaxError,
+    TypeError, ValueError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # what Pillow raises where a file is damaged  # fmt: skip
 DEEP = 65536.0  # values that 16 bits have
 NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
@@ -34,7 +42,10 @@ def find_images(source: Path) -> tuple[Path, ...]:
         InputError: If there are none, or two would give outputs of the same name.
     """
     if source.is_dir():
-        paths = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        shown = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+        paths = [p for p in shown if not p.name.startswith(".")]
+        for path in paths:  # a frame that is passed over would number all that follow wrongly
+            check_file(path)
         wanted = ", ".join(sorted(s[1:] for s in SUFFIXES))
         nothing = f"no images in {source}: give a folder that holds the frames ({wanted})"
     elif source.is_file():
@@ -80,16 +91,33 @@ def opened(path: Path) -> Iterator[Image.Image]:
         InputError: If there is no such file, or it is not an image; also while it is decoded.
     """
     try:
+        check_file(path)
         with Image.open(path) as image:
+            check_pixels(path, image.size)
             yield image
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not an image") from error
     except InputError:
         raise
-    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise InputError(f"cannot read the image {path}: {error}") from error
+
+
+def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
+    """Check that an image, which is still to be decoded, has no more pixels than frames have.
+
+    Args:
+        path: Where it is from, for the message.
+        size: (width, height).
+
+    Raises:
+        InputError: If it has.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"{path} is a picture of {size[0]}x{size[1]} (WxH): at most {MAX_PIXELS:,} pixels are "
+            "read"
+        )
 
 
 def pages_of(image: Image.Image) -> list[int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelkin.reading import read_json, read_text
 from pixelkin.types import InputError
 
 COLUMNS = ("video", "labels", "out", "weights", "protocol")
@@ -48,7 +48,7 @@ class Job:
         """Whether its results are complete, and none of its files is newer than they are."""
         mark = root / self.out / "run.json"
         try:
-            complete = json.loads(mark.read_text(encoding="utf-8")).get("complete")
+            complete = read_json(mark).get("complete")
             files = (self.video, *(word.partition("=")[2] or word for word in self.labels))
             newest = max(Path(file).stat().st_mtime for file in files)
         except (OSError, ValueError, AttributeError):
@@ -69,10 +69,8 @@ def read_jobs(path: Path) -> list[Job]:
     """
     if path.is_dir():
         jobs = _beside(path)
-    elif path.is_file():
-        jobs = _of_file(path)
     else:
-        raise InputError(f"no such list: {path}")
+        jobs = _of_file(path)
     if not jobs:
         raise InputError(f"{path} lists no video")
     seen: set[str] = set()
@@ -84,10 +82,7 @@ def read_jobs(path: Path) -> list[Job]:
 
 
 def _of_file(path: Path) -> list[Job]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8: {error}") from error
+    text = read_text(path, encoding="utf-8-sig")
     lines = csv.DictReader(text.splitlines())
     heads = tuple(lines.fieldnames or ())
     if missing := [name for name in COLUMNS[:3] if name not in heads]:
