@@ -60,7 +60,10 @@ def prepare(case: dict[str, object], material: Path, folder: Path) -> tuple[list
         one.make(folder)
         return list(one.command), "hostile"
     sample = SAMPLES[name]
-    shutil.copytree(material / name.replace("/", "_").replace("*", "x"), folder, dirs_exist_ok=True)
+    if sample.fresh:
+        sample.make(folder)
+    else:
+        shutil.copytree(material / name.replace("/", "_").replace("*", "x"), folder, dirs_exist_ok=True)
     if case["seed"] is None:
         return list(sample.command), "nothing"
     rng = random.Random(f"{name} {case['seed']}")
@@ -68,8 +71,7 @@ def prepare(case: dict[str, object], material: Path, folder: Path) -> tuple[list
     path = rng.choice(found)
     command = list(sample.command)
     if command[0] == "convert" and "--from" in command and rng.random() < 0.5:
-        del command[command.index("--from") :][:2]
-        command = command[: command.index("--from")] if "--from" in command else command
+        command = command[: command.index("--from")]  # it is found out
     return command, f"{path.relative_to(folder)}: {damage(path, rng)}"
 
 

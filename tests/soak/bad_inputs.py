@@ -57,7 +57,7 @@ def make_material(folder: Path, names: set[str]) -> dict[str, Any]:
     import bad_samples
 
     known: dict[str, Any] = {s.name: s for s in bad_samples.samples()}
-    for name in names & known.keys():
+    for name in names & {s.name for s in bad_samples.samples() if not s.fresh}:
         place = folder / name.replace("/", "_").replace("*", "x")
         place.mkdir(parents=True)
         known[name].make(place)

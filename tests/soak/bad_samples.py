@@ -50,6 +50,7 @@ class Sample:
         results: What must not be there where it refuses.
         exact: Whether a damage must be told, or change nothing of `results`.
         slow: Whether a sound one takes more than half a second.
+        fresh: Whether it must be made where it is used, as it knows its place.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Sample:
     results: tuple[str, ...] = ()
     exact: bool = False
     slow: bool = False
+    fresh: bool = False
 
 
 def picture(t: int) -> np.ndarray:
@@ -399,7 +401,7 @@ def samples() -> list[Sample]:
         found.append(Sample(f"{make.__name__[1:]}", make, command, (file,), check_npz, ("out.npz",)))
     run = ("propagate", "frames", "--labels", "mask.png", "--out", "out", "--weights", "lab")
     found.append(Sample("resumed run", _half_run, run, ("out/*.json", "out/frames/*", "out/.*"),
-                        partial(check_run, count=FRAMES), exact=False))  # fmt: skip
+                        partial(check_run, count=FRAMES), fresh=True))  # fmt: skip
     found.append(Sample("results folder", _half_run, ("convert", "out", "out.npz"),
                         ("out/run.json", "out/frames/*", "out/masks/*"), check_npz, ("out.npz",)))  # fmt: skip
     weights = (*run[:-1], "encoder")

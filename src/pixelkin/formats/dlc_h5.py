@@ -29,7 +29,7 @@ def sniff(path: Path) -> bool:
     return path.suffix.lower() in (".h5", ".hdf5") and holds(path, b"pandas_type")
 
 
-@isolated("dlc_h5")
+@isolated
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The keypoints of every row that has any."""
     with _libraries()[1].File(path, "r") as file:

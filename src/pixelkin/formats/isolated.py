@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 
 from pixelkin.files import write_json
@@ -32,21 +33,17 @@ Load = Callable[[Path, VideoInfo], Annotations]
 _INSIDE = False  # whether this is the other process
 
 
-def isolated(name: str) -> Callable[[Load], Load]:
-    """A reader of the format `name` that runs in another process.
+def isolated(load: Load) -> Load:
+    """The same reader, a function of a module, run in another process.
 
-    Raises:
-        InputError: As the reader, or if the other process crashes or exceeds its limits.
+    It raises InputError as the reader, or if the other process crashes or exceeds its limits.
     """
 
-    def wrapped(load: Load) -> Load:
-        @wraps(load)
-        def safely(path: Path, video: VideoInfo) -> Annotations:
-            return load(path, video) if _INSIDE else _elsewhere(name, path, video)
+    @wraps(load)
+    def safely(path: Path, video: VideoInfo) -> Annotations:
+        return load(path, video) if _INSIDE else _elsewhere(load, path, video)
 
-        return safely
-
-    return wrapped
+    return safely
 
 
 @contextmanager
@@ -60,13 +57,14 @@ def inside() -> Iterator[None]:
         _INSIDE = before
 
 
-def _elsewhere(name: str, path: Path, video: VideoInfo) -> Annotations:
+def _elsewhere(load: Load, path: Path, video: VideoInfo) -> Annotations:
     check_file(path, LABELS_BYTES)
     with tempfile.TemporaryDirectory(prefix="pixelkin-") as folder:
         asked, answer = Path(folder) / "video.json", Path(folder) / "labels.npz"
         write_json(asked, asdict(video))
         program = "import sys; from pixelkin.formats import isolated; sys.exit(isolated.main())"
-        command = [sys.executable, "-P", "-c", program, name, str(path), str(asked), str(answer)]
+        command = [sys.executable, "-P", "-c", program, load.__module__, load.__name__]
+        command += [str(path), str(asked), str(answer)]
         limit = 3 * _seconds(path) + 60  # of the clock, for machines with other things to do
         try:
             ended = subprocess.run(command, capture_output=True, timeout=limit, check=False)
@@ -108,25 +106,23 @@ def _limit(path: Path) -> None:
 def main() -> int:
     """What the other process does: read as its arguments say; its exit code."""
     with inside():
-        return _read(sys.argv[1], *map(Path, sys.argv[2:]))
+        load = getattr(import_module(sys.argv[1]), sys.argv[2])
+        return _read(load, *map(Path, sys.argv[3:]))
 
 
-def _read(name: str, path: Path, asked: Path, answer: Path) -> int:
-    from pixelkin.formats.catalogue import FORMATS
-
+def _read(load: Load, path: Path, asked: Path, answer: Path) -> int:
     video = read_json(asked)
     names = video.pop("names")
     info = VideoInfo(**video, names=None if names is None else tuple(names))
-    one = next(form for form in FORMATS if form.name == name)
     _limit(path)
     try:
-        found = one.load(path, info)
+        found = load(path, info)
         npz.save(answer, Writing(found, info, "npz", npz.LOSES))
     except InputError as error:
         print(" ".join(str(error).split()))
         return REFUSED
     except (*DAMAGES, RuntimeError) as error:
-        print(f"{path} is damaged, or not {one.name} ({one.about}): {told(error)}")
+        print(f"{path} is damaged, or of another format: {told(error)}")
         return REFUSED
     write_json(answer.with_suffix(".json"), list(found.notes))
     return 0

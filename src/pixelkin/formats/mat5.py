@@ -102,10 +102,10 @@ def _arrays(kind: int, element: _Bytes) -> Iterator[tuple[str, NDArray[np.generi
         (flags_kind, flags), (sizes_kind, sizes), (_, name), (number_kind, numbers) = head
         if flags_kind != UINT32 or len(flags.content) != 8 or sizes_kind != INT32:
             raise ValueError("an array without flags and sizes")
-        flag = int(flags.numbers(UINT32)[0])  # type: ignore[call-overload]
+        flag = int(flags.numbers(UINT32)[0])
         if flag & 0xFF not in NUMERIC or flag & COMPLEX:
             return
-        shape = tuple(int(n) for n in sizes.numbers(INT32))  # type: ignore[call-overload]
+        shape = tuple(int(n) for n in sizes.numbers(INT32))
         values = numbers.numbers(number_kind)
         if min(shape, default=-1) < 0 or prod(shape) != len(values):
             raise ValueError(f"an array of {shape} with {len(values)} numbers")

@@ -43,13 +43,13 @@ def sniff_nwb(path: Path) -> bool:
     return path.suffix.lower() == ".nwb" and holds(path)
 
 
-@isolated("slp")
+@isolated
 def load_slp(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame of the first video."""
     return _read(_library().load_slp(str(path), open_videos=False), path, video)
 
 
-@isolated("sleap_h5")
+@isolated
 def load_analysis(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame."""
     labels = _library().load_analysis_h5(str(path))
@@ -61,7 +61,7 @@ def load_analysis(path: Path, video: VideoInfo) -> Annotations:
     return _read(labels, path, video)
 
 
-@isolated("nwb")
+@isolated
 def load_nwb(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame."""
     return _read(_library().load_nwb(str(path)), path, video)

@@ -255,6 +255,8 @@ def _load_folder(folder: Path, name: str) -> Encoder:
         own = encoder.state_dict()
         state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items()}
         encoder.load_state_dict(state)
+        if broken := sorted(k for k, v in state.items() if not torch.isfinite(v).all()):
+            raise InputError(f"{weights_file}: {broken[0]} has numbers that are not finite")
     except (SafetensorError, RuntimeError) as error:
         # load_state_dict says what is wrong from its second line on.
         said = str(error).strip().splitlines()[:2][-1].strip()[:200]
