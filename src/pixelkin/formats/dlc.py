@@ -77,6 +77,7 @@ def probe(path: Path) -> VideoInfo | None:
 
 
 def _table(path: Path) -> Table:
+    check_file(path, LABELS_BYTES)
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]

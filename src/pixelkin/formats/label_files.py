@@ -23,6 +23,7 @@ from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects,
 from pixelkin.video.images import SUFFIXES, natural_key
 from pixelkin.video.palette import davis_palette
 
+MAX_OBJECTS = 4096
 WHOLE = tuple(one for one in FORMATS if one.folder and one.name not in ("png", "results"))
 
 
@@ -119,6 +120,8 @@ def load_label_files(
         names = ", ".join(str(m.path) for m in group)
         annotations = _joined(annotations, Annotations.of({group[0].frame: labels}, names), names)
         said.append(_said(names, [group[0].frame], video, group[0].unnamed) + told)
+    if (count := len(annotations.objects)) > MAX_OBJECTS:
+        raise InputError(f"{count:,} objects are labelled: at most {MAX_OBJECTS:,} can be followed")
     return Labelled(annotations, tuple(said))
 
 

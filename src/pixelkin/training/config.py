@@ -57,7 +57,7 @@ class Optimiser:
     clip_norm: float | None = 5.0
 
     def __post_init__(self) -> None:
-        _check("learning_rate", self.learning_rate, above=0)
+        _check("learning_rate", self.learning_rate, above=0, most=100)
         _check("weight_decay", self.weight_decay, least=0)
         for beta in self.betas:
             _check("betas", beta, least=0, below=1)

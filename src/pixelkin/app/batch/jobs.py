@@ -90,7 +90,10 @@ def _of_file(path: Path) -> list[Job]:
                          f"{','.join(COLUMNS[:3])}[,weights,protocol]")  # fmt: skip
     if unknown := [name for name in heads if name not in COLUMNS]:
         raise InputError(f"{path}: column {unknown[0]!r} is none of {', '.join(COLUMNS)}")
-    return [_job(path, number, line) for number, line in enumerate(lines, start=2)]
+    try:
+        return [_job(path, number, line) for number, line in enumerate(lines, start=2)]
+    except csv.Error as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _job(path: Path, number: int, line: Mapping[str, str | None]) -> Job:
