@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PACKAGE := $(VENV)/.package
 TOOLS := $(VENV)/.tools
 
-.PHONY: help setup setup-browser demo test check check-ui format benchmark clean
+.PHONY: help setup setup-browser demo test check check-ui soak licences format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
@@ -14,6 +14,8 @@ help:
 	@echo "make check      format, lint, types and tests: what a change must pass"
 	@echo "make setup-browser  a Chromium and Playwright, for the tests of the page (Debian, Ubuntu)"
 	@echo "make check-ui   the page's modules: their tests and types (needs Node)"
+	@echo "make soak       damaged and hostile inputs by the thousand (half an hour)"
+	@echo "make licences   the licences of all that pixelkin needs"
 	@echo "make format     format the code"
 	@echo "make benchmark  speed and memory, against a dense reference"
 	@echo "make clean      remove .venv and caches"
@@ -52,6 +54,12 @@ setup-browser: $(TOOLS)
 check-ui:
 	@if ! command -v node >/dev/null; then echo "check-ui: skipped, as Node is missing"; else \
 	  cd tests/app/page && node --test && npm install --silent --no-audit --no-fund && npx tsc -p .; fi
+
+soak: $(TOOLS)
+	$(BIN)/python tests/soak/bad_inputs.py
+
+licences: $(TOOLS)
+	$(BIN)/python tests/licences.py
 
 format: $(TOOLS)
 	$(BIN)/ruff format .

@@ -80,11 +80,15 @@ def in_child(case: dict[str, object], material: Path, folder: Path, answer: Path
     os.setsid()
     os.chdir(folder)
     told: dict[str, object] = {"fault": None}
-    command, told["damage"] = prepare(case, material, folder)
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        file = os.open(folder.parent / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, number)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     try:
+        command, told["damage"] = prepare(case, material, folder)
+        sys.stdout.flush()
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            file = os.open(folder.parent / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(file, number)
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         limit = held + 2 * MEGABYTES * 2**20
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

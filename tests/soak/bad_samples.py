@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -384,7 +385,7 @@ def samples() -> list[Sample]:
         found.append(_propagation(f"mask {name}", "frames", name, made, name, FRAMES))
     points = ("propagate", "frames", "--labels", "points.json", "--out", "out", "--weights", "lab")
     found.append(Sample("points", _points_frames, points, ("points.json",), _check_points))
-    readable = {f.name: f for f in FORMATS if f.save is not None}
+    readable = {f.name: f for f in FORMATS if f.save is not None and _is_there(f.name)}
     for name, one in readable.items():
         if "masks" not in one.loses:
             labels = cases.MASKS["one pixel" if one.one_frame else "results"]
@@ -427,6 +428,12 @@ def samples() -> list[Sample]:
     found.append(_benchmark("jhmdb", "root/**/*.txt", slow=True))
     found.append(Sample("jobs", _jobs, ("jobs", "jobs.csv"), ("jobs.csv",), _fine))
     return found
+
+
+def _is_there(name: str) -> bool:
+    """Whether the library that a format needs is installed."""
+    needs = {"dlc_h5": "tables", "slp": "sleap_io", "sleap_h5": "sleap_io", "nwb": "sleap_io"}
+    return name not in needs or find_spec(needs[name]) is not None
 
 
 def _fine(_: Path) -> str | None:
