@@ -11,15 +11,19 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, PackageMetadata, distribution
+from importlib.metadata import Distribution, PackageMetadata, PackageNotFoundError, distribution
 
 EXTRAS = ("app", "train", "plots", "cluster", "dlc", "pose")  # what users install
 FINE = re.compile(
-    r"\b(mit|bsd|apache|psf|python software foundation|python-2\.0|isc|mpl|mozilla public|hpnd|zlib|"
-    r"unlicense|public domain|cc0|0bsd|cnri|boost|bsl-1\.0|matplotlib|historical permission)\b",
+    r"\b(mit|bsd|apache|psf|"
+    r"python software foundation|python-2\.0|isc|mpl|mozilla public|hpnd|"
+    r"zlib|unlicense|"
+    r"public domain|cc0|0bsd|cnri|boost|bsl-1\.0|matplotlib|historical permission)\b",
     re.IGNORECASE,
 )
-REFUSED = re.compile(r"\b(a?gpl|gnu (affero )?general public|proprietary|sspl|commercial)", re.IGNORECASE)
+REFUSED = re.compile(
+    r"\b(a?gpl|gnu (affero )?general public|proprietary|sspl|commercial)", re.IGNORECASE
+)
 # Stated in the package's own text alone.
 KNOWN = {"matplotlib": "PSF-based", "POT": "MIT", "sleap-io": "BSD-3-Clause"}
 
@@ -28,8 +32,11 @@ def stated(metadata: PackageMetadata) -> str:
     """What a package says of its licence, in a line."""
     if expression := metadata.get("License-Expression"):
         return str(expression)
-    found = [c.rsplit("::", 1)[-1].strip() for c in metadata.get_all("Classifier") or ()
-             if c.startswith("License ::")]  # fmt: skip
+    found = [
+        c.rsplit("::", 1)[-1].strip()
+        for c in metadata.get_all("Classifier") or ()
+        if c.startswith("License ::")
+    ]
     text = (metadata.get("License") or "").strip().split("\n")[0]
     said = "; ".join(dict.fromkeys([*found, text] if text and len(text) < 60 else found))
     return said or KNOWN.get(metadata["Name"], "") or text
@@ -62,7 +69,9 @@ def needed(name: str, extras: tuple[str, ...]) -> Iterator[Distribution]:
             yield found
         for line in found.requires or ():
             need = Requirement(line)
-            if any(need.marker is None or need.marker.evaluate({"extra": e}) for e in (*wanted, "")):
+            if any(
+                need.marker is None or need.marker.evaluate({"extra": e}) for e in (*wanted, "")
+            ):
                 waiting.append((need.name, tuple(sorted(need.extras))))
 
 

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import licences
 import pytest
+
+import licences
 
 
 @pytest.mark.parametrize(
     "licence",
-    ["MIT", "BSD-3-Clause", "Apache Software License", "PSF-2.0", "MPL-2.0 AND MIT", "GPL-2.0 OR MIT", "MIT-CMU"],
-)  # fmt: skip
+    [
+        "MIT",
+        "BSD-3-Clause",
+        "Apache Software License",
+        "PSF-2.0",
+        "MPL-2.0 AND MIT",
+        "GPL-2.0 OR MIT",
+        "MIT-CMU",
+    ],
+)
 def test_permissive_ones_are_fine(licence: str) -> None:
     assert licences.judged(licence) is None
 
 
 @pytest.mark.parametrize(
     ("licence", "word"),
-    [("GPL-3.0-only", "refused"), ("GNU Affero General Public License v3", "refused"), ("MIT AND GPL-2.0", "refused"),
-     ("NVIDIA Proprietary Software", "refused"), ("", "unknown"), ("see file", "unknown")],
-)  # fmt: skip
+    [
+        ("GPL-3.0-only", "refused"),
+        ("GNU Affero General Public License v3", "refused"),
+        ("MIT AND GPL-2.0", "refused"),
+        ("NVIDIA Proprietary Software", "refused"),
+        ("", "unknown"),
+        ("see file", "unknown"),
+    ],
+)
 def test_others_are_named(licence: str, word: str) -> None:
     assert licences.judged(licence) == word
 

@@ -47,7 +47,7 @@ def check_file(path: str | Path, most: int | None = None) -> os.stat_result:
         InputError: If it is missing, too large, or no file.
     """
     try:
-        found = os.stat(path)
+        found = Path(path).stat()
     except ValueError as error:  # a name with a zero byte
         raise InputError(f"cannot read {str(path)!r}: {error}") from error
     except OSError as error:

@@ -21,12 +21,23 @@ def written(content: dict[str, Any], **options: Any) -> bytes:
 
 RNG = np.random.default_rng(0)
 ARRAYS: dict[str, Any] = {
-    **{kind: RNG.integers(0, 100, (3, 4, 2)).astype(kind)
-       for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")},
-    "scalar": 3.5, "row": np.arange(5.0), "empty": np.zeros((0, 3)), "deep": RNG.normal(size=(2, 3, 4, 5)),
-    "one": np.array([[7]], np.uint8), "a_name_that_is_long_enough_": np.ones(3),
-}  # fmt: skip
-OTHERS = {"text": "hello", "cell": np.array([1, "a"], object), "record": {"a": 1}, "wave": np.array([1j])}
+    **{
+        kind: RNG.integers(0, 100, (3, 4, 2)).astype(kind)
+        for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8")
+    },
+    "scalar": 3.5,
+    "row": np.arange(5.0),
+    "empty": np.zeros((0, 3)),
+    "deep": RNG.normal(size=(2, 3, 4, 5)),
+    "one": np.array([[7]], np.uint8),
+    "a_name_that_is_long_enough_": np.ones(3),
+}
+OTHERS = {
+    "text": "hello",
+    "cell": np.array([1, "a"], object),
+    "record": {"a": 1},
+    "wave": np.array([1j]),
+}
 
 
 @pytest.mark.parametrize("packed", [False, True])

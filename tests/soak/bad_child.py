@@ -63,7 +63,9 @@ def prepare(case: dict[str, object], material: Path, folder: Path) -> tuple[list
     if sample.fresh:
         sample.make(folder)
     else:
-        shutil.copytree(material / name.replace("/", "_").replace("*", "x"), folder, dirs_exist_ok=True)
+        shutil.copytree(
+            material / name.replace("/", "_").replace("*", "x"), folder, dirs_exist_ok=True
+        )
     if case["seed"] is None:
         return list(sample.command), "nothing"
     rng = random.Random(f"{name} {case['seed']}")
@@ -135,8 +137,9 @@ def run_case(case: dict[str, object], material: Path, place: Path) -> dict[str, 
         file = place / name
         told[name] = file.read_bytes()[-20_000:].decode("utf-8", "replace") if file.exists() else ""
     told["left"] = [str(p.relative_to(folder)) for p in folder.glob("out*")]
-    told["outside"] = [p.name for p in place.iterdir() if p.name not in
-                       ("case", "answer.json", "stdout", "stderr")]  # fmt: skip
+    told["outside"] = [
+        p.name for p in place.iterdir() if p.name not in ("case", "answer.json", "stdout", "stderr")
+    ]
     told["ran"] = bool(list(folder.glob("ran*")))
     return told
 

@@ -1,4 +1,4 @@
-"""Damage to a file of any kind, and to what some kinds hold; all by a seeded generator."""
+"""Damage that knows what a file holds: values of JSON, members of archives, cells of databases."""
 
 from __future__ import annotations
 
@@ -10,137 +10,11 @@ import sqlite3
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-Damage = Callable[[bytes, random.Random], bytes]
-
-NUMBERS = ("1e308", "-1e308", "1e999", "NaN", "-1", "0", "9" * 400, "99999999999", "2147483648",
-           "-0.5", "1.5", "null", "true", '""', '"x"', "[]", "{}", "[1]", '{"a":1}', "1e-320")  # fmt: skip
-WORDS = ("", "..", "../../../evil", "/etc/passwd", "\\\\server\\x", "a\x00b", "\ud800", "\x1b[2J",
-         "x" * 70_000, "猫" * 300, "CON", "-", "--out", "[red]", "{x}", "%s%n", "0" * 5000, "²")  # fmt: skip
-VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 7, 2**31, 2**63, 2**70, 1.5, -1e300, 1e15, [], [1], [None], [[]],
-    [[[]]], ["x"], [{}], [1, 2], [1, 2, 3, 4], [-1, -1, 1e9, 1e9], {}, {"a": 1}, {"x": None},
-    {"size": [1, 2]}, {"size": [10**6, 10**6], "counts": [10**12]}, *WORDS,
-)  # fmt: skip
-
-
-def truncated(content: bytes, rng: random.Random) -> bytes:
-    return content[: int(len(content) * rng.random())]
-
-
-def emptied(content: bytes, rng: random.Random) -> bytes:
-    return rng.choice((b"", b"\n", b"\0", b" " * 100, content[:1], content[:8], b"\xff\xfe"))
-
-
-def flipped(content: bytes, rng: random.Random) -> bytes:
-    changed = bytearray(content)
-    for _ in range(rng.choice((1, 1, 2, 8, 64))):
-        if changed:
-            changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
-    return bytes(changed)
-
-
-def flipped_head(content: bytes, rng: random.Random) -> bytes:
-    return flipped(content[:256], rng) + content[256:]
-
-
-def zeroed(content: bytes, rng: random.Random) -> bytes:
-    start = rng.randrange(len(content) + 1)
-    length = rng.choice((1, 4, 16, 256))
-    return content[:start] + bytes(min(length, len(content) - start)) + content[start + length :]
-
-
-def noised(content: bytes, rng: random.Random) -> bytes:
-    start, length = rng.randrange(len(content) + 1), rng.choice((2, 8, 64, 512))
-    return content[:start] + rng.randbytes(length) + content[start + length :]
-
-
-def word_replaced(content: bytes, rng: random.Random) -> bytes:
-    """A number of 2, 4 or 8 bytes becomes an absurd one."""
-    width = rng.choice((2, 4, 8))
-    start = rng.randrange(max(1, len(content) - width))
-    value = rng.choice((0, (1 << 8 * width) - 1, 1 << (8 * width - 1), (1 << (8 * width - 1)) - 1, 1))
-    return content[:start] + value.to_bytes(width, rng.choice(("little", "big"))) + content[start + width :]
-
-
-def cut_out(content: bytes, rng: random.Random) -> bytes:
-    start, length = rng.randrange(len(content) + 1), rng.choice((1, 3, 50, 1000))
-    return content[:start] + content[start + length :]
-
-
-def repeated(content: bytes, rng: random.Random) -> bytes:
-    start, length = rng.randrange(len(content) + 1), rng.choice((1, 20, 500))
-    part = content[start : start + length]
-    return content[:start] + part * rng.choice((2, 5, 200)) + content[start:]
-
-
-def appended(content: bytes, rng: random.Random) -> bytes:
-    return content + rng.choice((b"\0" * 100, rng.randbytes(100), content, b"}]]"))
-
-
-BYTES: tuple[Damage, ...] = (
-    truncated, truncated, emptied, flipped, flipped, flipped_head, zeroed, noised, word_replaced,
-    cut_out, repeated, appended,
-)  # fmt: skip
-
-
-def number_replaced(content: bytes, rng: random.Random) -> bytes:
-    text = content.decode("utf-8", "surrogateescape")
-    found = list(re.finditer(r"-?\d+(\.\d+)?", text))
-    if not found:
-        return flipped(content, rng)
-    place = rng.choice(found)
-    text = text[: place.start()] + rng.choice(NUMBERS) + text[place.end() :]
-    return text.encode("utf-8", "surrogateescape")
-
-
-def word_of_text(content: bytes, rng: random.Random) -> bytes:
-    text = content.decode("utf-8", "surrogateescape")
-    found = list(re.finditer(r"[A-Za-z_]\w*", text))
-    if not found:
-        return flipped(content, rng)
-    place = rng.choice(found)
-    text = text[: place.start()] + rng.choice(WORDS) + text[place.end() :]
-    return text.encode("utf-8", "surrogatepass")
-
-
-def encoded(content: bytes, rng: random.Random) -> bytes:
-    text = content.decode("utf-8", "replace")
-    how = rng.choice(("utf-16", "utf-8-sig", "utf-32", "crlf", "latin"))
-    if how == "crlf":
-        return content.replace(b"\n", b"\r\n")
-    return content + "ä".encode("latin-1") if how == "latin" else text.encode(how)
-
-
-def nested(content: bytes, rng: random.Random) -> bytes:
-    """Brackets around a value, or in its place, thousands of them."""
-    depth = rng.choice((400, 2_000, 100_000))
-    opening, closing = rng.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"<a>", b"</a>"), (b"- ", b"")))
-    found = [m.span() for m in re.finditer(rb"-?\d+(\.\d+)?", content)]
-    start, end = rng.choice(found) if found else (0, 0)
-    return content[:start] + opening * depth + content[start:end] + closing * depth + content[end:]
-
-
-def lines_shuffled(content: bytes, rng: random.Random) -> bytes:
-    lines = content.splitlines(keepends=True)
-    how = rng.randrange(3)
-    if how == 0:
-        rng.shuffle(lines)
-    elif how == 1 and lines:
-        lines *= rng.choice((2, 300))
-    elif lines:
-        del lines[rng.randrange(len(lines))]
-    return b"".join(lines)
-
-
-TEXT: tuple[Damage, ...] = (
-    number_replaced, number_replaced, word_of_text, word_of_text, encoded, nested, lines_shuffled,
-)  # fmt: skip
+from bad_bytes import BYTES, TEXT, VALUES, WORDS, Damage, flipped, flipped_head
 
 
 def json_value(content: bytes, rng: random.Random) -> bytes:
@@ -185,7 +59,11 @@ def yaml_bomb(content: bytes, rng: random.Random) -> bytes:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     bomb = "\n".join(lines)
-    flow = "[" + ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]" for n in range(10)) + "]"
+    flow = (
+        "["
+        + ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]" for n in range(10))
+        + "]"
+    )
     text = content.decode("utf-8", "replace")
     keys = [m.end() for m in re.finditer(r"^\s*[\w]+:", text, re.MULTILINE)]
     at = rng.choice(keys) if keys else 0
@@ -193,9 +71,12 @@ def yaml_bomb(content: bytes, rng: random.Random) -> bytes:
     if chosen == 0:
         return f"{bomb}\n{text}".encode()
     word = {
-        1: f" {flow} #", 2: " &b [*b] #", 3: " !!python/object/apply:os.system ['touch ran'] #",
-        4: " *nobody #", 5: " !!binary aGFsbG8= #",
-    }.get(chosen)  # fmt: skip
+        1: f" {flow} #",
+        2: " &b [*b] #",
+        3: " !!python/object/apply:os.system ['touch ran'] #",
+        4: " *nobody #",
+        5: " !!binary aGFsbG8= #",
+    }.get(chosen)
     if word is not None:
         return (text[:at] + word + text[at:]).encode()
     return (text + "".join(f"k{n}: {n}\n" for n in range(30_000))).encode()
@@ -231,14 +112,23 @@ def png_chunk(content: bytes, rng: random.Random) -> bytes:
     """A chunk more: huge text, a damaged profile, transparency, animation, or unknown."""
     if content[:4] != b"\x89PNG":
         return flipped(content, rng)
-    kind, data = rng.choice((
-        (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9)),
-        (b"iCCP", b"a\0\0" + zlib.compress(bytes(80_000_000), 9)),
-        (b"tEXt", b"a" * 100_000), (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(80_000_000))),
-        (b"tRNS", bytes(256)), (b"PLTE", bytes(5)), (b"acTL", struct.pack(">II", 2**31 - 1, 0)),
-        (b"fcTL", bytes(26)), (b"eXIf", b"MM\0*\0\0\0\x08\xff\xff" + bytes(20)), (b"XXXX", b"x"),
-        (b"IEND", b""), (b"pHYs", b"\xff" * 9), (b"IHDR", bytes(13)),
-    ))  # fmt: skip
+    kind, data = rng.choice(
+        (
+            (b"zTXt", b"a\0\0" + zlib.compress(bytes(80_000_000), 9)),
+            (b"iCCP", b"a\0\0" + zlib.compress(bytes(80_000_000), 9)),
+            (b"tEXt", b"a" * 100_000),
+            (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(80_000_000))),
+            (b"tRNS", bytes(256)),
+            (b"PLTE", bytes(5)),
+            (b"acTL", struct.pack(">II", 2**31 - 1, 0)),
+            (b"fcTL", bytes(26)),
+            (b"eXIf", b"MM\0*\0\0\0\x08\xff\xff" + bytes(20)),
+            (b"XXXX", b"x"),
+            (b"IEND", b""),
+            (b"pHYs", b"\xff" * 9),
+            (b"IHDR", bytes(13)),
+        )
+    )
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     return content[:33] + chunk + content[33:]
 
@@ -310,7 +200,9 @@ def _npy_values(content: bytes, rng: random.Random) -> bytes:
 def sql_value(path: Path, rng: random.Random) -> None:
     """A cell of a database is another value, a row is missing, or a table is something else."""
     with sqlite3.connect(path) as connection:
-        tables = [n for (n,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+        tables = [
+            n for (n,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+        ]
         table = rng.choice([t for t in tables if not t.startswith("sqlite")])
         columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         column, how = rng.choice(columns), rng.randrange(10)
@@ -321,16 +213,25 @@ def sql_value(path: Path, rng: random.Random) -> None:
         elif how == 1:
             connection.execute(f"DROP TABLE {table}")
             shown = ", ".join(f"x AS {name}" for name in columns)
-            connection.execute(f"CREATE VIEW {table} AS {endless.replace('SELECT x FROM c', f'SELECT {shown} FROM c')}")
+            connection.execute(
+                f"CREATE VIEW {table} AS {endless.removesuffix('SELECT x FROM c')}"
+                f"SELECT {shown} FROM c"
+            )
         elif how == 2:
             connection.execute(
-                f"CREATE TRIGGER evil BEFORE INSERT ON meta BEGIN INSERT INTO {table} {endless}; END"
+                "CREATE TRIGGER evil BEFORE INSERT ON meta "
+                f"BEGIN INSERT INTO {table} {endless}; END"
             )
         elif how == 3:
             connection.execute(f"PRAGMA user_version={rng.choice((0, 1, 2, 99, -1))}")
         else:
-            values = [v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in VALUES]
-            value = rng.choice([v for v in values if not isinstance(v, list | dict)] + [b"", b"\x00" * 50, rng.randbytes(40), "{}", "[]", '{"a": [1e999]}'])
+            values = [
+                v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in VALUES
+            ]
+            value = rng.choice(
+                [v for v in values if not isinstance(v, list | dict)]
+                + [b"", b"\x00" * 50, rng.randbytes(40), "{}", "[]", '{"a": [1e999]}']
+            )
             value = value if not isinstance(value, int) or abs(value) < 2**63 else 2**62
             where = "" if rng.random() < 0.5 else f" WHERE rowid=(SELECT min(rowid) FROM {table})"
             try:

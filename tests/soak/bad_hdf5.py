@@ -17,11 +17,25 @@ def hdf5_value(path: Path, rng: random.Random) -> str:
         file.visititems(lambda name, one: names.append(name) if hasattr(one, "shape") else None)
         attributes = [(file, key) for key in file.attrs]
         file.visititems(lambda _, one: attributes.extend((one, key) for key in one.attrs))
-        how = rng.choice(("remove", "link", "outside", "loop", "shape", "huge", "type", "value",
-                          "attribute", "objects"))  # fmt: skip
+        how = rng.choice(
+            (
+                "remove",
+                "link",
+                "outside",
+                "loop",
+                "shape",
+                "huge",
+                "type",
+                "value",
+                "attribute",
+                "objects",
+            )
+        )
         if how == "attribute" and attributes:
             one, key = rng.choice(attributes)
-            one.attrs[key] = rng.choice((b"cos\nsystem\n(S'touch ran'\ntR.", "x", -1, 1e300, b"", [1, 2]))
+            one.attrs[key] = rng.choice(
+                (b"cos\nsystem\n(S'touch ran'\ntR.", "x", -1, 1e300, b"", [1, 2])
+            )
             return "hdf5 attribute"
         name = rng.choice(names)
         old = file[name][()]
@@ -30,11 +44,15 @@ def hdf5_value(path: Path, rng: random.Random) -> str:
         if how == "link":
             file[name] = h5py.SoftLink("/nowhere")
         elif how == "outside":
-            file[name] = h5py.ExternalLink(rng.choice(("/etc/passwd", "other.h5", "labels.h5")), "/x")
+            file[name] = h5py.ExternalLink(
+                rng.choice(("/etc/passwd", "other.h5", "labels.h5")), "/x"
+            )
         elif how == "loop":
             file[name] = h5py.SoftLink(f"/{name}")
         elif how == "shape":
-            file[name] = np.zeros(rng.choice(((0,), (1,), (3, 3), (1, 1, 1, 1))), getattr(old, "dtype", float))
+            file[name] = np.zeros(
+                rng.choice(((0,), (1,), (3, 3), (1, 1, 1, 1))), getattr(old, "dtype", float)
+            )
         elif how == "huge":
             file.create_dataset(name, (2**20, 2**16), "f8", chunks=(64, 64))
         elif how == "type":

@@ -26,7 +26,12 @@ from typing import Any
 
 HERE = Path(__file__).parent
 SECONDS, MEGABYTES = 30, 1500
-OUT_OF_MEMORY = ("MemoryError", "Unable to allocate", "DefaultCPUAllocator", "can't allocate memory")
+OUT_OF_MEMORY = (
+    "MemoryError",
+    "Unable to allocate",
+    "DefaultCPUAllocator",
+    "can't allocate memory",
+)
 
 
 def plan(cases: int, seed: int, only: str = "") -> list[dict[str, Any]]:
@@ -40,7 +45,9 @@ def plan(cases: int, seed: int, only: str = "") -> list[dict[str, Any]]:
     turns = [s.name for s in samples for _ in range(1 if s.slow else 2)]
     number = 0
     while turns and len(found) < cases:
-        found.append({"sample": turns[number % len(turns)], "seed": seed * 100_000 + number // len(turns)})
+        found.append(
+            {"sample": turns[number % len(turns)], "seed": seed * 100_000 + number // len(turns)}
+        )
         number += 1
     twice: Counter[tuple[str, int | None]] = Counter()
     for case in found:  # one that has its turn twice is another case
@@ -164,7 +171,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="samples whose names have this in them")
     parser.add_argument("--case", help="a case that was named")
-    parser.add_argument("--seconds", type=float, default=SECONDS + 5, help="after which one is killed")
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS + 5, help="after which one is killed"
+    )
     parser.add_argument("--log", type=Path, help="a file for a line of each case")
     options = parser.parse_args()
     if options.case:
@@ -186,13 +195,31 @@ def main() -> int:
             print(told["stderr"], told.get("trace", ""), sep="\n")
         if log:
             record = {k: told.get(k) for k in ("damage", "code", "wall", "mb")}
-            print(json.dumps({"case": name_of(case), "wrong": wrong, **record, "said": told["stderr"][-600:], "trace": told.get("trace")}), file=log, flush=True)
+            print(
+                json.dumps(
+                    {
+                        "case": name_of(case),
+                        "wrong": wrong,
+                        **record,
+                        "said": told["stderr"][-600:],
+                        "trace": told.get("trace"),
+                    }
+                ),
+                file=log,
+                flush=True,
+            )
         if sys.stderr.isatty():
             print(f"\r{number}/{len(cases)}, {failed} faults", end="", file=sys.stderr)
     print(f"{'reader':<14}{'refused':>9}{'accepted':>9}{'faults':>9}")
     for reader in dict.fromkeys(name for name, _ in ends):
-        print(f"{reader:<14}" + "".join(f"{ends[reader, e]:>9}" for e in ("refused", "accepted", "fault")))
-    print(f"{len(cases)} cases, seed {options.seed}: {failed} faults, {time.monotonic() - began:.0f} s")
+        print(
+            f"{reader:<14}"
+            + "".join(f"{ends[reader, e]:>9}" for e in ("refused", "accepted", "fault"))
+        )
+    print(
+        f"{len(cases)} cases, seed {options.seed}: {failed} faults, "
+        f"{time.monotonic() - began:.0f} s"
+    )
     return 1 if failed else 0
 
 

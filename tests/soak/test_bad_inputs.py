@@ -15,7 +15,11 @@ CASES = 180
 
 def chosen() -> list[dict[str, Any]]:
     """Every sound sample that is quick, one damage to each, and some of the hostile inputs."""
-    quick = [s.name for s in bad_samples.samples() if not s.slow and "h5" not in s.name and "slp" not in s.name]
+    quick = [
+        s.name
+        for s in bad_samples.samples()
+        if not s.slow and "h5" not in s.name and "slp" not in s.name
+    ]
     found: list[dict[str, Any]] = [{"sample": name, "seed": None} for name in quick]
     found += [{"sample": name, "seed": 7} for name in quick]
     hostile = [h.name for h in bad_hostile.cases() if not h.slow]
@@ -33,21 +37,39 @@ def test_bad_inputs_end_in_one_line() -> None:
     assert ends["refused"] > 60 and ends["accepted"] > 40  # both kinds are there
 
 
-ENDED = {"status": 0, "wall": 1.0, "seconds": 1.0, "mb": 300.0, "stderr": "pixelkin: error: no\n",
-         "code": 2, "fault": None, "left": [], "outside": [], "ran": False}  # fmt: skip
+ENDED = {
+    "status": 0,
+    "wall": 1.0,
+    "seconds": 1.0,
+    "mb": 300.0,
+    "stderr": "pixelkin: error: no\n",
+    "code": 2,
+    "fault": None,
+    "left": [],
+    "outside": [],
+    "ran": False,
+}
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"status": 9, "wall": 40.0}, "no end"), ({"status": 11}, "signal 11"), ({"mb": 2000.0}, "2000 MB"),
-        ({"trace": "KeyError: 3"}, "traceback"), ({"code": 1}, "exit code 1"), ({"seconds": 31.0}, "31 s"),
-        ({"stderr": ""}, "0 lines"), ({"stderr": "pixelkin: error: a\npixelkin: error: b"}, "2 lines"),
-        ({"stderr": "pixelkin: error: \x1b[2J"}, "control"), ({"stderr": "pixelkin: error: MemoryError()"}, "memory"),
-        ({"left": ["out.npz"]}, "left"), ({"outside": ["evil"]}, "outside"), ({"ran": True}, "outside"),
+        ({"status": 9, "wall": 40.0}, "no end"),
+        ({"status": 11}, "signal 11"),
+        ({"mb": 2000.0}, "2000 MB"),
+        ({"trace": "KeyError: 3"}, "traceback"),
+        ({"code": 1}, "exit code 1"),
+        ({"seconds": 31.0}, "31 s"),
+        ({"stderr": ""}, "0 lines"),
+        ({"stderr": "pixelkin: error: a\npixelkin: error: b"}, "2 lines"),
+        ({"stderr": "pixelkin: error: \x1b[2J"}, "control"),
+        ({"stderr": "pixelkin: error: MemoryError()"}, "memory"),
+        ({"left": ["out.npz"]}, "left"),
+        ({"outside": ["evil"]}, "outside"),
+        ({"ran": True}, "outside"),
         ({"code": 0, "fault": "no labels"}, "exit 0, and no labels"),
     ],
-)  # fmt: skip
+)
 def test_every_fault_is_seen(change: dict[str, Any], words: str) -> None:
     sample = next(s for s in bad_samples.samples() if s.name == "coco.masks")
     case = {"sample": sample.name, "seed": 1}

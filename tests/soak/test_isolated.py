@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import bad_material
 import bad_samples
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from pixelkin.formats import isolated
 from pixelkin.formats.registry import load_annotations
 from pixelkin.types import InputError
 
-cases = bad_samples.cases
+cases = bad_material.cases
 VIDEO = replace(cases.FILE, names=tuple("012345"))
 
 
@@ -34,13 +35,17 @@ def test_what_comes_back_is_what_was_read(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["crash", "missing", "words"])
-def test_what_goes_wrong_is_one_line(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_wrong_is_one_line(
+    tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "a.h5"
     if what != "missing":
         path.write_bytes(b"\x89HDF\r\n\x1a\npandas_type" + bytes(100))
     if what == "crash":
         (tmp_path / "h5py.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
-        monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        monkeypatch.setenv(
+            "PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+        )
     words = {"crash": "the library that reads it crashed", "missing": "no such", "words": "damaged"}
     with pytest.raises(InputError, match=words[what]):
         load_annotations(path, VIDEO, "dlc_h5")

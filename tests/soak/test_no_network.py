@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bad_samples
+import bad_material
 import pytest
 
 PROGRAM = """
@@ -37,17 +37,21 @@ COMMANDS = {
 
 def run(program: str, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-c", program, *command]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def test_the_block_is_seen(tmp_path: Path) -> None:
-    asks = PROGRAM.replace("from pixelkin.app.cli import main", "socket.create_connection(('a', 1))")
+    asks = PROGRAM.replace(
+        "from pixelkin.app.cli import main", "socket.create_connection(('a', 1))"
+    )
     assert "NETWORK" in run(asks, tmp_path).stderr
 
 
 @pytest.mark.parametrize("name", [*COMMANDS])
 def test_nothing_is_downloaded(tmp_path: Path, name: str) -> None:
-    bad_samples._training(tmp_path)
-    bad_samples._save_mask(tmp_path / "mask.png")
+    bad_material.training(tmp_path)
+    bad_material.save_mask(tmp_path / "mask.png")
     ended = run(PROGRAM, tmp_path, *COMMANDS[name])
     assert ended.returncode == 0 and "NETWORK" not in ended.stderr, ended.stderr

@@ -275,11 +275,9 @@ def _read_meta(root: Path, split: str) -> dict[str, _Objects]:
             }
             for name, video in videos.items()
         }
-    except InputError:
-        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not as it should be ({error!r}): it needs "
+            f"{path} is not as it should be ({error}): it needs "
             '{"videos": {NAME: {"objects": {ID: {"category": .., "frames": [..]}}}}}'
         ) from error
 

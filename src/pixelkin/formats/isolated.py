@@ -126,4 +126,3 @@ def _read(load: Load, path: Path, asked: Path, answer: Path) -> int:
         return REFUSED
     write_json(answer.with_suffix(".json"), list(found.notes))
     return 0
-

@@ -19,6 +19,7 @@ from pixelkin.formats.frame_names import frame_of, object_name, spoken
 from pixelkin.formats.mask_pixels import MaskPixels
 from pixelkin.formats.point_names import one_id_a_name
 from pixelkin.formats.registry import FORMATS, load_annotations, recognise
+from pixelkin.reading import check_file
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
 from pixelkin.video.images import SUFFIXES, natural_key
 from pixelkin.video.palette import davis_palette
@@ -134,8 +135,10 @@ def _files(files: Sequence[LabelFile]) -> Iterator[tuple[Path, int | None]]:
             yield file.path, file.frame
             continue
         wanted = {".json", *SUFFIXES}
-        shown = (p for p in file.path.iterdir() if not p.name.startswith(".") and p.is_file())
+        shown = (p for p in file.path.iterdir() if not p.name.startswith(".") and not p.is_dir())
         found = sorted((p for p in shown if p.suffix.lower() in wanted), key=natural_key)
+        for path in found:  # a link that leads nowhere is no reason to leave out labels
+            check_file(path)
         if not found:
             raise InputError(f"{file.path} holds no file of labels (*.png, *.json)")
         yield from ((path, file.frame) for path in found)

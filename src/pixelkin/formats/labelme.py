@@ -30,8 +30,7 @@ from pixelkin.formats.writing import Frame, Writing, label_of
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo, check_size
-from pixelkin.video.images import BROKEN
-from pixelkin.video.images import natural_key
+from pixelkin.video.images import BROKEN, natural_key
 
 LOSES = ("both", "colours", "parts", "loose", "skeleton", "stale", "unseen", "unplaced")
 VERSION = "6.3.1"

@@ -21,7 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = 128
-NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+NUMBERS = {
+    1: "i1",
+    2: "u1",
+    3: "i2",
+    4: "u2",
+    5: "i4",
+    6: "u4",
+    7: "f4",
+    9: "f8",
+    12: "i8",
+    13: "u8",
+}
 NUMERIC = range(6, 16)  # classes of arrays: double to uint64
 INT32, UINT32, INT8, ARRAY, PACKED = 5, 6, 1, 14, 15
 COMPLEX = 0x0800  # flag
@@ -39,7 +50,9 @@ class _Bytes:
         """(type, content) of each element."""
         at, end = 0, len(self.content)
         while end - at >= 8:
-            first, size = (int(n) for n in np.frombuffer(self.content[at : at + 8], f"{self.order}u4"))
+            first, size = (
+                int(n) for n in np.frombuffer(self.content[at : at + 8], f"{self.order}u4")
+            )
             start, kind = at + 8, first
             if first >> 16:  # four bytes or fewer, within the head
                 kind, size, start = first & 0xFFFF, first >> 16, at + 4

@@ -68,8 +68,8 @@ class EncoderConfig:
         for name in ("mean", "std"):
             if len(getattr(self, name)) != 3:
                 raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
-        for value in self.widths:
-            check_number("widths", value, least=1, most=MAX_WIDTH)
+        for width in self.widths:
+            check_number("widths", width, least=1, most=MAX_WIDTH)
         for value in self.std:
             check_number("std", value, above=0)
         if self.temperature is not None:

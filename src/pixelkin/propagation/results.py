@@ -12,7 +12,6 @@ where keyframes were corrected, finished passes that do not depend on them stay.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write, stamp
+from pixelkin.formats.damages import DAMAGES
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.plan import Pass
@@ -272,7 +272,7 @@ class ResultsFolder(RunFolder):
                 return done, state
             self._cuts[part.digest] = state["cuts"].tolist()  # shorter by now, so it is finished
             return part.frames, {}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except DAMAGES:  # computed again: the results are the same
             return 0, {}
 
 

@@ -10,6 +10,7 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -50,6 +51,7 @@ FILES = (
     "encoder_raw/config.json",
     "encoder_raw/weights.safetensors",
 )
+log = logging.getLogger(__name__)
 _FEWER_FRAMES = 16  # for the batch-norm statistics of an encoder that is soon thrown away
 
 
@@ -257,6 +259,8 @@ class _Training:
             if self._frames is None:
                 count = self.recipe.run.batch_norm_frames
                 self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
+            if not self._frames:
+                log.warning("no frame could be read: batch-norm keeps the statistics of training")
             with self.trainer.autocast():
                 measure_batch_norm(encoder, self._frames[:most])
         encoder.cpu()  # where whatever uses it has its labels

@@ -37,10 +37,14 @@ MIN_SKIP = 16  # frames that a forward seek must save to be worth its reopening
 ACCURATE = 0x4 | 0x40000 | 0x2000 | 0x4000
 # Playlists, scripts, streams and devices are no videos: they lead to other files, or to networks.
 ELSEWHERE = frozenset(
-    "applehttp avisynth concat concatf dash ffmetadata fbdev hls image2 image2pipe imf jack kmsgrab"
-    " lavfi live_flv mlv oss pulse rtp rtsp sap sdp tty v4l2 video4linux2,v4l2 vapoursynth"
-    " webm_dash_manifest x11grab xcbgrab alsa dv1394 iec61883 openal sndio tedcaptions".split()
-)
+    (
+        "applehttp", "avisynth", "concat", "concatf", "dash", "ffmetadata", "fbdev", "hls",
+        "image2", "image2pipe", "imf", "jack", "kmsgrab", "lavfi", "live_flv", "mlv", "oss",
+        "pulse", "rtp", "rtsp", "sap", "sdp", "tty", "v4l2", "video4linux2,v4l2", "vapoursynth",
+        "webm_dash_manifest", "x11grab", "xcbgrab", "alsa", "dv1394", "iec61883", "openal",
+        "sndio", "tedcaptions",
+    )
+)  # fmt: skip
 
 
 class VideoFile:

@@ -67,10 +67,7 @@ def read_jobs(path: Path) -> list[Job]:
     Raises:
         InputError: If a line is wrong (it says which), or two have one `out`.
     """
-    if path.is_dir():
-        jobs = _beside(path)
-    else:
-        jobs = _of_file(path)
+    jobs = _beside(path) if path.is_dir() else _of_file(path)
     if not jobs:
         raise InputError(f"{path} lists no video")
     seen: set[str] = set()
@@ -135,7 +132,7 @@ def _beside(folder: Path) -> list[Job]:
             continue
         stem = path.name if path.is_dir() else path.stem
         labels = [folder / f"{stem}{suffix}" for suffix in LABELS]
-        own = [str(label.absolute()) for label in labels if label.is_file()]
+        own = [str(label.absolute()) for label in labels if os.path.lexists(label)]
         if len(own) > 1:
             raise InputError(f"{path} has several labels beside it: {', '.join(own)}")
         if own:

@@ -102,5 +102,6 @@ def _raised(features: Tensor) -> Tensor:
 def _check_finite(features: Tensor) -> None:
     if not bool(torch.isfinite(features.sum())) and not bool(torch.isfinite(features).all()):
         raise InputError(
-            "features must be finite, found infinity or what is not a number: is the encoder damaged?"
+            "features must be finite, found infinity or what is not a number: "
+            "is the encoder damaged?"
         )
