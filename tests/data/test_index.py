@@ -40,7 +40,9 @@ def test_opens_a_video_again_only_when_it_changed(
     opened: list[str] = []
     original = index.open_video
     monkeypatch.setattr(
-        index, "open_video", lambda path: opened.append(Path(path).name) or original(path)
+        index,
+        "open_video",
+        lambda path, **how: opened.append(Path(path).name) or original(path, **how),
     )
     assert index_videos([root], cache) == first
     assert opened == []
@@ -70,7 +72,9 @@ def test_an_interrupted_search_keeps_what_it_has_seen(
     assert seen == [(1, 5), (2, 5), (3, 5)]
     opened: list[str] = []
     original = index.open_video
-    monkeypatch.setattr(index, "open_video", lambda path: opened.append(path) or original(path))
+    monkeypatch.setattr(
+        index, "open_video", lambda path, **how: opened.append(path) or original(path, **how)
+    )
     index_videos([videos], tmp_path / "index.json")
     assert len(opened) == 2
 

@@ -103,7 +103,6 @@ def test_weights_are_finite(tmp_path: Path, value: float) -> None:
         ("seed", 2**63 - 1, 2**63),
         ("run.batch_norm_frames", 100_000, 100_001),
         ("network.widths", [8192, 8, 8], [8193, 8, 8]),
-        ("optimiser.learning_rate", 100, 101),
     ],
 )
 def test_settings_have_bounds(tmp_path: Path, key: str, fine: object, wrong: object) -> None:

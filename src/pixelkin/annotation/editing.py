@@ -43,7 +43,7 @@ class Editor:
     @property
     def video(self) -> Footage:
         """The video, and how it is known again."""
-        return Footage.from_json(self._store.meta("video") or "{}")
+        return self._store.fact("video", Footage.from_json)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -56,8 +56,7 @@ class Editor:
     @property
     def protocols(self) -> dict[LabelKind, Protocol]:
         """How labels of each kind are carried."""
-        raw = json.loads(self._store.meta("protocols") or "{}")
-        return {k: Protocol(**{**p, "long_term": tuple(p["long_term"])}) for k, p in raw.items()}
+        return self._store.fact("protocols", _protocols)
 
     @property
     def entries(self) -> dict[int, Entry]:
@@ -281,6 +280,11 @@ def spoken(frames: list[int]) -> str:
     if len(frames) == 1:
         return f"frame {frames[0]}"
     return f"frames {min(frames)} to {max(frames)}"
+
+
+def _protocols(text: str) -> dict[LabelKind, Protocol]:
+    raw = json.loads(text)
+    return {k: Protocol(**{**p, "long_term": tuple(p["long_term"])}) for k, p in raw.items()}
 
 
 def _whole(value: Any, what: str) -> int:

@@ -165,7 +165,7 @@ class Session(Looker):
 
     @cached_property
     def _passes(self) -> Passes:
-        known = json.loads(self._store.meta("encoder") or "{}")
+        known = self._store.fact("encoder", _encoder)
         encoder = load_encoder(known["name"])
         if json.dumps(describe_encoder(encoder)) != known["digest"]:
             raise InputError(
@@ -287,3 +287,8 @@ class Session(Looker):
             self._store.set_meta("video", moved.to_json())
         self.__dict__.pop("_passes", None)
         self.__dict__.pop("_display", None)
+
+
+def _encoder(text: str) -> dict[str, str]:
+    known = json.loads(text)
+    return {key: str(known[key]) for key in ("name", "digest")}

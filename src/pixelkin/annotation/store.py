@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pixelkin.annotation.migrations import Report, migrate
 from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION
+from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.locks import Lock
 from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
+T = TypeVar("T")
 FILE = "session.db"
 EDITING, RUNNING = "session.lock", "run.lock"
 BUSY_SECONDS = 10.0
@@ -249,6 +251,17 @@ class Store:
         """A fact of the session."""
         found: str | None = self.value("SELECT value FROM meta WHERE key=?", key)
         return found
+
+    def fact(self, key: str, read: Callable[[str], T]) -> T:
+        """What `read` makes of a fact that is kept as JSON; it is given "{}" where there is none.
+
+        Raises:
+            InputError: If the fact is damaged.
+        """
+        try:
+            return read(self.meta(key) or "{}")
+        except DAMAGES as error:
+            raise InputError(f"{self.path} is damaged, its {key!r}: {told(error)}") from error
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a fact of the session."""

@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str) -> int:
     line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(message.split()))
-    line = line if len(line) <= LONGEST else f"{line[:LONGEST]} ..."
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     print(f"pixelkin: error: {line}", file=sys.stderr)
     return 2
 

@@ -221,7 +221,7 @@ def _stamp(path: Path) -> str:
 def _inspect(path: Path) -> dict[str, object]:
     """Frame count and size of a video that can be opened, else its error."""
     try:
-        info = open_video(path).info
+        info = open_video(path, skip_broken=True).info
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
     return {"frames": info.frames, "height": info.height, "width": info.width}

@@ -32,4 +32,4 @@ def open_source(source: Source) -> Frames:
     """
     if source.packed:
         return open_pack(Path(source.path))[source.name]
-    return open_video(source.path)
+    return open_video(source.path, skip_broken=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import struct
+import tokenize
 import zlib
 from pickle import UnpicklingError
 from zipfile import BadZipFile
@@ -11,7 +12,7 @@ from zipfile import BadZipFile
 DAMAGES = (
     ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
     RecursionError, RuntimeError, SyntaxError, TypeError, UnpicklingError, ValueError,
-    csv.Error, struct.error, zlib.error,
+    csv.Error, struct.error, tokenize.TokenError, zlib.error,
 )  # fmt: skip
 
 

@@ -121,7 +121,10 @@ def _read(load: Load, path: Path, asked: Path, answer: Path) -> int:
     except InputError as error:
         print(" ".join(str(error).split()))
         return REFUSED
-    except (*DAMAGES, RuntimeError) as error:
+    except MemoryError:
+        print(f"{path} is damaged: it says that more is in it than a file of its size can hold")
+        return REFUSED
+    except DAMAGES as error:
         print(f"{path} is damaged, or of another format: {told(error)}")
         return REFUSED
     write_json(answer.with_suffix(".json"), list(found.notes))

@@ -264,6 +264,8 @@ class ResultsFolder(RunFolder):
     def _state(self, part: Pass) -> tuple[int, State]:
         try:
             with np.load(self.folder / STATE) as arrays:
+                if any(member.compress_type for member in arrays.zip.infolist()):
+                    return 0, {}  # ours are not packed, and so no larger than the file
                 state = {k: arrays[k] for k in arrays}
             done = int(state.pop("done"))
             if str(state.pop("part")) != part.digest:

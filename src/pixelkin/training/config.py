@@ -57,7 +57,7 @@ class Optimiser:
     clip_norm: float | None = 5.0
 
     def __post_init__(self) -> None:
-        _check("learning_rate", self.learning_rate, above=0, most=100)
+        _check("learning_rate", self.learning_rate, above=0)
         _check("weight_decay", self.weight_decay, least=0)
         for beta in self.betas:
             _check("betas", beta, least=0, below=1)
@@ -290,6 +290,8 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
     """
     path = Path(path)
     try:
+        if not path.exists() and not path.is_symlink():
+            raise InputError(f"no recipe {path}: the file does not exist")
         raw = read_yaml(read_text(path, RECIPE_BYTES))
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error

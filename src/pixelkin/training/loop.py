@@ -24,6 +24,7 @@ from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.frames import sample_frames, sample_pairs
 from pixelkin.data.index import Source, digest, digest_of_files
+from pixelkin.formats.damages import DAMAGES
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
 from pixelkin.run_folder import RunFolder
@@ -220,7 +221,7 @@ class _Training:
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
             try:
                 self.trainer.load_state_dict(saved)
-            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError) as error:
+            except DAMAGES as error:
                 said = " ".join(str(error).split())[:200]
                 raise InputError(f"{self.checkpoint} is damaged: {said}") from error
         elif (self.out / "encoder").exists():
@@ -293,6 +294,7 @@ class _Training:
 
     def _export(self, told: TrainingLog) -> None:
         """Write the encoders and the report."""
+        self.trainer.check_weights()
         for average, name in ((False, "encoder_raw"), (True, "encoder")):
             encoder = self._measured(average=average)
             save_encoder(encoder, self.out / name, half=self.recipe.run.half)

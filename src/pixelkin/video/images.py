@@ -33,10 +33,15 @@ def natural_key(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], str(path)
 
 
-def find_images(source: Path) -> tuple[Path, ...]:
+def find_images(source: Path, *, skip_broken: bool = False) -> tuple[Path, ...]:
     """The images of a folder, of a glob pattern, or the one image `source`, in natural order.
 
     Hidden files are left out, as are files of a folder that are no images by their suffix.
+
+    Args:
+        source: What to look for.
+        skip_broken: Leave out links of a folder that lead nowhere, devices and pipes; they are an
+            error otherwise, as the frames after one would have wrong numbers.
 
     Raises:
         InputError: If there are none, or two would give outputs of the same name.
@@ -44,7 +49,9 @@ def find_images(source: Path) -> tuple[Path, ...]:
     if source.is_dir():
         shown = [p for p in source.iterdir() if p.suffix.lower() in SUFFIXES and not p.is_dir()]
         paths = [p for p in shown if not p.name.startswith(".")]
-        for path in paths:  # a frame that is passed over would number all that follow wrongly
+        if skip_broken:
+            paths = [p for p in paths if p.is_file()]
+        for path in paths:
             check_file(path)
         wanted = ", ".join(sorted(s[1:] for s in SUFFIXES))
         nothing = f"no images in {source}: give a folder that holds the frames ({wanted})"

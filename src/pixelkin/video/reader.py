@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pixelkin.video.container import VideoFile
 
 
-def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = None) -> VideoReader:
+def open_video(
+    source: str | Path | VideoReader, *, held_bytes: int | None = None, skip_broken: bool = False
+) -> VideoReader:
     """A reader of `source`.
 
     Args:
@@ -30,6 +32,8 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
             returned as it is.
         held_bytes: Decoded frames that reading a video file backwards may hold at once; None for
             256 MiB.
+        skip_broken: Leave out what is no file in a folder of images, such as links that lead
+            nowhere: for training, to which a frame less is no matter.
 
     Raises:
         InputError: If there is nothing there, no frames in it, the video is cut off or broken, or
@@ -50,7 +54,7 @@ def open_video(source: str | Path | VideoReader, *, held_bytes: int | None = Non
         video = _open_file(path, held_bytes)
         frames, names, fps, (height, width) = video, None, video.fps, video.size
     elif path.exists() or any(c in str(path) for c in "*?["):
-        frames, names = open_images(find_images(path))
+        frames, names = open_images(find_images(path, skip_broken=skip_broken))
         fps, (height, width) = None, next(frames.read(range(1))).shape[:2]
     else:
         raise InputError(f"no such file or folder: {source}")

@@ -81,13 +81,15 @@ def read_jobs(path: Path) -> list[Job]:
 def _of_file(path: Path) -> list[Job]:
     text = read_text(path, encoding="utf-8-sig")
     lines = csv.DictReader(text.splitlines())
-    heads = tuple(lines.fieldnames or ())
-    if missing := [name for name in COLUMNS[:3] if name not in heads]:
-        raise InputError(f"{path}: no column {missing[0]!r}; the first line names the columns: "
-                         f"{','.join(COLUMNS[:3])}[,weights,protocol]")  # fmt: skip
-    if unknown := [name for name in heads if name not in COLUMNS]:
-        raise InputError(f"{path}: column {unknown[0]!r} is none of {', '.join(COLUMNS)}")
     try:
+        heads = tuple(lines.fieldnames or ())
+        if missing := [name for name in COLUMNS[:3] if name not in heads]:
+            raise InputError(
+                f"{path}: no column {missing[0]!r}; the first line names the columns: "
+                f"{','.join(COLUMNS[:3])}[,weights,protocol]"
+            )
+        if unknown := [name for name in heads if name not in COLUMNS]:
+            raise InputError(f"{path}: column {unknown[0]!r} is none of {', '.join(COLUMNS)}")
         return [_job(path, number, line) for number, line in enumerate(lines, start=2)]
     except csv.Error as error:
         raise InputError(f"{path}: {error}") from error
