@@ -10,7 +10,7 @@ import bad_inputs
 import bad_samples
 import pytest
 
-CASES = 180
+CASES = 150
 
 
 def chosen() -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ bytes. Arrays are elements of elements (flags, sizes, name, numbers), mostly pac
 no array of real numbers (text, cells, structures, sparse arrays) is passed over. Sizes are
 compared with what is there before anything is made of them: damaged files have crashed the
 libraries that read them.
-Source: MathWorks, MAT-File Format, R2023b.
+The format is as MathWorks describes it (MAT-File Format, R2023b).
 """
 
 from __future__ import annotations
