@@ -8,7 +8,7 @@ TOOLS := $(VENV)/.tools
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
-.PHONY: help setup setup-browser demo test check check-ui format benchmark clean
+.PHONY: help setup setup-browser demo test check check-ui soak licences format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
@@ -16,6 +16,8 @@ help:
 	@echo "make check      format, lint, types and tests: what a change must pass"
 	@echo "make setup-browser  a Chromium and Playwright, for the tests of the page (Debian, Ubuntu)"
 	@echo "make check-ui   the page's modules: their tests and types (needs Node)"
+	@echo "make soak       damaged and hostile inputs by the thousand (half an hour)"
+	@echo "make licences   the licences of all that pixelkin needs"
 	@echo "make format     format the code"
 	@echo "make benchmark  speed and memory, against a dense reference"
 	@echo "make clean      remove .venv and caches"
@@ -61,6 +63,12 @@ check-ui:
 	cd tests/app/page && node --test && \
 	if npm install --silent --no-audit --no-fund; then npx tsc -p .; \
 	else echo "check-ui: types are not checked, as npm cannot install TypeScript"; fi
+
+soak: $(TOOLS)
+	$(BIN)/python tests/soak/bad_inputs.py
+
+licences: $(TOOLS)
+	$(BIN)/python tests/licences.py
 
 format: $(TOOLS)
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ LAYERS = [
     {"types"},
     {"checks"},
     {"ops"},
-    {"files", "locks", "background"},
+    {"files", "locks", "background", "reading"},
     {"run_folder", "processes"},
     {"mining"},
     {"models", "video"},

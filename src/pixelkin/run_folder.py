@@ -27,6 +27,7 @@ from typing import Any, Self
 
 from pixelkin.files import remove_leftovers, temporary_of, write_json, write_text
 from pixelkin.locks import LOCK, Lock
+from pixelkin.reading import read_json
 from pixelkin.types import InputError
 
 FORMAT = 1  # of the mark and the list; folders of version 0.1 have none
@@ -135,7 +136,7 @@ class RunFolder:
     def matches(self, settings: Mapping[str, Any]) -> bool:
         """Whether the folder is marked by a run of these settings."""
         try:
-            known = json.loads(self._mark.read_text(encoding="utf-8"))
+            known = read_json(self._mark)
         except (OSError, ValueError, RecursionError):
             return False
         wanted = {"kind": self.kind, "format": FORMAT, **json.loads(json.dumps(settings))}
@@ -249,7 +250,7 @@ class RunFolder:
         """The settings in the mark; None if it is damaged and may be replaced."""
         listed = self._listed() is not None
         try:
-            known = json.loads(self._mark.read_text(encoding="utf-8"))
+            known = read_json(self._mark)
         except (ValueError, RecursionError) as error:
             if overwrite and listed:
                 return None

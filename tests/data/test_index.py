@@ -41,7 +41,9 @@ def test_opens_a_video_again_only_when_it_changed(
     opened: list[str] = []
     original = index.open_video
     monkeypatch.setattr(
-        index, "open_video", lambda path, **_: opened.append(Path(path).name) or original(path)
+        index,
+        "open_video",
+        lambda path, **how: opened.append(Path(path).name) or original(path, **how),
     )
     assert index_videos([root], cache) == first
     assert opened == []
@@ -72,7 +74,7 @@ def test_an_interrupted_search_keeps_what_it_has_seen(
     opened: list[str] = []
     original = index.open_video
     monkeypatch.setattr(
-        index, "open_video", lambda path, **_: opened.append(path) or original(path)
+        index, "open_video", lambda path, **how: opened.append(path) or original(path, **how)
     )
     index_videos([videos], tmp_path / "index.json")
     assert len(opened) == 2

@@ -119,7 +119,7 @@ def test_refusals(tmp_path: Path, change: str) -> None:
         load_prediction(tmp_path, "a")
     where = tmp_path / "masks/a.png" if change == "map" else path
     assert str(where) in str(error.value) and "\n" not in str(error.value)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         load_prediction(tmp_path, "b")
 
 

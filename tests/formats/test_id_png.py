@@ -47,7 +47,7 @@ def test_one_bit_and_empty_masks(tmp_path: Path) -> None:
 
 
 def test_errors_name_the_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.png: no such file"):
+    with pytest.raises(InputError, match=r"no such file: .*none\.png"):
         read_ids(tmp_path / "none.png")
     (tmp_path / "text.png").write_text("hello")
     with pytest.raises(InputError, match=r"text\.png: cannot be read as an image"):

@@ -33,7 +33,7 @@ class Editor:
     @property
     def video(self) -> Footage:
         """The video, and how it is known again."""
-        return Footage.from_json(self._store.meta("video") or "{}")
+        return self._store.fact("video", Footage.from_json)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -46,8 +46,7 @@ class Editor:
     @property
     def protocols(self) -> dict[LabelKind, Protocol]:
         """How labels of each kind are carried."""
-        raw = json.loads(self._store.meta("protocols") or "{}")
-        return {k: Protocol(**{**p, "long_term": tuple(p["long_term"])}) for k, p in raw.items()}
+        return self._store.fact("protocols", _protocols)
 
     def _frame(self, frame: int) -> int:
         """A frame number that the video has, as a plain int."""
@@ -132,3 +131,8 @@ def spoken(frames: list[int]) -> str:
     if len(frames) == 1:
         return f"frame {frames[0]}"
     return f"frames {min(frames)} to {max(frames)}"
+
+
+def _protocols(text: str) -> dict[LabelKind, Protocol]:
+    raw = json.loads(text)
+    return {k: Protocol(**{**p, "long_term": tuple(p["long_term"])}) for k, p in raw.items()}

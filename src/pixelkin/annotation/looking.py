@@ -35,7 +35,7 @@ class Looker(Reviewer):
     def _read(self) -> Snapshot:
         footage = self.video
         video = Video(footage.info.size, footage.frames, footage.digest)
-        digest = json.loads(self._store.meta("encoder") or "{}").get("digest", "")
+        digest = self._store.fact("encoder", lambda text: str(json.loads(text).get("digest", "")))
         return Snapshot(self._store, video, self.protocols, digest)
 
     def __getitem__(self, frame: int) -> FrameView:

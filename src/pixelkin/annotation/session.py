@@ -183,7 +183,7 @@ class Session(Looker):
 
     @cached_property
     def _features(self) -> Features:
-        known = json.loads(self._store.meta("encoder") or "{}")
+        known = self._store.fact("encoder", _encoder)
         encoder = load_encoder(known["name"])
         if json.dumps(describe_encoder(encoder)) != known["digest"]:
             raise InputError(
@@ -337,3 +337,8 @@ class Session(Looker):
             self._store.set_meta("video", moved.to_json())
         for made in ("_features", "_passes", "_display"):
             self.__dict__.pop(made, None)
+
+
+def _encoder(text: str) -> dict[str, str]:
+    known = json.loads(text)
+    return {key: str(known[key]) for key in ("name", "digest")}

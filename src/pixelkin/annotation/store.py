@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pixelkin.annotation.migrations import Report, migrate
 from pixelkin.annotation.schema import APPLICATION, SCHEMA, VERSION
+from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.locks import Lock
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
+T = TypeVar("T")
 FILE = "session.db"
 EDITING, RUNNING = "session.lock", "run.lock"
 BUSY_SECONDS = 10.0
@@ -41,8 +44,10 @@ class Store:
         self, folder: Path, *, create: bool = False, progress: Report = lambda *_: None
     ) -> None:
         self.path = folder / FILE
-        if not create and not self.path.is_file():
+        if not create and not os.path.lexists(self.path):
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
+        if not create:
+            check_file(self.path)
         self._writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
         try:
             self._connection = sqlite3.connect(
@@ -53,6 +58,7 @@ class Store:
             raise InputError(f"{self.path} cannot be opened: {error}") from error
         try:
             self._connection.row_factory = sqlite3.Row
+            self._connection.execute("PRAGMA trusted_schema=OFF")
             if create:
                 self._connection.executescript(
                     f"BEGIN; PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION};"
@@ -84,7 +90,14 @@ class Store:
         found = self._connection.execute("PRAGMA application_id").fetchone()[0]
         if found != APPLICATION:
             raise InputError(f"{self.path} is not the file of a session")
+        found = self._connection.execute(
+            "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+        ).fetchone()
+        if found is not None:  # what would run when the file is read or written
+            raise InputError(f"{self.path} holds the {found[0]} {found[1]!r}, which no session has")
         version = self._version()
+        if version < 1:
+            raise InputError(f"{self.path} is damaged: it says to be of version {version}")
         if version > VERSION:
             raise InputError(
                 f"{folder} was made by a newer pixelkin (version {version} of the file, this one "
@@ -238,6 +251,17 @@ class Store:
         """A fact of the session."""
         found: str | None = self.value("SELECT value FROM meta WHERE key=?", key)
         return found
+
+    def fact(self, key: str, read: Callable[[str], T]) -> T:
+        """What `read` makes of a fact that is kept as JSON; it is given "{}" where there is none.
+
+        Raises:
+            InputError: If the fact is damaged.
+        """
+        try:
+            return read(self.meta(key) or "{}")
+        except DAMAGES as error:
+            raise InputError(f"{self.path} is damaged, its {key!r}: {told(error)}") from error
 
     def set_meta(self, key: str, value: str) -> None:
         """Keep a fact of the session."""

@@ -15,6 +15,7 @@ from inspect import cleandoc, isclass
 from pathlib import Path
 from typing import Any
 
+from pixelkin.reading import SETTINGS_BYTES, read_bytes
 from pixelkin.types import InputError
 from pixelkin.video.suffixes import IMAGES
 
@@ -126,5 +127,5 @@ def read_names(text: str) -> tuple[str, ...]:
     """
     names = text.split(",")
     if len(names) == 1 and Path(text).is_file():
-        names = Path(text).read_text("utf-8", "replace").splitlines()
+        names = read_bytes(text, SETTINGS_BYTES).decode("utf-8", "replace").splitlines()
     return tuple(name.strip() for name in names if name.strip())

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": ("doctor", "show what is installed, what is missing, and the machine"),
 }
 
+LONGEST = 900  # characters of what is wrong; names in files may be of any length
 RESUMABLE = ("propagate", "session", "tune", "train", "experiment")
 
 USAGE = """usage: pixelkin COMMAND [options]
@@ -84,13 +85,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 1
+    except RecursionError:
+        return _fail("the input is nested too deeply")
+    except MemoryError as error:
+        return _fail(f"there is not enough memory for this input ({error or 'MemoryError'})")
     except OSError as error:  # no space left, no permission, a name that is too long
         where = "" if error.filename is None else f"{error.filename}: "
         return _fail(f"{where}{error.strerror or error}")
 
 
 def _fail(message: str) -> int:
-    print(f"pixelkin: error: {' '.join(message.split())}", file=sys.stderr)
+    line = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(message.split()))
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    print(f"pixelkin: error: {line}", file=sys.stderr)
     return 2
 
 

@@ -33,6 +33,7 @@ OTHER_NAMES = re.compile(
 )
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
 _VERSION = 1
+_CACHED = {"stamp", "error", "frames", "height", "width"}
 
 log = logging.getLogger(__name__)
 
@@ -237,8 +238,9 @@ def _read_cache(cache: Path) -> dict[str, dict[str, object]]:
     try:
         content = json.loads(cache.read_text(encoding="utf-8"))
         if content["version"] == _VERSION:
-            return dict(content["videos"])
-    except (OSError, ValueError, KeyError, TypeError):
+            known = content["videos"].items()
+            return {path: dict(v) for path, v in known if {"stamp", *v} <= _CACHED}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         pass  # a cache that is missing or damaged is built anew
     return {}
 

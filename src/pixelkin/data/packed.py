@@ -28,10 +28,12 @@ from numpy.typing import NDArray
 from PIL import Image, features
 
 from pixelkin.checks import check_choice
+from pixelkin.reading import parse_json
 from pixelkin.types import InputError
 
 FORMAT, VERSION = "pixelkin pack", 1
 INDEX = "index.json"
+MAX_INDEX = 256 * 2**20  # bytes
 GROUP = 48  # frames; a pair of frames 32 apart lies within one
 Codec = Literal["avif", "webp"]
 
@@ -278,6 +280,13 @@ def _videos_of(path: Path, stamp: tuple[int, int]) -> dict[str, PackedVideo]:
     return found
 
 
+def _member(archive: zipfile.ZipFile) -> bytes:
+    """The index as it is stored, if its size is one that an index can have."""
+    if (size := archive.getinfo(INDEX).file_size) > MAX_INDEX:
+        raise ValueError(f"its {INDEX} has {size:,} bytes")
+    return archive.read(INDEX)
+
+
 def read_index(path: Path) -> dict[str, Any]:
     """What a pack says about itself.
 
@@ -286,7 +295,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            index: dict[str, Any] = json.loads(archive.read(INDEX))
+            index: dict[str, Any] = parse_json(_member(archive), path)
         if index["format"] != FORMAT:
             raise ValueError("it holds something else")
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:

@@ -16,7 +16,6 @@ and one of `Video` (videos.py), and a line in registry.py.
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from pixelkin.files import write_json
 from pixelkin.formats.id_png import read_ids
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import json_of, point_of
+from pixelkin.reading import read_json
 from pixelkin.run_folder import RunFolder
 from pixelkin.types import (
     InputError,
@@ -104,7 +104,7 @@ class Store(RunFolder):
         """What `write` wrote."""
         path = self._record(video)
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content: dict[str, Any] = read_json(path)
             if not {"kind", "source", "frames"} <= content.keys():
                 raise ValueError("not a record")
         except (OSError, ValueError, AttributeError, RecursionError) as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.reading import SETTINGS_BYTES, read_bytes
 from pixelkin.types import InputError
 
 SHOWN = 12  # names in an error message
@@ -55,7 +56,7 @@ def files(folder: Path, suffix: str) -> tuple[Path, ...]:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a list, without blanks around them and without empty ones."""
-    lines = path.read_text("utf-8", "replace").splitlines()
+    lines = read_bytes(path, SETTINGS_BYTES).decode("utf-8", "replace").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
 

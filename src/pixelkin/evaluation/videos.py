@@ -20,6 +20,8 @@ from pixelkin.formats.id_png import decode_ids, read_content
 from pixelkin.types import InputError, Labels
 from pixelkin.video.images import read_image
 
+HIGHEST_ID = 255
+
 
 @dataclass(frozen=True)
 class Video(ABC):
@@ -82,10 +84,16 @@ class Video(ABC):
         """The ids in an annotation, H x W; its file is read once, and its bytes are kept.
 
         They are a hundredth of the pixels, and gone with `forget`.
+
+        Raises:
+            InputError: If it is no map of ids, or one is above 255, which no benchmark has.
         """
         if path not in self._contents:
             self._contents[path] = read_content(path)
-        return decode_ids(self._contents[path], path)
+        ids = decode_ids(self._contents[path], path)
+        if (highest := int(ids.max(initial=0))) > HIGHEST_ID:
+            raise InputError(f"{path} has the id {highest}: at most {HIGHEST_ID} is one")
+        return ids
 
     def forget(self) -> None:
         """Let go of the annotations that were read, when all that needs them is done."""

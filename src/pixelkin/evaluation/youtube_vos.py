@@ -11,7 +11,6 @@ Of the splits only "train" is annotated throughout: parts of it can be held out 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +27,7 @@ from pixelkin.evaluation.scores import JF, Group, GroupScore
 from pixelkin.evaluation.submission import write_submission
 from pixelkin.evaluation.videos import Video
 from pixelkin.formats.id_png import read_ids
+from pixelkin.reading import LABELS_BYTES, read_json
 from pixelkin.types import InputError, Labels
 
 Rate = Literal["fifth", "all"]
@@ -267,7 +267,7 @@ _Objects = dict[int, tuple[str | None, list[str]]]  # category and frames by id
 def _read_meta(root: Path, split: str) -> dict[str, _Objects]:
     path = find(root, f"{split}/meta.json", "YouTube-VOS")
     try:
-        videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
+        videos = read_json(path, LABELS_BYTES)["videos"]
         return {
             name: {
                 int(i): (entry.get("category"), sorted(map(str, entry["frames"])))
@@ -277,7 +277,7 @@ def _read_meta(root: Path, split: str) -> dict[str, _Objects]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not as it should be ({error!r}): it needs "
+            f"{path} is not as it should be ({error}): it needs "
             '{"videos": {NAME: {"objects": {ID: {"category": .., "frames": [..]}}}}}'
         ) from error
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from pixelkin.checks import SettingError, check_number
+from pixelkin.reading import RECIPE_BYTES, read_text
 from pixelkin.training.schema import build, plain, read_yaml
 from pixelkin.types import InputError
 
@@ -189,7 +190,7 @@ def load_scale(name_or_path: str, seeds: tuple[int, ...] = ()) -> Scale:
     if not path.is_file():
         path = Path(name_or_path)
     try:
-        raw = read_yaml(path.read_text(encoding="utf-8"))
+        raw = read_yaml(read_text(path, RECIPE_BYTES))
     except OSError as error:
         names = ", ".join(sorted(p.stem for p in SCALES.glob("*.yaml")))
         raise InputError(f"no scale {name_or_path!r}: give {names}, or a file") from error

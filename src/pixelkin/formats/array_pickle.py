@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
 SUFFIXES = (".pkl", ".pickle")
@@ -126,6 +127,7 @@ def read_pickle(path: Path) -> Any:
     Raises:
         InputError: If it is no pickle, is cut off, or holds anything else; nothing of it is run.
     """
+    check_file(path)
     try:
         with path.open("rb") as file:
             return _Unpickler(file, encoding="latin-1").load()

@@ -20,6 +20,7 @@ from pixelkin.formats.cvat import EDGE, is_outside, without_end
 from pixelkin.formats.listed_frames import check_number, frame_numbers, named_video
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
+from pixelkin.reading import LABELS_BYTES, check_file
 from pixelkin.types import Annotations, Detail, InputError, State, VideoInfo, check_size
 
 HEAD = 4096  # bytes, in which the root is
@@ -69,6 +70,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
 
 
 def _parsed(path: Path) -> ET.Element:
+    check_file(path, LABELS_BYTES)
     try:
         root: ET.Element = ET.parse(path, ET.XMLParser(target=_Careful())).getroot()
     except ET.ParseError as error:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import struct
+import tokenize
+import zlib
 from pickle import UnpicklingError
 from zipfile import BadZipFile
 
 DAMAGES = (
     ArithmeticError, AttributeError, BadZipFile, EOFError, LookupError, MemoryError, OSError,
-    RecursionError, TypeError, UnpicklingError, ValueError,
+    RecursionError, RuntimeError, SyntaxError, TypeError, UnpicklingError, ValueError,
+    csv.Error, struct.error, tokenize.TokenError, zlib.error,
 )  # fmt: skip
 
 

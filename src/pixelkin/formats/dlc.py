@@ -27,6 +27,7 @@ from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import check_number, frame_numbers, pictured_video
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Writing
+from pixelkin.reading import LABELS_BYTES, check_file
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
 
 LOSES = (
@@ -59,6 +60,7 @@ def sniff(path: Path) -> bool:
     """Whether the file is CSV that begins with the scorer."""
     if path.suffix.lower() != ".csv":
         return False
+    check_file(path, LABELS_BYTES)
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         return file.read(len(SCORER) + 1) == f"{SCORER},"
 
@@ -76,6 +78,7 @@ def probe(path: Path) -> VideoInfo | None:
 
 
 def _table(path: Path) -> Table:
+    check_file(path, LABELS_BYTES)
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     head = [line for line in lines[:4] if line[0] in (SCORER, INDIVIDUALS, PARTS, COORDS)]

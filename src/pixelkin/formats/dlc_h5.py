@@ -17,6 +17,7 @@ import numpy as np
 from pixelkin.files import atomic_write
 from pixelkin.formats.dlc import Table, make_table, read_table
 from pixelkin.formats.hdf5 import holds
+from pixelkin.formats.isolated import isolated
 from pixelkin.formats.writing import Writing
 from pixelkin.types import Annotations, InputError, VideoInfo
 
@@ -28,10 +29,14 @@ def sniff(path: Path) -> bool:
     return path.suffix.lower() in (".h5", ".hdf5") and holds(path, b"pandas_type")
 
 
+@isolated
 def load(path: Path, video: VideoInfo) -> Annotations:
     """The keypoints of every row that has any."""
     with _libraries()[1].File(path, "r") as file:
-        (group,) = file.values()
+        names = list(file)
+        if len(names) != 1 or _leads_out(file):
+            raise ValueError(f"{len(names)} tables, must be one, without links to other files")
+        group = file[names[0]]
         table = _of_table(group) if "table" in group else _of_fixed(group)
     return read_table(table, path, video)
 
@@ -62,6 +67,23 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
             "does not"
         ) from error
     return pandas, h5py
+
+
+def _leads_out(file: Any) -> bool:
+    """Whether something in the file lies in another one, which nobody has given."""
+    import h5py
+
+    found: list[str] = []
+    file.visititems_links(
+        lambda name, link: found.append(name) if isinstance(link, h5py.ExternalLink) else None
+    )
+
+    def stored(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual):
+            found.append(name)
+
+    file.visititems(stored)
+    return bool(found)
 
 
 def _of_fixed(group: Any) -> Table:

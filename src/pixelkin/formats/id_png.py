@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from pixelkin.reading import read_bytes
 from pixelkin.types import InputError
+from pixelkin.video.images import BROKEN, check_pixels
 
 
 def read_ids(path: str | Path) -> NDArray[Any]:
@@ -32,12 +34,7 @@ def read_content(path: str | Path) -> bytes:
     Raises:
         InputError: If it is missing or cannot be read.
     """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as an image ({error})") from None
+    return read_bytes(path)
 
 
 def decode_ids(content: bytes, path: str | Path) -> NDArray[Any]:
@@ -49,11 +46,14 @@ def decode_ids(content: bytes, path: str | Path) -> NDArray[Any]:
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
+            check_pixels(path, image.size)
             pixels = np.asarray(image)
     except UnidentifiedImageError:
         what = f"cannot identify image file {str(path)!r}"
         raise InputError(f"{path}: cannot be read as an image ({what})") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except BROKEN as error:
         raise InputError(f"{path}: cannot be read as an image ({error})") from None
     if pixels.ndim == 3:  # a grey image may be stored as RGB; the last of 2 or 4 channels is alpha
         colours = pixels[..., : 1 if pixels.shape[2] == 2 else 3]

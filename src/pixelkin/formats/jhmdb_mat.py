@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pixelkin.formats.mat5 import read_arrays
+from pixelkin.reading import read_bytes
 from pixelkin.types import Annotations, InputError, Labels, VideoInfo
 
 JOINTS = (
@@ -44,7 +46,10 @@ def load_joints(path: str | Path) -> NDArray[np.float32]:
             f"{path} needs an array pos_img of 2 x {len(JOINTS)} x frames, has {found}"
         )
     positions = positions.reshape(2, len(JOINTS), -1)  # MATLAB drops a last axis of length 1
-    return np.ascontiguousarray(positions.transpose(2, 1, 0) - 1, dtype=np.float32)
+    joints = np.ascontiguousarray(positions.transpose(2, 1, 0).astype(float) - 1, dtype=np.float32)
+    if not np.isfinite(joints).any():
+        raise InputError(f"{path}: no joint of pos_img is at a finite place")
+    return joints
 
 
 def sniff(path: Path) -> bool:
@@ -77,13 +82,9 @@ def load_puppet(path: str | Path) -> NDArray[np.bool_]:
     return np.ascontiguousarray(masks.transpose(2, 0, 1) != 0)
 
 
-def _load(path: str | Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
+def _load(path: str | Path) -> dict[str, NDArray[Any]]:
+    content = read_bytes(path)
     try:
-        content: dict[str, Any] = loadmat(str(path), appendmat=False)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
-    except Exception as error:  # scipy raises many kinds on damaged files
-        raise InputError(f"{path} is not a MATLAB file: {error}") from error
-    return content
+        return read_arrays(content)
+    except ValueError as error:
+        raise InputError(f"{path} is not a MATLAB file, or damaged: {error}") from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pixelkin.formats.json_shape import Shape, check
+from pixelkin.reading import LABELS_BYTES, check_file, parse_json, read_bytes
 from pixelkin.types import InputError
 
 
@@ -23,7 +23,7 @@ def read_json(path: str | Path, shape: Shape | None = None) -> Any:
             has no word for.
     """
     try:
-        status = Path(path).stat()
+        status = check_file(path, LABELS_BYTES)
         changed = status.st_mtime_ns, status.st_size, status.st_ino
         return (
             _parsed(Path(path), *changed)
@@ -32,12 +32,8 @@ def read_json(path: str | Path, shape: Shape | None = None) -> Any:
         )
     except InputError:
         raise
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except RecursionError as error:
+    except RecursionError as error:  # of what was parsed, where its shape is looked at
         raise InputError(f"{path} is nested too deeply to be a file of labels") from error
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
 
 
 def forget_json() -> None:
@@ -48,7 +44,7 @@ def forget_json() -> None:
 
 @lru_cache(maxsize=1)
 def _parsed(path: Path, *changed: int) -> Any:  # noqa: ARG001
-    return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    return parse_json(read_bytes(path), path, _refuse)
 
 
 @lru_cache(maxsize=1)

@@ -19,11 +19,13 @@ from pixelkin.formats.frame_names import frame_of, object_name, spoken
 from pixelkin.formats.mask_pixels import MaskPixels
 from pixelkin.formats.point_names import one_id_a_name
 from pixelkin.formats.registry import FORMATS, load_annotations, recognise
+from pixelkin.reading import check_file
 from pixelkin.types import Annotations, Colour, InputError, MaskLabels, Objects, VideoInfo
 from pixelkin.video.images import natural_key
 from pixelkin.video.palette import davis_palette
 from pixelkin.video.suffixes import IMAGES
 
+MAX_OBJECTS = 4096
 WHOLE = tuple(one for one in FORMATS if one.folder and one.name not in ("png", "results"))
 
 
@@ -120,6 +122,8 @@ def load_label_files(
         names = ", ".join(str(m.path) for m in group)
         annotations = _joined(annotations, Annotations.of({group[0].frame: labels}, names), names)
         said.append(_said(names, [group[0].frame], video, group[0].unnamed) + told)
+    if (count := len(annotations.objects)) > MAX_OBJECTS:
+        raise InputError(f"{count:,} objects are labelled: at most {MAX_OBJECTS:,} can be followed")
     return Labelled(annotations, tuple(said))
 
 
@@ -132,8 +136,10 @@ def _files(files: Sequence[LabelFile]) -> Iterator[tuple[Path, int | None]]:
             yield file.path, file.frame
             continue
         wanted = {".json", *IMAGES}
-        shown = (p for p in file.path.iterdir() if not p.name.startswith(".") and p.is_file())
+        shown = (p for p in file.path.iterdir() if not p.name.startswith(".") and not p.is_dir())
         found = sorted((p for p in shown if p.suffix.lower() in wanted), key=natural_key)
+        for path in found:  # a link that leads nowhere is no reason to leave out labels
+            check_file(path)
         if not found:
             raise InputError(f"{file.path} holds no file of labels (*.png, *.json)")
         yield from ((path, file.frame) for path in found)

@@ -31,7 +31,7 @@ from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.types import Annotations, Detail, InputError, VideoInfo, check_size
-from pixelkin.video.images import natural_key
+from pixelkin.video.images import BROKEN, natural_key
 
 LOSES = (
     "both", "colours", "parts", "loose", "skeleton", "stale", "hidden", "gone", "unseen",
@@ -236,5 +236,5 @@ def _decoded(content: bytes, size: tuple[int, int]) -> NDArray[np.bool_]:
             if image.size != size:  # before it is decoded
                 raise ValueError("the picture of a mask does not fill its box")
             return np.asarray(image.convert("L")) > 0
-    except (SyntaxError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise ValueError(f"the picture of a mask: {error}") from error

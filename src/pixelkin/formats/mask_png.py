@@ -26,7 +26,7 @@ from pixelkin.types import (
     VideoInfo,
     check_size,
 )
-from pixelkin.video.images import load_image
+from pixelkin.video.images import BROKEN, load_image
 from pixelkin.video.palette import mask_colours
 from pixelkin.video.suffixes import IMAGES
 
@@ -146,7 +146,7 @@ def sniff(path: Path) -> bool:
         return True
     try:
         Image.open(path).close()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except BROKEN:
         return False
     return True
 

@@ -17,8 +17,12 @@ from pixelkin.formats.image_files import ImageFiles
 from pixelkin.formats.json_file import forget_json
 from pixelkin.formats.staging import check_finished, staged_file, staged_folder
 from pixelkin.formats.writing import Shapes, Writing
+from pixelkin.reading import check_file
 from pixelkin.types import Annotations, InputError, VideoInfo
+from pixelkin.video.images import MAX_PIXELS
 from pixelkin.video.reader import VideoReader
+
+MAX_FRAMES = 10**8  # a month of video
 
 __all__ = ["FORMATS", "Format", "load_annotations", "probe_video", "recognise", "save_annotations"]
 
@@ -30,9 +34,11 @@ def recognise(path: str | Path, format: str | None = None) -> Format:
         InputError: If it is missing, or looks like no format, or like several.
     """
     path = Path(path)
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         raise InputError(f"no such labels file: {path}")
     check_finished(path)
+    if not path.is_dir():
+        check_file(path)
     if format is not None:
         named = _named(format)
         if path.is_dir() != named.folder:
@@ -89,6 +95,11 @@ def probe_video(path: str | Path, format: Format) -> VideoInfo:
     if found is None:
         raise InputError(
             f"{path}: {format.name} does not tell what the video is: give it (--video)"
+        )
+    if found.width * found.height > MAX_PIXELS or (found.frames or 0) > MAX_FRAMES:
+        raise InputError(
+            f"{path} is of {found.frames or 'some'} frames of {found.width}x{found.height} (WxH): "
+            f"at most {MAX_FRAMES:,} of {MAX_PIXELS:,} pixels are read"
         )
     return found
 

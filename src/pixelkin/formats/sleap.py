@@ -18,6 +18,7 @@ from pixelkin.files import atomic_write
 from pixelkin.formats.bodies import Body, bodies, point_name, point_names, skeleton
 from pixelkin.formats.collecting import NOBODY, Collector, confidence_of
 from pixelkin.formats.hdf5 import holds
+from pixelkin.formats.isolated import isolated
 from pixelkin.formats.listed_frames import check_number, image_path
 from pixelkin.formats.writing import Frame, Writing
 from pixelkin.types import Annotations, Detail, InputError, Origin, VideoInfo
@@ -43,11 +44,13 @@ def sniff_nwb(path: Path) -> bool:
     return path.suffix.lower() == ".nwb" and holds(path)
 
 
+@isolated
 def load_slp(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame of the first video."""
     return _read(_library().load_slp(str(path), open_videos=False), path, video)
 
 
+@isolated
 def load_analysis(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame."""
     labels = _library().load_analysis_h5(str(path))
@@ -59,6 +62,7 @@ def load_analysis(path: Path, video: VideoInfo) -> Annotations:
     return _read(labels, path, video)
 
 
+@isolated
 def load_nwb(path: Path, video: VideoInfo) -> Annotations:
     """The instances of every frame."""
     return _read(_library().load_nwb(str(path)), path, video)

@@ -21,6 +21,7 @@ from pixelkin.formats.listed_frames import frame_numbers, pictured_video
 from pixelkin.formats.losses import label_of
 from pixelkin.formats.writing import Frame, Writing
 from pixelkin.ops.outlines import fill, fill_box
+from pixelkin.reading import parse_yaml, read_text
 from pixelkin.types import Annotations, Detail, InputError, Origin, State, VideoInfo
 from pixelkin.video.images import natural_key
 
@@ -49,7 +50,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     Nothing says which is which from frame to frame: those of a class are counted as they stand.
     """
     try:
-        data = yaml.safe_load((path / DATA).read_text("utf-8"))
+        data = parse_yaml(read_text(path / DATA))
     except yaml.YAMLError as error:
         raise InputError(f"{path / DATA} is not YAML: {error}") from error
     names = data["names"]
@@ -64,7 +65,7 @@ def load(path: Path, video: VideoInfo) -> Annotations:
         if not shape:
             found.frame(number)
         counts: dict[int, int] = {}
-        for line in filter(None, map(str.split, file.read_text("utf-8").splitlines())):
+        for line in filter(None, map(str.split, read_text(file).splitlines())):
             label, values = _numbers(line, file)
             nth = counts[label] = counts.get(label, -1) + 1
             if label not in names:

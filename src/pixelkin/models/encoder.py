@@ -24,9 +24,11 @@ from pixelkin.checks import SettingError, check_choice, check_number
 from pixelkin.files import atomic_write
 from pixelkin.models.resnet import Padding, ResNet18
 from pixelkin.ops.colour import rgb_to_lab
+from pixelkin.reading import check_file, read_json
 from pixelkin.types import InputError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
+MAX_WIDTH = 8192  # channels of a stage
 NAMED = ("default", "lab", "random")
 
 
@@ -66,6 +68,8 @@ class EncoderConfig:
         for name in ("mean", "std"):
             if len(getattr(self, name)) != 3:
                 raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
+        for width in self.widths:
+            check_number("widths", width, least=1, most=MAX_WIDTH)
         for value in self.std:
             check_number("std", value, above=0)
         if self.temperature is not None:
@@ -230,13 +234,13 @@ def _load_folder(folder: Path, name: str) -> Encoder:
 
     config_file, weights_file = folder / "config.json", folder / "weights.safetensors"
     for file in (config_file, weights_file):
-        if not file.is_file():
+        if not file.exists():
             raise InputError(
                 f"no encoder {name!r}: {file} does not exist; give {_meant(file.parent)} or one of "
                 f"{', '.join(NAMED)}"
             )
     try:
-        raw = json.loads(config_file.read_text(encoding="utf-8"))
+        raw = read_json(config_file)
         known = {f.name for f in dataclasses.fields(EncoderConfig)}
         if not isinstance(raw, dict):
             raise ValueError("it must hold an object")
@@ -246,13 +250,16 @@ def _load_folder(folder: Path, name: str) -> Encoder:
             if key in raw:
                 raw[key] = tuple(raw[key])
         encoder = Encoder(EncoderConfig(**raw))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{config_file} is not an encoder's config: {error}") from error
+    check_file(weights_file)
     try:
         state = {k: v.float() for k, v in load_file(weights_file).items()}
         own = encoder.state_dict()
         state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items()}
         encoder.load_state_dict(state)
+        if broken := sorted(k for k, v in state.items() if not torch.isfinite(v).all()):
+            raise InputError(f"{weights_file}: {broken[0]} has numbers that are not finite")
     except (SafetensorError, RuntimeError) as error:
         # load_state_dict says what is wrong from its second line on.
         said = str(error).strip().splitlines()[:2][-1].strip()[:200]

@@ -13,7 +13,6 @@ where keyframes were corrected, finished passes that do not depend on them stay.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write, content_stamp
+from pixelkin.formats.damages import DAMAGES
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.plan import Pass
@@ -276,6 +276,8 @@ class ResultsFolder(RunFolder):
     def _state(self, part: Pass) -> tuple[int, State]:
         try:
             with np.load(self.folder / STATE) as arrays:
+                if any(member.compress_type for member in arrays.zip.infolist()):
+                    return 0, {}  # ours are not packed, and so no larger than the file
                 state = {k: arrays[k] for k in arrays}
             done = int(state.pop("done"))
             if str(state.pop("part")) != part.digest:
@@ -284,7 +286,7 @@ class ResultsFolder(RunFolder):
                 return done, state
             self._cuts[part.digest] = state["cuts"].tolist()  # shorter by now, so it is finished
             return part.frames, {}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        except DAMAGES:  # computed again: the results are the same
             return 0, {}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from pixelkin.files import atomic_write
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 
 FORMAT = 2  # 1: version 0.1, whose settings were others
@@ -33,11 +33,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         InputError: If the file is not a checkpoint of this program's version.
     """
+    check_file(path)
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state.pop("format")
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, AttributeError) as e:
-        raise InputError(f"{path} is not a checkpoint of a training: {e}") from e
+    except InputError:
+        raise
+    except Exception as error:  # torch raises many kinds on damaged files
+        said = str(error).strip().split("\n")[0][:300] or type(error).__name__
+        raise InputError(f"{path} is not a checkpoint of a training: {said}") from error
     if found != FORMAT:
         raise InputError(
             f"{path} was written by another version of pixelkin (format {found}, this one reads "

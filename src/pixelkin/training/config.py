@@ -23,8 +23,13 @@ from pixelkin.data.clips import ClipSettings
 from pixelkin.files import write_text
 from pixelkin.models.encoder import Encoder, EncoderConfig
 from pixelkin.objectives import OBJECTIVES, Objective, ObjectiveName
+from pixelkin.reading import RECIPE_BYTES, read_text
 from pixelkin.training.schema import build, plain, read_yaml, replace_at
 from pixelkin.types import InputError
+
+# More than any machine has use for: what is above is a slip, and would be worked at for ever.
+MAX_WORKERS, MAX_THREADS, MAX_SEEN, MAX_SIZE = 256, 1024, 100_000, 4096
+MOST = {"steps": 10**9, "batch": 4096, "accumulate": 4096}
 
 
 @dataclass(frozen=True)
@@ -148,12 +153,14 @@ class Run:
     report: bool = True
 
     def __post_init__(self) -> None:
-        _check("workers", self.workers or 0, least=0)
-        _check("threads", self.threads or 1, least=1)
+        if self.workers is not None:
+            _check("workers", self.workers, least=0, most=MAX_WORKERS)
+        if self.threads is not None:
+            _check("threads", self.threads, least=1, most=MAX_THREADS)
         _check("store_gb", self.store_gb, least=0)
         _check("checkpoint_every", self.checkpoint_every, least=1)
-        _check("batch_norm_frames", self.batch_norm_frames, least=1)
-        _check("validate_scenes", self.validate_scenes, least=0)
+        _check("batch_norm_frames", self.batch_norm_frames, least=1, most=MAX_SEEN)
+        _check("validate_scenes", self.validate_scenes, least=0, most=MAX_SEEN)
         if self.validate_every is not None:
             _check("validate_every", self.validate_every, least=1)
         if self.limit_minutes is not None:
@@ -207,8 +214,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "accumulate"):
-            _check(name, getattr(self, name), least=1)
-        _check("seed", self.seed, least=0)
+            _check(name, getattr(self, name), least=1, most=MOST[name])
+        _check("size", self.size, least=1, most=MAX_SIZE)
+        _check("seed", self.seed, least=0, most=2**63 - 1)
         _check("ema", self.ema, least=0, below=1)
         _check_sum("stages", [s.share for s in self.stages])
         if self.batch_norm == "kept" and self.init is None:
@@ -282,11 +290,9 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
     """
     path = Path(path)
     try:
-        raw = read_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"no recipe {path}: the file does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the recipe {path}: {error}") from error
+        if not path.exists() and not path.is_symlink():
+            raise InputError(f"no recipe {path}: the file does not exist")
+        raw = read_yaml(read_text(path, RECIPE_BYTES))
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):

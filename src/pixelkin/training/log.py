@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from pixelkin.files import write_text
 
+log = logging.getLogger(__name__)
 _PLAIN_SECONDS = 30.0
 _PLAIN_STEPS = 100
 _COUNT_SECONDS = 5.0
@@ -25,10 +27,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a metrics file; a last line that a killed writer left unfinished is dropped."""
     lines: list[dict[str, Any]] = []
     if path.is_file():
-        for text in path.read_text(encoding="utf-8").splitlines():
+        texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        for number, text in enumerate(texts, start=1):
             try:
                 lines.append(json.loads(text))
-            except ValueError:
+            except (ValueError, RecursionError):
+                if number < len(texts):
+                    log.warning(
+                        "%s: line %d is damaged; it and what follows are left out", path, number
+                    )
                 break
     return lines
 

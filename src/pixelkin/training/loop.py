@@ -10,6 +10,7 @@ that it would have had: to the bit, where the device computes reproducibly, as C
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -23,6 +24,7 @@ from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.frames import sample_frames, sample_pairs
 from pixelkin.data.index import Source, digest, digest_of_files
+from pixelkin.formats.damages import DAMAGES
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
 from pixelkin.run_folder import RunFolder
@@ -50,6 +52,7 @@ FILES = (
     "encoder_raw/config.json",
     "encoder_raw/weights.safetensors",
 )
+log = logging.getLogger(__name__)
 _FEWER_FRAMES = 16  # for the batch-norm statistics of an encoder that is soon thrown away
 
 
@@ -200,6 +203,8 @@ class _Training:
                     f"{self.out} already holds a training: resume it, or choose another folder"
                 )
             saved = load_checkpoint(self.checkpoint)
+            if missing := {"data", "recipe", "precision", "step"} - saved.keys():
+                raise InputError(f"{self.checkpoint} is damaged: it has no {min(missing)}")
             if saved["data"] != self.identity["data"]:
                 raise InputError(
                     f"{self.out} was started on other videos than these {len(self.sources)}: give "
@@ -214,7 +219,11 @@ class _Training:
                 self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
-            self.trainer.load_state_dict(saved)
+            try:
+                self.trainer.load_state_dict(saved)
+            except DAMAGES as error:
+                said = " ".join(str(error).split())[:200]
+                raise InputError(f"{self.checkpoint} is damaged: {said}") from error
         elif (self.out / "encoder").exists():
             raise InputError(f"{self.out} already holds an encoder: choose another folder")
         if self.processes.is_main:
@@ -251,6 +260,8 @@ class _Training:
             if self._frames is None:
                 count = self.recipe.run.batch_norm_frames
                 self._frames = list(sample_frames(self.sources, count, seed=self.recipe.seed))
+            if not self._frames:
+                log.warning("no frame could be read: batch-norm keeps the statistics of training")
             with self.trainer.autocast():
                 measure_batch_norm(encoder, self._frames[:most])
         encoder.cpu()  # where whatever uses it has its labels
@@ -283,6 +294,7 @@ class _Training:
 
     def _export(self, told: TrainingLog) -> None:
         """Write the encoders and the report."""
+        self.trainer.check_weights()
         for average, name in ((False, "encoder_raw"), (True, "encoder")):
             encoder = self._measured(average=average)
             save_encoder(encoder, self.out / name, half=self.recipe.run.half)

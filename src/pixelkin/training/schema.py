@@ -10,12 +10,14 @@ import contextlib
 import dataclasses
 import difflib
 import types
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from pixelkin.checks import SettingError
+from pixelkin.reading import parse_yaml
 from pixelkin.types import InputError
 
 T = TypeVar("T")
@@ -57,9 +59,9 @@ def read_yaml(text: str) -> Any:
     """The content of a YAML text; a key that is given twice is an error, too.
 
     Raises:
-        yaml.YAMLError: If it is not YAML.
+        yaml.YAMLError: If it is not YAML, or what `parse_yaml` refuses.
     """
-    return yaml.load(text, _StrictLoader)
+    return parse_yaml(text, _StrictLoader)
 
 
 def plain(value: Any) -> Any:
@@ -105,7 +107,8 @@ class _StrictLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value]
-        if twice := sorted({k for k in keys if isinstance(k, str) and keys.count(k) > 1}):
+        counts = Counter(key for key in keys if isinstance(key, str))
+        if twice := sorted(key for key, count in counts.items() if count > 1):
             raise yaml.constructor.ConstructorError(
                 None, None, f"{', '.join(twice)} given more than once", node.start_mark
             )

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from pixelkin.checks import check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.base import Figures, Objective, State, figure, numbers
@@ -156,7 +157,12 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a `state_dict` of the same recipe."""
+        """Go on from a `state_dict` of the same recipe.
+
+        Raises:
+            InputError: If its step is none of the recipe's, or its weights are not finite.
+        """
+        check_number("step", state["step"], least=0, most=self.recipe.steps)
         self.step = state["step"]
         self.encoder.load_state_dict(state["encoder"])
         self.average.load_state_dict(state["average"])
@@ -164,6 +170,16 @@ class Trainer:
         for objectives, saved in zip(self.objectives, state["objectives"], strict=True):
             for objective, own in zip(objectives, saved, strict=True):
                 objective.load_state_dict(own)
+        self.check_weights()
+
+    def check_weights(self) -> None:
+        """Raise InputError if a weight, as it is or averaged, is not finite."""
+        for encoder in (self.encoder, self.average):
+            for name, value in encoder.state_dict().items():
+                if not torch.isfinite(value).all():
+                    raise InputError(
+                        f"step {self.step}: {name} is not finite; the learning rate may be too high"
+                    )
 
     def _averaged_gradients(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
         """Gradients are averaged over the processes once a step, with its last part."""

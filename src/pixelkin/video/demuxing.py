@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,23 @@ from av.video.stream import VideoStream
 from pixelkin.types import InputError
 
 NOT_SHOWN = Disposition.attached_pic | Disposition.dependent  # covers of songs; tiles of pictures
+
+# Playlists, scripts, streams and devices are no videos: they lead to other files, or to networks.
+ELSEWHERE = frozenset(
+    (
+        "applehttp", "avisynth", "concat", "concatf", "dash", "ffmetadata", "fbdev", "hls",
+        "image2", "image2pipe", "imf", "jack", "kmsgrab", "lavfi", "live_flv", "mlv", "oss",
+        "pulse", "rtp", "rtsp", "sap", "sdp", "tty", "v4l2", "video4linux2,v4l2", "vapoursynth",
+        "webm_dash_manifest", "x11grab", "xcbgrab", "alsa", "dv1394", "iec61883", "openal",
+        "sndio", "tedcaptions",
+    )
+)  # fmt: skip
+
+
+@cache
+def _formats() -> str:
+    """The kinds of files that are opened."""
+    return ",".join(sorted(name for name in av.formats_available if name not in ELSEWHERE))
 
 
 @contextmanager
@@ -38,7 +56,11 @@ def opened(
         InputError: If the file holds no video, or FFmpeg cannot decode it.
     """
     try:
-        with av.open(str(path), metadata_errors="replace") as container:  # any title
+        with av.open(
+            str(path),
+            metadata_errors="replace",  # any title
+            container_options={"protocol_whitelist": "file", "format_whitelist": _formats()},
+        ) as container:
             stream = choose(container, path)
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = threads or min(4, os.cpu_count() or 1)

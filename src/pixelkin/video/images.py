@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pixelkin.reading import check_file
 from pixelkin.types import InputError
 from pixelkin.video.depth import DEEP, highest_in, reduced
 from pixelkin.video.suffixes import IMAGES
 
+MAX_PIXELS = 2**26  # of a frame: twice as many as 8K has
+BROKEN = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, SyntaxError,
+    TypeError, ValueError, struct.error, zlib.error, Image.DecompressionBombError,
+)  # what Pillow raises where a file is damaged  # fmt: skip
 NEW_SUBFILE_TYPE = 254  # tag of TIFF; bit 0 marks a reduced copy of another page
 
 
@@ -99,16 +107,33 @@ def opened(path: Path) -> Iterator[Image.Image]:
         InputError: If there is no such file, or it is not an image; also while it is decoded.
     """
     try:
+        check_file(path)
         with Image.open(path) as image:
+            check_pixels(path, image.size)
             yield image
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {path}") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path} is not an image") from error
     except InputError:
         raise
-    except (OSError, EOFError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except BROKEN as error:
         raise InputError(f"cannot read the image {path}: {error}") from error
+
+
+def check_pixels(path: str | Path, size: tuple[int, int]) -> None:
+    """Check that an image, which is still to be decoded, has no more pixels than frames have.
+
+    Args:
+        path: Where it is from, for the message.
+        size: (width, height).
+
+    Raises:
+        InputError: If it has.
+    """
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"{path} is a picture of {size[0]}x{size[1]} (WxH): at most {MAX_PIXELS:,} pixels are "
+            "read"
+        )
 
 
 def pages_of(image: Image.Image) -> list[int]:

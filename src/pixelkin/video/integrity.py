@@ -9,9 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from pixelkin.reading import check_file
+
 
 def missing_bytes(path: Path) -> int:
     """How many bytes the file lacks at least: 0 if it is whole or its format does not tell."""
+    check_file(path)
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] == b"RIFF":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelkin.reading import read_json, read_text
 from pixelkin.types import InputError
 
 COLUMNS = ("video", "labels", "out", "weights", "protocol")
@@ -48,7 +48,7 @@ class Job:
         """Whether its results are complete, and none of its files is newer than they are."""
         mark = root / self.out / "run.json"
         try:
-            complete = json.loads(mark.read_text(encoding="utf-8")).get("complete")
+            complete = read_json(mark).get("complete")
             files = (self.video, *(word.partition("=")[2] or word for word in self.labels))
             newest = max(Path(file).stat().st_mtime for file in files)
         except (OSError, ValueError, AttributeError):
@@ -67,12 +67,7 @@ def read_jobs(path: Path) -> list[Job]:
     Raises:
         InputError: If a line is wrong (it says which), or two have one `out`.
     """
-    if path.is_dir():
-        jobs = _beside(path)
-    elif path.is_file():
-        jobs = _of_file(path)
-    else:
-        raise InputError(f"no such list: {path}")
+    jobs = _beside(path) if path.is_dir() else _of_file(path)
     if not jobs:
         raise InputError(f"{path} lists no video")
     seen: set[str] = set()
@@ -84,18 +79,20 @@ def read_jobs(path: Path) -> list[Job]:
 
 
 def _of_file(path: Path) -> list[Job]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8: {error}") from error
+    text = read_text(path, encoding="utf-8-sig")
     lines = csv.DictReader(text.splitlines())
-    heads = tuple(lines.fieldnames or ())
-    if missing := [name for name in COLUMNS[:3] if name not in heads]:
-        raise InputError(f"{path}: no column {missing[0]!r}; the first line names the columns: "
-                         f"{','.join(COLUMNS[:3])}[,weights,protocol]")  # fmt: skip
-    if unknown := [name for name in heads if name not in COLUMNS]:
-        raise InputError(f"{path}: column {unknown[0]!r} is none of {', '.join(COLUMNS)}")
-    return [_job(path, number, line) for number, line in enumerate(lines, start=2)]
+    try:
+        heads = tuple(lines.fieldnames or ())
+        if missing := [name for name in COLUMNS[:3] if name not in heads]:
+            raise InputError(
+                f"{path}: no column {missing[0]!r}; the first line names the columns: "
+                f"{','.join(COLUMNS[:3])}[,weights,protocol]"
+            )
+        if unknown := [name for name in heads if name not in COLUMNS]:
+            raise InputError(f"{path}: column {unknown[0]!r} is none of {', '.join(COLUMNS)}")
+        return [_job(path, number, line) for number, line in enumerate(lines, start=2)]
+    except csv.Error as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _job(path: Path, number: int, line: Mapping[str, str | None]) -> Job:
@@ -137,7 +134,7 @@ def _beside(folder: Path) -> list[Job]:
             continue
         stem = path.name if path.is_dir() else path.stem
         labels = [folder / f"{stem}{suffix}" for suffix in LABELS]
-        own = [str(label.absolute()) for label in labels if label.is_file()]
+        own = [str(label.absolute()) for label in labels if os.path.lexists(label)]
         if len(own) > 1:
             raise InputError(f"{path} has several labels beside it: {', '.join(own)}")
         if own:

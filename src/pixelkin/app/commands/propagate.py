@@ -177,6 +177,8 @@ def _parse(item: str, video: VideoInfo) -> LabelFile:
     from pixelkin.formats.label_files import LabelFile
 
     word, equals, file = item.partition("=")
+    if not item or (equals and not file):
+        raise InputError(f"--labels {item!r} names no file")
     if not equals or Path(item).exists():
         return LabelFile(Path(item))
     if not Path(file).exists():

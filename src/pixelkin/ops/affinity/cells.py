@@ -10,6 +10,7 @@ from torch import Tensor
 from pixelkin.ops.affinity.bounds import Bounds, Short
 from pixelkin.ops.affinity.rounded import LONGEST, Rounded
 from pixelkin.ops.products import fast_bfloat16
+from pixelkin.types import InputError
 
 
 def bounds_for(features: Tensor, *, rounded: bool | None = None) -> Bounds:
@@ -100,4 +101,7 @@ def _raised(features: Tensor) -> Tensor:
 
 def _check_finite(features: Tensor) -> None:
     if not bool(torch.isfinite(features.sum())) and not bool(torch.isfinite(features).all()):
-        raise ValueError("features must be finite, found infinity or what is not a number")
+        raise InputError(
+            "features must be finite, found infinity or what is not a number: "
+            "is the encoder damaged?"
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,5 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     command, words = COMMANDS[name]
     about = (command.__doc__ or "").split("\n\n")[0]
     example = f"  pixelkin session {name} dog.pixelkin {words}".rstrip()
-    call(command, f"session {name}", rest, f"{about}\n\nExample:\n{example}")
+    try:
+        call(command, f"session {name}", rest, f"{about}\n\nExample:\n{example}")
+    except (zlib.error, json.JSONDecodeError, sqlite3.Error) as error:  # of what is kept in it
+        raise InputError(f"the session's file is damaged: {error}") from error
     return 0
