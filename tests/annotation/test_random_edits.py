@@ -119,6 +119,10 @@ def test_random_edits(video, tmp_path: Path, seed: int) -> None:
     plain = Session.open(tmp_path / "b")
     finish(plain)
     assert shown(plain) == shown(session)
-    session.export(tmp_path / "all.npz")
+    if session.annotations().frames:
+        session.export(tmp_path / "all.npz")
+    else:
+        with pytest.raises(InputError, match="no such labels: nothing is written"):
+            session.export(tmp_path / "all.npz")
     session.close()
     plain.close()
