@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def cells_of(size: tuple[int, int], stride: int) -> tuple[int, int]:
     """(rows, columns) of the cells of `stride` pixels that cover (height, width)."""
-    return -(-size[0] // stride), -(-size[1] // stride)
+    # No -(-n // stride): ONNX divides towards zero.
+    return (size[0] + stride - 1) // stride, (size[1] + stride - 1) // stride
 
 
 def whole_cells(rgb: Tensor, stride: int, patch: int) -> Tensor:
@@ -29,7 +31,7 @@ def whole_cells(rgb: Tensor, stride: int, patch: int) -> Tensor:
     """
     h, w = cells_of((rgb.shape[-2], rgb.shape[-1]), stride)
     pad = (0, w * stride - rgb.shape[-1], 0, h * stride - rgb.shape[-2])
-    if any(pad):
+    if torch.compiler.is_exporting() or any(pad):
         rgb = F.pad(rgb, pad, mode="replicate")
     if stride == patch:
         return rgb

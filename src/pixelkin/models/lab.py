@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelkin.models.grid import cells_of
 from pixelkin.ops.colour import rgb_to_lab
 
 
@@ -27,7 +28,7 @@ class LabGrid(nn.Module):
         """B x 3 x H x W RGB in [0, 1] -> B x 7 x ceil(H/stride) x ceil(W/stride)."""
         lab = rgb_to_lab(rgb) / torch.tensor([25.0, 12.0, 12.0], device=rgb.device).view(3, 1, 1)
         lab[:, 0] -= 2.0
-        h, w = (-(-n // self.stride) for n in rgb.shape[-2:])
+        h, w = cells_of((rgb.shape[-2], rgb.shape[-1]), self.stride)
         pad = (0, w * self.stride - rgb.shape[-1], 0, h * self.stride - rgb.shape[-2])
         cells = F.avg_pool2d(F.pad(lab, pad, mode="replicate"), self.stride)
         around = F.avg_pool2d(cells, 3, stride=1, padding=1, count_include_pad=False)

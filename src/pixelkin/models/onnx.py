@@ -24,7 +24,7 @@ from pixelkin.types import InputError
 EXPORT_NEEDS = "ONNX files are written with onnx and onnxscript: pip install 'pixelkin[onnx]'"
 RUN_NEEDS = "ONNX files are run by onnxruntime: pip install 'pixelkin[onnx]'"
 KEY = "pixelkin"
-TRACED = (160, 208)  # height and width, in pixels
+TRACED = (157, 203)  # height and width, in pixels
 TRIED = ((160, 208), (121, 250), (240, 163))
 MOST, MOST_HALF = 1e-4, 2e-2
 """How far features of length 1 may be from PyTorch's, at the most distant number."""
@@ -150,7 +150,7 @@ class OnnxNet(nn.Module):
             raise InputError(f"cannot read {name}: {error.strerror}") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         try:
             self.session = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
@@ -173,5 +173,10 @@ class OnnxNet(nn.Module):
     def forward(self, rgb: Tensor) -> Tensor:
         """B x 3 x H x W RGB in [0, 1] -> B x C x h x w, B = 1 at a time."""
         frames = rgb.detach().float().cpu().numpy()
-        out = [self.session.run(None, {"rgb": frame[None]})[0] for frame in frames]
+        try:
+            out = [self.session.run(None, {"rgb": frame[None]})[0] for frame in frames]
+        except Exception as error:  # onnxruntime's own kinds
+            said = " ".join(str(error).split())[:200]
+            size = f"{rgb.shape[-1]}x{rgb.shape[-2]} pixels"
+            raise InputError(f"onnxruntime cannot encode a frame of {size}: {said}") from error
         return torch.from_numpy(np.concatenate(out)).float()

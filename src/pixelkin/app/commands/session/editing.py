@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -21,6 +21,7 @@ def new(
     /,
     labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")] = (),
     weights: str = "default",
+    runtime: Literal["torch", "onnx"] = "torch",
 ) -> None:
     """Begin a session about a video.
 
@@ -28,12 +29,14 @@ def new(
         folder: New folder for the session.
         video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME=FILE.
-        weights: Encoder: default, or a folder that `pixelkin train` made.
+        weights: Encoder: default, the folder of a training or of `pixelkin encoder import`, or
+            F.onnx.
+        runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
     """
     from pixelkin.annotation.session import Session
     from pixelkin.annotation.upkeep import remove
 
-    with Session.create(folder, video, encoder=weights) as session:
+    with Session.create(folder, video, encoder=weights, runtime=runtime) as session:
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
         try:
             if labels:
