@@ -148,7 +148,7 @@ class Payload:
 def test_no_code_of_a_checkpoint_is_run(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     torch.save(checkpoints.torchvision(resnet()) | {"x": Payload(ran)}, tmp_path / "bad.pth")
-    with pytest.raises(InputError, match="more than weights .*system"):
+    with pytest.raises(InputError, match=r"more than weights .*system"):
         import_checkpoint(tmp_path / "bad.pth")
     assert not ran.exists()
     torch.load(tmp_path / "bad.pth", weights_only=False)  # it would
@@ -175,7 +175,7 @@ def test_what_is_no_checkpoint_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no conv1\.weight .* begin with a"):
         import_checkpoint(file)
     torch.save({"blocks.0.attn.qkv.weight": torch.rand(2)}, file)
-    with pytest.raises(InputError, match="vision transformer: .*folder"):
+    with pytest.raises(InputError, match=r"vision transformer: .*folder"):
         import_checkpoint(file)
     with pytest.raises(InputError, match="no family 'ccrw'"):
         import_checkpoint(file, "ccrw")
