@@ -117,3 +117,17 @@ def test_a_network_that_cannot_be_exported_is_refused() -> None:
 
     with pytest.raises(InputError, match="cannot be exported"):
         Encoder.wrap(Branching(), 8).to_onnx()
+
+
+def test_a_runtime_serves_any_stride_of_a_protocol(small: Encoder) -> None:
+    """One after the other, each exported once."""
+    torch.manual_seed(0)
+    encoder = Encoder(SMALL).eval()
+    encoder.runtime = "onnx"
+    frame = RNG.integers(0, 255, (50, 70, 3), dtype=np.uint8)
+    for stride in (8, 4):
+        ready = encoder.for_inference(stride)
+        assert ready is encoder.for_inference(stride)
+        expected = small.with_stride(stride).encode(frame)
+        torch.testing.assert_close(ready.encode(frame), expected, atol=4e-4, rtol=0)
+    assert describe_encoder(encoder) == {**describe_encoder(small), "runtime": "onnx"}

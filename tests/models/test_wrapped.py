@@ -103,3 +103,12 @@ def test_labels_follow_at_any_stride(stride: int, protocol: str) -> None:
             assert (found & (ids == 1)).sum() / union > 0.75
         else:
             assert found.shape == ids.shape
+
+
+def test_other_networks_teach_and_are_not_trained() -> None:
+    from pixelkin.models.config import check_trainable
+
+    encoder = Encoder.wrap(nn.Conv2d(3, 4, 16, 16), 16)
+    with pytest.raises(InputError, match="cannot be trained here"):
+        check_trainable(encoder.config, "mine")
+    assert encoder.for_inference(8).encode(FRAME).shape == (4, 7, 9)

@@ -126,6 +126,24 @@ class OtherConfig(EncoderConfig):
         return dataclasses.replace(self, stride=stride, input_scale=self.patch / stride)
 
 
+def check_trainable(config: EncoderConfig, name: object) -> None:
+    """Check that a training can begin with an encoder: that it is a ResNet of ours that sees RGB.
+
+    Args:
+        config: Of the encoder.
+        name: What it was loaded from, for the error.
+
+    Raises:
+        InputError: If it is of another network.
+    """
+    if isinstance(config, OtherConfig | LightnessConfig):
+        what = getattr(config, "family", "") or "sees lightness alone"
+        raise InputError(
+            f"{name} cannot be trained here ({what}): only ResNets that see RGB can; it may teach "
+            "one, as `teachers` of the objective distillation"
+        )
+
+
 def read_config(file: Path) -> EncoderConfig:
     """The configuration in a file.
 

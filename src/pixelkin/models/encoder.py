@@ -1,8 +1,7 @@
 """Encoder: a frame in, a grid of features out. Preprocessing + network + normalisation.
 
-`load_encoder` opens a named encoder, a folder written by `save_encoder` (weights.safetensors and
-a config.json that a person can read) or by `pixelkin encoder import`, or an ONNX file. Knows
-nothing about videos, labels or protocols.
+`load_encoder` opens a named encoder, a folder (weights.safetensors and a config.json that a person
+can read; stored.py), or an ONNX file. Knows nothing about videos, labels or protocols.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from pixelkin.files import atomic_write
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
 from pixelkin.models.grid import cells_of, whole_cells
+from pixelkin.models.grid import check_frame as check_frame
 from pixelkin.models.onnx import Exported, OnnxNet, export
 from pixelkin.models.resnet import DEPTHS, ResNet
 from pixelkin.models.stored import make_network, read_folder
@@ -137,10 +137,11 @@ class Encoder(nn.Module):
                     f"this ONNX file was exported at a stride of {self.stride} pixels, and "
                     f"{stride} is needed: pixelkin encoder export --stride {stride}"
                 )
-            return Encoder(self.config.at_stride(stride), self.net).train(self.training)
-        other = Encoder(dataclasses.replace(self.config, stride=stride))
+            other = Encoder(self.config.at_stride(stride), self.net)
+        else:
+            other = Encoder(dataclasses.replace(self.config, stride=stride))
+            other.load_state_dict(self.state_dict())
         other.runtime = self.runtime
-        other.load_state_dict(self.state_dict())
         return other.train(self.training)
 
     def for_inference(self, stride: int, dtype: torch.dtype = torch.float32) -> Encoder:
@@ -174,7 +175,7 @@ class Encoder(nn.Module):
         if self.config.network == "onnx":
             raise InputError("this encoder is an ONNX file already")
         plain = copy.copy(self)
-        plain.runtime = "torch"
+        plain.runtime, plain._exported = "torch", {}
         ready = copy.deepcopy(plain.for_inference(stride or self.stride))
         if half:
             ready.net = ready.net.half()
@@ -236,14 +237,6 @@ class Encoder(nn.Module):
                 "it computes in, are unfit"
             )
         return features
-
-
-def check_frame(frame: NDArray[np.uint8]) -> None:
-    """Raise InputError if a frame is not H x W x 3 uint8."""
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise InputError(
-            f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
-        )
 
 
 def load_encoder(

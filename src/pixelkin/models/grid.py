@@ -1,10 +1,14 @@
-"""Frames made whole cells of a network's, so that each cell covers pixels of its own."""
+"""Frames, and the cells of a grid that cover them."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
+
+from pixelkin.types import InputError
 
 
 def cells_of(size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -38,3 +42,11 @@ def whole_cells(rgb: Tensor, stride: int, patch: int) -> Tensor:
     return F.interpolate(
         rgb, size=(h * patch, w * patch), mode="bilinear", align_corners=False, antialias=True
     )
+
+
+def check_frame(frame: NDArray[np.uint8]) -> None:
+    """Raise InputError if a frame is not H x W x 3 uint8."""
+    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
+        raise InputError(
+            f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
+        )
