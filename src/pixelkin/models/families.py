@@ -1,7 +1,7 @@
 """Which names the published checkpoints of ResNets give to which weights: rules as data.
 
-Source: the loading code of the random walk's release for its own, MoCo's, TimeCycle's and UVC's
-[R, code/utils/__init__.py, code/test.py].
+Source: code that the random walk published, which loads its own, MoCo's, TimeCycle's and UVC's [P,
+code/utils/__init__.py and code/test.py]; of VFS and DINO what their tools write [D].
 """
 
 from __future__ import annotations

@@ -24,8 +24,9 @@ no code in these files is run. Of a checkpoint it is said which names are used, 
 and missing; with fewer than 95 % of what the network needs it is refused.
 
 A vision transformer sees frames enlarged so that each of its cells covers --stride pixels: with a
-patch of 14 and a stride of 8 by 1.75, which takes several times as long as --stride 14. The radius and
-context of protocols are in cells: at a stride of 14, davis' radius of 12 is 168 pixels, not 96.
+patch of 14 and a stride of 8 by 1.75, which takes several times as long as --stride 14. The radius
+and context of protocols are in cells and frames: at a stride of 14, davis' radius of 12 is 168
+pixels, not 96.
 
 Example:
   pixelkin encoder import crw.pth --out encoders/crw
