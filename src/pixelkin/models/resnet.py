@@ -117,7 +117,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions with a shortcut, four times as many channels out [P, He et al.].
+    """1x1, 3x3 and 1x1 convolutions with a shortcut, four times as many channels out [P].
 
     The stride is that of the 3x3 convolution, as torchvision has it.
     """
