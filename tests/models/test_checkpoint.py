@@ -112,6 +112,12 @@ def test_what_lacks_a_part_is_refused_and_batch_norms_are_neutral(tmp_path: Path
     torch.save({k: v for k, v in state.items() if k != "layer3.1.conv2.weight"}, file)
     with pytest.raises(InputError, match=r"74 of 75 weights .* layer3\.1\.conv2\.weight is not"):
         import_checkpoint(file)
+    torch.save({k: v for k, v in state.items() if k != "layer2.0.conv1.weight"}, file)
+    with pytest.raises(InputError, match=r"layer2\.0\.conv1\.weight is missing"):
+        import_checkpoint(file)
+    torch.save(state | {"layer2.0.conv1.weight": torch.tensor(1.0)}, file)
+    with pytest.raises(InputError, match=r"layer2\.0\.conv1\.weight is no convolution's"):
+        import_checkpoint(file)
     torch.save({k: v for k, v in state.items() if "running_mean" not in k}, file)
     with pytest.raises(InputError, match=r"60 of 75 weights"):
         import_checkpoint(file)

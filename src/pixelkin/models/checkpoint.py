@@ -167,7 +167,12 @@ def _config(file: Path, read: Read, stages: int, padding: Padding, stride: int) 
             f"{file}: by the rules of {read.family.name}, a ResNet of {many} blocks is none of "
             f"{', '.join(DEPTHS)}; from Python, pixelkin.Encoder.wrap takes any module"
         )
-    widths = tuple(len(state[f"layer{i}.0.conv1.weight"]) for i in kept)
+    firsts = {name: state.get(name) for i in kept for name in [f"layer{i}.0.conv1.weight"]}
+    for name, value in firsts.items():
+        if value is None or value.ndim != 4:
+            what = "is missing" if value is None else "is no convolution's"
+            raise InputError(f"{file}: by the rules of {read.family.name}, {name} {what}")
+    widths = tuple(len(value) for value in firsts.values() if value is not None)
     meta = {"family": read.family.name, "file": file.name, "sha256": digest_of(file)}
     if read.family.lightness:
         grey = (HALF_LIGHT,) * 3
