@@ -104,7 +104,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print("| encoder | parameters | stride | channels | cells of 854x480 | CPU s a frame |")
     print("|---|---|---|---|---|---|", flush=True)
-    for name in given.encoders or ("default", "lab"):
+    for name in given.encoders or ("default", "lab", "random"):
         print(measure(name, load_encoder(name), given.repeats), flush=True)
     if given.others:
         for name, encoder in resnets():
