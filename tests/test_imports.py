@@ -36,6 +36,9 @@ OPTIONAL = {
     "fastapi",
     "uvicorn",
     "onnx",
+    "onnxruntime",
+    "onnxscript",
+    "transformers",
     "pycocotools",
     "ray",
 }

@@ -6,13 +6,16 @@ Names are those that the pages use: video.mp4, first_frame.png, frames/, keypoin
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import scipy.io
+import torch
 from PIL import Image
 
+from pixelkin.models.resnet import ResNet18
 from pixelkin.video.writer import VideoWriter
 
 HEIGHT, WIDTH, FRAMES = 96, 128, 16
@@ -85,11 +88,20 @@ def save_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def save_checkpoint(path: Path) -> None:
+    """A small ResNet-18, its weights drawn, with the names of the random walk's checkpoints."""
+    state = ResNet18(widths=(8, 8, 16)).state_dict()
+    names = (re.sub(r"(conv[12])\.weight", r"\1.1.weight", name) for name in state)
+    named = (f"encoder.model.{name}" for name in names)
+    torch.save({"model": dict(zip(named, state.values(), strict=True))}, path)
+
+
 def build(folder: Path) -> None:
     """Write everything into `folder`."""
     clip = Clip()
     clip.write_video(folder / "video.mp4")
     clip.write_frames(folder / "frames")
+    save_checkpoint(folder / "crw.pth")
     save(folder / "first_frame.png", clip.ids[0])
     save(folder / "frame12.png", clip.ids[12])
     write_masks(folder, clip)

@@ -12,7 +12,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "recipes").rglob("*.md")),
-    ROOT / "src/pixelkin/models/weights/default/README.md",
+    *sorted((ROOT / "src/pixelkin/models/weights/default").glob("*.md")),
     ROOT / "tests/golden/README.md",
 ]
 FENCE = re.compile(r"^```(?P<language>.*)\n(?P<code>(?:.*\n)*?)```$", re.MULTILINE)

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from pixelkin.annotation.layers import Layer
 from pixelkin.background import give_back_memory, prefetch
+from pixelkin.formats.frame_names import spoken
 from pixelkin.models.encoder import Encoder
+from pixelkin.propagation.encoding import at_frame
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.video.reader import VideoReader
 
@@ -82,7 +84,8 @@ class Features:
                 if image is None:
                     images = self._read(range(frame, frames.stop, frames.step))
                     _, image = next(images)
-                features = propagator.features(image)
+                with at_frame(spoken(frame, self._reader.info)):
+                    features = propagator.features(image)
                 self._keep((*key, frame), features)
             yield features
 

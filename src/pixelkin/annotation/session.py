@@ -33,7 +33,8 @@ from pixelkin.formats.registry import load_annotations, save_annotations
 from pixelkin.formats.selecting import Kept, taken, watched
 from pixelkin.formats.writing import Shapes
 from pixelkin.locks import Lock
-from pixelkin.models.encoder import NAMED, describe_encoder, load_encoder
+from pixelkin.models.encoder import NAMED, Runtime, describe_encoder, load_encoder
+from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
 from pixelkin.types import Annotations, InputError, LabelKind, Object
@@ -71,6 +72,7 @@ class Session(Looker):
         *,
         encoder: str | Path = "default",
         protocols: Mapping[LabelKind, Protocol | str] | None = None,
+        runtime: Runtime = "torch",
     ) -> Session:
         """Begin a session in a new or empty folder.
 
@@ -80,6 +82,7 @@ class Session(Looker):
             encoder: What `load_encoder` takes.
             protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
                 vip for parts, jhmdb at a short side of at most 320 for keypoints and points.
+            runtime: As in `load_encoder`; the session keeps to it.
 
         Raises:
             InputError: If the folder holds something, or the video or the encoder cannot be read.
@@ -90,15 +93,19 @@ class Session(Looker):
         check_empty(folder, (EDITING, RUNNING))
         footage = Footage.of(video)
         chosen = {**DEFAULTS, **{k: Protocol.named(p) for k, p in (protocols or {}).items()}}
+        network = load_encoder(encoder, runtime)
+        chosen = {kind: fitted(protocol, network) for kind, protocol in chosen.items()}
         for kind in chosen:
             layers_of([Object(1, kind)], footage.info.size, chosen)
-        described = describe_encoder(load_encoder(encoder))
+        described = describe_encoder(network)
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(folder, create=True)
         name = str(encoder) if str(encoder) in NAMED else str(Path(encoder).absolute())
         facts = {
             "video": footage.to_json(),
-            "encoder": json.dumps({"name": name, "digest": json.dumps(described)}),
+            "encoder": json.dumps(
+                {"name": name, "digest": json.dumps(described), "runtime": runtime}
+            ),
             "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
             "made": json.dumps({"pixelkin": __version__, "time": now()}),
         }
@@ -183,11 +190,11 @@ class Session(Looker):
 
     @cached_property
     def _features(self) -> Features:
-        known = self._store.fact("encoder", _encoder)
-        encoder = load_encoder(known["name"])
-        if json.dumps(describe_encoder(encoder)) != known["digest"]:
+        name, digest, runtime = self._store.fact("encoder", _encoder)
+        encoder = load_encoder(name, runtime)
+        if json.dumps(describe_encoder(encoder)) != digest:
             raise InputError(
-                f"the weights {known['name']} are others than those that the session was made "
+                f"the weights {name} are others than those that the session was made "
                 "with: put them back, or make a new session"
             )
         return Features(self.video.open(), encoder, FEATURE_BYTES)
@@ -339,6 +346,7 @@ class Session(Looker):
             self.__dict__.pop(made, None)
 
 
-def _encoder(text: str) -> dict[str, str]:
+def _encoder(text: str) -> tuple[str, str, Runtime]:
+    """Name and digest of the weights, and what computes features."""
     known = json.loads(text)
-    return {key: str(known[key]) for key in ("name", "digest")}
+    return str(known["name"]), str(known["digest"]), known.get("runtime", "torch")

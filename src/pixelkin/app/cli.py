@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": ("convert", "labels of a video from one format into another"),
     "tune": ("tune", "tune an encoder to the very video, without labels, in a minute"),
     "compare": ("compare", "which weights are better on this video, from one labelled frame"),
+    "encoder": ("encoder", "make encoders of weights of others, and ONNX files of encoders"),
     "train": ("train", "learn an encoder from unlabelled videos"),
     "data": ("data", "pack videos' frames into one small file to train from"),
     "evaluate": (

@@ -67,7 +67,7 @@ class Common(Rules):
     """The same, and the weights."""
 
     weights: str = "default"
-    """default, random, lab, or a folder with weights.safetensors."""
+    """default, random, lab, the folder of a training or of `pixelkin encoder import`, or F.onnx."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.videos import Video
 from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.processes import Processes, shares
+from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
@@ -63,6 +64,7 @@ def predict_all(
         InputError: If the folder holds another run, or a frame or its labels are wrong.
     """
     processes = processes or Processes()
+    protocol = fitted(protocol, encoder)
     described = {
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),

@@ -23,6 +23,7 @@ from pixelkin.evaluation.videos import Video
 from pixelkin.files import write_json, write_text
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.processes import Processes
+from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError
 
@@ -125,6 +126,7 @@ def run_benchmark(
     videos = benchmark.load()
     weights = str(encoder) if isinstance(encoder, str | Path) else "given"
     network = load_encoder(encoder)
+    protocol = fitted(protocol, network)
     with _folder(out, draw, processes.count) as folder, Store(folder) as store:
         processes.agree(store.lock)
         share = f" (1 of {processes.count} processes)" if processes.count > 1 else ""

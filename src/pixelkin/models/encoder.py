@@ -1,7 +1,7 @@
 """Encoder: a frame in, a grid of features out. Preprocessing + network + normalisation.
 
-`load_encoder` opens a named encoder or a folder written by `save_encoder` (weights.safetensors and
-a config.json that a person can read). Knows nothing about videos, labels or protocols.
+`load_encoder` opens a named encoder, a folder (weights.safetensors and a config.json that a person
+can read; stored.py), or an ONNX file. Knows nothing about videos, labels or protocols.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,85 +20,22 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pixelkin.checks import SettingError, check_choice, check_number
+from pixelkin.checks import check_choice
 from pixelkin.files import atomic_write
-from pixelkin.models.resnet import Padding, ResNet18
+from pixelkin.models.config import EncoderConfig as EncoderConfig
+from pixelkin.models.config import LightnessConfig, OtherConfig
+from pixelkin.models.grid import cells_of, whole_cells
+from pixelkin.models.grid import check_frame as check_frame
+from pixelkin.models.onnx import Exported, OnnxNet, export
+from pixelkin.models.resnet import DEPTHS, ResNet
+from pixelkin.models.stored import make_network, read_folder
 from pixelkin.ops.colour import rgb_to_lab
-from pixelkin.reading import check_file, read_json
 from pixelkin.types import InputError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-MAX_WIDTH = 8192  # channels of a stage
+_TRIED = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 NAMED = ("default", "lab", "random")
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Everything besides the weights that decides what an encoder gives.
-
-    Attributes:
-        network: "resnet18", or "lab": the downsampled colour itself, no weights.
-        stride: Pixels per feature cell, 8 or 4.
-        padding: Border padding of the convolutions.
-        widths: Channels of the residual stages (conv2..conv5 of the paper).
-        last_relu: Whether features are taken after the last ReLU.
-        mean: Of the RGB input in [0, 1], per channel.
-        std: As `mean`.
-        temperature: The temperature that the network was trained with. Features leave the encoder
-            with length 1/sqrt(temperature), so that their raw dot products are the logits of the
-            training: protocols that do not normalise (UVC's, MAST's) see a sensible scale, those
-            that do are not affected. None: features are left as the network gives them.
-        meta: Free text about the training (data, recipe, scores); not read by the program.
-
-    Raises:
-        InputError: If mean, std or temperature are not what they must be.
-    """
-
-    network: Literal["resnet18", "lab"] = "resnet18"
-    stride: int = 8
-    padding: Padding = "reflect"
-    widths: tuple[int, ...] = (64, 128, 256, 256)
-    last_relu: bool = True
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    temperature: float | None = 0.07
-    meta: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name in ("mean", "std"):
-            if len(getattr(self, name)) != 3:
-                raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
-        for width in self.widths:
-            check_number("widths", width, least=1, most=MAX_WIDTH)
-        for value in self.std:
-            check_number("std", value, above=0)
-        if self.temperature is not None:
-            check_number("temperature", self.temperature, above=0)
-
-
-class LabGrid(nn.Module):
-    """Training-free baseline: mean Lab colour of each cell, and of its neighbourhood.
-
-    A cell is described by its mean (L, a, b), scaled to about unit variance, once over the cell
-    and once over 3x3 cells, and a constant 1 so that l2-normalised features still tell dark from
-    light. It needs no weights and shows what colour alone can do.
-    """
-
-    channels = 7
-
-    def __init__(self, stride: int = 8) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        """B x 3 x H x W RGB in [0, 1] -> B x 7 x ceil(H/stride) x ceil(W/stride)."""
-        lab = rgb_to_lab(rgb) / torch.tensor([25.0, 12.0, 12.0], device=rgb.device).view(3, 1, 1)
-        lab[:, 0] -= 2.0
-        h, w = (-(-n // self.stride) for n in rgb.shape[-2:])
-        pad = (0, w * self.stride - rgb.shape[-1], 0, h * self.stride - rgb.shape[-2])
-        cells = F.avg_pool2d(F.pad(lab, pad, mode="replicate"), self.stride)
-        around = F.avg_pool2d(cells, 3, stride=1, padding=1, count_include_pad=False)
-        return torch.cat([cells, around, torch.ones_like(cells[:, :1])], dim=1)
+Runtime = Literal["torch", "onnx"]
 
 
 class Encoder(nn.Module):
@@ -113,22 +50,60 @@ class Encoder(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, net: nn.Module | None = None) -> None:
+        """An encoder of a configuration; `net` where that does not say the network itself."""
         super().__init__()
         self.config = config
+        self.runtime: Runtime = "torch"
+        self._exported: dict[int, Encoder] = {}  # by stride
         # With the weights on their device, to which a copy would wait; not saved with them.
         for name in ("mean", "std"):
             value = torch.tensor(getattr(config, name)).view(3, 1, 1)
             self.register_buffer(name, value, persistent=False)
-        self.net: ResNet18 | LabGrid
-        if config.network == "resnet18":
-            self.net = ResNet18(
-                config.stride, config.padding, config.widths, last_relu=config.last_relu
-            )
-        elif config.network == "lab":
-            self.net = LabGrid(config.stride)
-        else:
-            check_choice("network", config.network, ("resnet18", "lab"))
+        self.net: Any = make_network(config) if net is None else net
+
+    @classmethod
+    def wrap(
+        cls,
+        module: nn.Module,
+        stride: int = 8,
+        *,
+        mean: tuple[float, float, float] = (0.485, 0.456, 0.406),
+        std: tuple[float, float, float] = (0.229, 0.224, 0.225),
+        input_scale: float = 1.0,
+        temperature: float | None = 0.07,
+    ) -> Encoder:
+        """An encoder of any module. It is not saved.
+
+        Args:
+            module: B x 3 x H x W normalised RGB to B x C x H/p x W/p, where H and W are whole
+                multiples of p, `stride` times `input_scale`.
+            stride: Pixels of the frame that a cell covers.
+            mean: Of its input, per channel of RGB in [0, 1].
+            std: As `mean`.
+            input_scale: How much larger than the frame the module's input is.
+            temperature: As in `EncoderConfig`.
+
+        Raises:
+            InputError: If the module cannot encode a frame of 64 x 96 pixels, or gives another
+                grid or what is not finite.
+
+        Example:
+            >>> encoder = Encoder.wrap(nn.Conv2d(3, 5, 16, 16), stride=16)
+            >>> encoder.encode(np.zeros((480, 854, 3), np.uint8)).shape
+            torch.Size([5, 30, 54])
+        """
+        config = OtherConfig(
+            "given", stride, mean=mean, std=std, temperature=temperature, input_scale=input_scale
+        )
+        encoder = cls(config, module).eval()
+        try:
+            features = encoder.encode(_TRIED)
+        except (RuntimeError, TypeError, AttributeError, IndexError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise InputError(f"the module cannot encode a frame of 64x96 pixels: {said}") from error
+        module.channels = len(features)  # type: ignore[assignment]
+        return encoder
 
     @property
     def stride(self) -> int:
@@ -138,14 +113,35 @@ class Encoder(nn.Module):
     @property
     def channels(self) -> int:
         """Length of a feature vector."""
-        return self.net.channels
+        return int(self.net.channels)
+
+    @property
+    def keeps_stride(self) -> bool:
+        """Whether a protocol takes over the encoder's stride; otherwise it says which it needs."""
+        config = self.config
+        return isinstance(config, OtherConfig) and config.family not in (*DEPTHS, "lab")
 
     def with_stride(self, stride: int) -> Encoder:
-        """The same weights at another stride (4 leaves out the max-pool); self if it fits."""
+        """The same weights at another stride; self if it fits.
+
+        A ResNet leaves out its max-pool at 4. Networks of others are fed with larger frames.
+
+        Raises:
+            InputError: If it is a file of ONNX, which has one stride.
+        """
         if stride == self.stride:
             return self
-        other = Encoder(dataclasses.replace(self.config, stride=stride))
-        other.load_state_dict(self.state_dict())
+        if isinstance(self.config, OtherConfig):
+            if self.config.network == "onnx":
+                raise InputError(
+                    f"this ONNX file was exported at a stride of {self.stride} pixels, and "
+                    f"{stride} is needed: pixelkin encoder export --stride {stride}"
+                )
+            other = Encoder(self.config.at_stride(stride), self.net)
+        else:
+            other = Encoder(dataclasses.replace(self.config, stride=stride))
+            other.load_state_dict(self.state_dict())
+        other.runtime = self.runtime
         return other.train(self.training)
 
     def for_inference(self, stride: int, dtype: torch.dtype = torch.float32) -> Encoder:
@@ -155,15 +151,50 @@ class Encoder(nn.Module):
             stride: As in `with_stride`.
             dtype: bfloat16 is several times faster on processors made for it, and rougher.
         """
+        if self.runtime == "onnx" and self.config.network != "onnx":
+            if stride not in self._exported:
+                self._exported[stride] = _of_onnx(OnnxNet(self.to_onnx(stride).data, "the encoder"))
+            return self._exported[stride]
+        if isinstance(self.config, OtherConfig):
+            return self.with_stride(stride).eval()
         other = copy.deepcopy(self.with_stride(stride)).eval()
-        if not isinstance(other.net, LabGrid):
+        if isinstance(other.net, ResNet):
             other.net = other.net.folded().to(dtype)
         return other
 
+    def to_onnx(self, stride: int | None = None, *, half: bool = False) -> Exported:
+        """The whole encoder as ONNX: RGB in [0, 1] to features, for frames of any size.
+
+        Args:
+            stride: As in `with_stride`; its own if None.
+            half: Store and compute in half precision.
+
+        Raises:
+            InputError: If it is of ONNX already, or as `models.onnx.export`.
+        """
+        if self.config.network == "onnx":
+            raise InputError("this encoder is an ONNX file already")
+        plain = copy.copy(self)
+        plain.runtime, plain._exported = "torch", {}
+        ready = copy.deepcopy(plain.for_inference(stride or self.stride))
+        if half:
+            ready.net = ready.net.half()
+        facts = {
+            "stride": ready.stride,
+            "channels": self.channels,
+            "family": self.config.network,
+            "encoder": describe_encoder(self),
+        }
+        return export(ready, facts, half=half)
+
     def preprocess(self, rgb: Tensor) -> Tensor:
-        """B x 3 x H x W RGB in [0, 1] -> the network's input, same shape."""
-        if self.config.network == "lab":
+        """B x 3 x H x W RGB in [0, 1] -> the network's input; ours is of the same shape."""
+        if self.config.network in ("lab", "onnx"):
             return rgb
+        if isinstance(self.config, OtherConfig):
+            rgb = whole_cells(rgb, self.stride, self.config.patch)
+        elif isinstance(self.config, LightnessConfig):
+            rgb = (rgb_to_lab(rgb)[..., :1, :, :] / 100).expand(rgb.shape)
         return (rgb - self.mean) / self.std
 
     def forward(self, rgb: Tensor) -> Tensor:
@@ -182,10 +213,10 @@ class Encoder(nn.Module):
 
         Raises:
             InputError: If it is no such frame, or too small for reflect padding, which needs a
-                grid of 2 x 2 cells.
+                grid of 2 x 2 cells; if the features are of another grid, or not finite.
         """
         check_frame(frame)
-        reflects = self.config.network == "resnet18" and self.config.padding == "reflect"
+        reflects = self.config.network in DEPTHS and self.config.padding == "reflect"
         if reflects and min(frame.shape[:2]) <= self.stride:
             raise InputError(
                 f"a frame of {frame.shape[1]}x{frame.shape[0]} (WxH) is too small for this "
@@ -193,85 +224,60 @@ class Encoder(nn.Module):
             )
         device = next((p.device for p in self.parameters()), torch.device("cpu"))
         rgb = torch.tensor(np.ascontiguousarray(frame), device=device).permute(2, 0, 1)
-        return cast(Tensor, self(rgb[None].float() / 255.0)[0].float())
+        features: Tensor = self(rgb[None].float() / 255.0)[0].float()
+        grid = cells_of((frame.shape[0], frame.shape[1]), self.stride)
+        if features.shape[1:] != grid:
+            raise InputError(
+                f"the encoder gives {tuple(features.shape)} for {frame.shape[1]}x{frame.shape[0]} "
+                f"pixels, and must give C x {grid[0]} x {grid[1]} at a stride of {self.stride}"
+            )
+        if not bool(torch.isfinite(features.sum())):
+            raise InputError(
+                "the encoder gives features that are not finite: its weights, or what "
+                "it computes in, are unfit"
+            )
+        return features
 
 
-def check_frame(frame: NDArray[np.uint8]) -> None:
-    """Raise InputError if a frame is not H x W x 3 uint8."""
-    if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-        raise InputError(
-            f"a frame must be H x W x 3 uint8 RGB, got shape {frame.shape} of {frame.dtype}"
-        )
-
-
-def load_encoder(name_or_path: str | Path | Encoder = "default") -> Encoder:
+def load_encoder(
+    name_or_path: str | Path | Encoder = "default", runtime: Runtime = "torch"
+) -> Encoder:
     """An encoder ready for inference.
 
     Args:
         name_or_path: "default" (the checkpoint in the package), "random" (untrained, seed 0),
-            "lab" (colour, no weights), or a folder written by `save_encoder`. An encoder is
-            returned as it is.
+            "lab" (colour, no weights), a folder written by `save_encoder` or `pixelkin encoder
+            import`, or an ONNX file by `pixelkin encoder export`. An encoder is returned as it is.
+        runtime: "onnx" has onnxruntime compute it, on the CPU.
 
     Raises:
-        InputError: If there is no such name or folder, or its files do not fit together.
+        InputError: If there is no such name or folder, its files do not fit together, or its
+            weights are not complete and finite.
     """
     if isinstance(name_or_path, Encoder):
         return name_or_path
+    check_choice("runtime", runtime, ("torch", "onnx"))
     name = str(name_or_path)
+    if Path(name).suffix == ".onnx":
+        return _of_onnx(OnnxNet(Path(name)))
     if name == "lab":
-        return Encoder(EncoderConfig(network="lab", temperature=None)).eval()
-    if name == "random":
+        encoder = Encoder(EncoderConfig(network="lab", temperature=None)).eval()
+    elif name == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return Encoder(EncoderConfig()).eval()
-    folder = WEIGHTS_DIR / "default" if name == "default" else Path(name)
-    return _load_folder(folder, name)
+            encoder = Encoder(EncoderConfig()).eval()
+    else:
+        folder = WEIGHTS_DIR / "default" if name == "default" else Path(name)
+        encoder = Encoder(*read_folder(folder, name, NAMED)).eval()
+    encoder.runtime = runtime
+    return encoder
 
 
-def _load_folder(folder: Path, name: str) -> Encoder:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    config_file, weights_file = folder / "config.json", folder / "weights.safetensors"
-    for file in (config_file, weights_file):
-        if not file.exists():
-            raise InputError(
-                f"no encoder {name!r}: {file} does not exist; give {_meant(file.parent)} or one of "
-                f"{', '.join(NAMED)}"
-            )
-    try:
-        raw = read_json(config_file)
-        known = {f.name for f in dataclasses.fields(EncoderConfig)}
-        if not isinstance(raw, dict):
-            raise ValueError("it must hold an object")
-        if set(raw) - known:
-            raise ValueError(f"unknown keys {sorted(set(raw) - known)}")
-        for key in ("widths", "mean", "std"):
-            if key in raw:
-                raw[key] = tuple(raw[key])
-        encoder = Encoder(EncoderConfig(**raw))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{config_file} is not an encoder's config: {error}") from error
-    check_file(weights_file)
-    try:
-        state = {k: v.float() for k, v in load_file(weights_file).items()}
-        own = encoder.state_dict()
-        state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items()}
-        encoder.load_state_dict(state)
-        if broken := sorted(k for k, v in state.items() if not torch.isfinite(v).all()):
-            raise InputError(f"{weights_file}: {broken[0]} has numbers that are not finite")
-    except (SafetensorError, RuntimeError) as error:
-        # load_state_dict says what is wrong from its second line on.
-        said = str(error).strip().splitlines()[:2][-1].strip()[:200]
-        raise InputError(f"{weights_file} does not fit {config_file.name}: {said}") from error
-    return encoder.eval()
-
-
-def _meant(folder: Path) -> str:
-    """Which folder may be meant where this one holds no encoder."""
-    if (folder / "encoder" / "config.json").is_file():  # of a training
-        return f"{folder / 'encoder'},"
-    return "a folder with config.json and weights.safetensors,"
+def _of_onnx(net: OnnxNet) -> Encoder:
+    config = OtherConfig(
+        "onnx", int(net.facts["stride"]), temperature=None, family=str(net.facts["family"])
+    )
+    return Encoder(config, net).eval()
 
 
 def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) -> None:
@@ -281,7 +287,15 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         encoder: What to save.
         folder: Created if missing; existing files of these names are replaced.
         half: Store floating-point weights in half precision.
+
+    Raises:
+        InputError: If the network is not ours.
     """
+    if isinstance(encoder.config, OtherConfig):
+        raise InputError(
+            f"an encoder of network {encoder.config.network!r} is not saved: pixelkin encoder "
+            "import and export make files of it"
+        )
     from safetensors.torch import save
 
     folder = Path(folder)
@@ -300,5 +314,7 @@ def describe_encoder(encoder: Encoder) -> dict[str, Any]:
     weights = hashlib.sha256()
     for name, value in sorted(encoder.state_dict().items()):
         weights.update(name.encode() + value.cpu().numpy().tobytes())
-    settings = {k: v for k, v in asdict(encoder.config).items() if k != "meta"}
-    return {**settings, "weights": weights.hexdigest()}
+    unsaid = ("meta", "folder", "licence")
+    settings = {k: v for k, v in asdict(encoder.config).items() if k not in unsaid}
+    runs = {} if encoder.runtime == "torch" else {"runtime": encoder.runtime}
+    return {**settings, "weights": weights.hexdigest(), **runs}

@@ -1,4 +1,4 @@
-"""The paper's embedding network: a ResNet-18 that keeps a stride of 8 [S, table 1].
+"""The paper's network, a ResNet-18 that keeps a stride of 8 [S, table 1], and deeper ones.
 
 Pure torch modules. Parameter names are torchvision's, so its state dicts load where shapes agree,
 without importing it. Knows nothing about images, files or labels.
@@ -116,27 +116,57 @@ class BasicBlock(nn.Module):
         return cast(Tensor, self.relu(x)) if self.last_relu else x
 
 
-class ResNet18(nn.Module):
-    """ResNet-18 of stride 8 (or 4, without the max-pool), 256 channels out by default.
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions with a shortcut, four times as many channels out [P].
 
-    | stage  | stride of output | blocks            |
-    |--------|------------------|-------------------|
-    | conv1  | 2                | 7x7, 64           |
-    | pool   | 4 (or 2)         | 3x3 max           |
-    | layer1 | 4 (or 2)         | 2 x [3x3, 64]     |
-    | layer2 | 8 (or 4)         | 2 x [3x3, 128]    |
-    | layer3 | 8 (or 4)         | 2 x [3x3, 256]    |
-    | layer4 | 8 (or 4)         | 2 x [3x3, 256]    |
+    The stride is that of the 3x3 convolution, as torchvision has it.
+    """
 
-    layer1..layer4 are the paper's conv2..conv5. The stride is a property of the call, not of the
-    weights: the same weights serve both [S], "the max-pool is removed" for YouTube-VOS.
+    expansion = 4
+
+    def __init__(
+        self, cin: int, width: int, stride: int, padding: Padding, *, last_relu: bool = True
+    ) -> None:
+        super().__init__()
+        cout = width * self.expansion
+        self.conv1 = nn.Conv2d(cin, width, 1, bias=False)
+        self.bn1: nn.Module = nn.BatchNorm2d(width)
+        self.conv2 = _conv(width, width, 3, stride, padding)
+        self.bn2: nn.Module = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, cout, 1, bias=False)
+        self.bn3: nn.Module = nn.BatchNorm2d(cout)
+        self.relu = nn.ReLU(inplace=True)
+        self.last_relu = last_relu
+        self.downsample: nn.Sequential | None = None
+        if stride != 1 or cin != cout:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x cin x H x W -> B x (4 width) x H/stride x W/stride."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.relu(self.bn2(self.conv2(x)))
+        x = self.bn3(self.conv3(x)) + shortcut
+        return cast(Tensor, self.relu(x)) if self.last_relu else x
+
+
+class ResNet(nn.Module):
+    """ResNet of stride 8 (or 4, without the max-pool).
+
+    The stride is a property of the call, not of the weights: the same weights serve both [S],
+    "the max-pool is removed" for YouTube-VOS.
 
     Args:
         stride: 8, or 4 to leave out the max-pool.
         padding: How borders are padded; "zeros" is ImageNet's, "reflect" gives absolute position
             less of a chance to leak into the features.
-        widths: Channels of layer1..layer4; leave out the last to end at conv4.
+        widths: Channels of layer1..layer4; leave out the last to end at conv4. Of bottlenecks,
+            those of the 3x3 convolutions.
         last_relu: Whether the embedding is after the last ReLU (the paper's table) or before it.
+        blocks: Blocks of each stage.
+        bottleneck: Whether they are bottlenecks.
     """
 
     def __init__(
@@ -146,28 +176,31 @@ class ResNet18(nn.Module):
         widths: tuple[int, ...] = (64, 128, 256, 256),
         *,
         last_relu: bool = True,
+        blocks: tuple[int, ...] = (2, 2, 2, 2),
+        bottleneck: bool = False,
     ) -> None:
         super().__init__()
         check_choice("stride", stride, (4, 8))
         check_choice("padding", padding, get_args(Padding))
         if not 2 <= len(widths) <= 4:
             raise SettingError("widths", f"{widths} must be channels of two to four stages")
+        block, grows = (Bottleneck, Bottleneck.expansion) if bottleneck else (BasicBlock, 1)
         self.stride = stride
-        self.channels = widths[-1]
+        self.channels = widths[-1] * grows
         self.conv1 = _conv(3, widths[0], 7, 2, padding)
         self.bn1: nn.Module = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.stages = len(widths)
         cin = widths[0]
-        for i, width in enumerate(widths, start=1):
-            last = i == self.stages
-            stage = nn.Sequential(
-                BasicBlock(cin, width, 2 if i == 2 else 1, padding),
-                BasicBlock(width, width, 1, padding, last_relu=last_relu or not last),
-            )
-            self.add_module(f"layer{i}", stage)
-            cin = width
+        for i, (width, count) in enumerate(zip(widths, blocks, strict=False), start=1):
+            parts = []
+            for n in range(count):
+                ends = i == self.stages and n == count - 1
+                down = 2 if i == 2 and n == 0 else 1
+                parts.append(block(cin, width, down, padding, last_relu=last_relu or not ends))
+                cin = width * grows
+            self.add_module(f"layer{i}", nn.Sequential(*parts))
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
@@ -181,7 +214,7 @@ class ResNet18(nn.Module):
             x = self.get_submodule(f"layer{i}")(x)
         return x
 
-    def folded(self) -> ResNet18:
+    def folded(self) -> ResNet:
         """A copy for inference: batch norms folded into the convolutions, channels last.
 
         Its features are the same up to rounding; its state dict is another.
@@ -190,11 +223,37 @@ class ResNet18(nn.Module):
         if isinstance(net.bn1, nn.Identity):
             return net
         for m in list(net.modules()):
-            if isinstance(m, ResNet18 | BasicBlock):
+            if isinstance(m, ResNet | BasicBlock | Bottleneck):
                 m.conv1, m.bn1 = _fold(m.conv1, m.bn1), nn.Identity()
-            if isinstance(m, BasicBlock):
+            if isinstance(m, BasicBlock | Bottleneck):
                 m.conv2, m.bn2 = _fold(m.conv2, m.bn2), nn.Identity()
                 if m.downsample is not None:
                     m.downsample = nn.Sequential(_fold(*m.downsample))
+            if isinstance(m, Bottleneck):
+                m.conv3, m.bn3 = _fold(m.conv3, m.bn3), nn.Identity()
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
+
+
+class ResNet18(ResNet):
+    """ResNet-18 of stride 8 (or 4, without the max-pool), 256 channels out by default.
+
+    | stage  | stride of output | blocks            |
+    |--------|------------------|-------------------|
+    | conv1  | 2                | 7x7, 64           |
+    | pool   | 4 (or 2)         | 3x3 max           |
+    | layer1 | 4 (or 2)         | 2 x [3x3, 64]     |
+    | layer2 | 8 (or 4)         | 2 x [3x3, 128]    |
+    | layer3 | 8 (or 4)         | 2 x [3x3, 256]    |
+    | layer4 | 8 (or 4)         | 2 x [3x3, 256]    |
+
+    layer1..layer4 are the paper's conv2..conv5. Arguments are those of `ResNet`.
+    """
+
+
+DEPTHS: dict[str, tuple[type[ResNet], dict[str, Any]]] = {
+    "resnet18": (ResNet18, {}),
+    "resnet34": (ResNet, {"blocks": (3, 4, 6, 3)}),
+    "resnet50": (ResNet, {"blocks": (3, 4, 6, 3), "bottleneck": True}),
+}
+"""By name: the class, and what it is made with besides stride, padding and widths."""

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.background import give_back_memory, prefetch
+from pixelkin.formats.frame_names import spoken
 from pixelkin.formats.registry import load_annotations
-from pixelkin.models.encoder import Encoder
+from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.codec import Codec, codec_for
+from pixelkin.propagation.encoding import at_frame, fitted
 from pixelkin.propagation.ensemble import Ensemble, Steps, Voice
 from pixelkin.propagation.plan import Pass, plan
 from pixelkin.propagation.propagator import Propagator
@@ -67,6 +69,7 @@ def stream(
     *,
     merge: bool = False,
     first: int = 0,
+    called: Callable[[int], str] = "frame {}".format,
 ) -> Generator[Prediction, None, None]:
     """The predictions of consecutive frames; the next frames are encoded meanwhile.
 
@@ -76,9 +79,19 @@ def stream(
         given: The labels of the frame of a number, if it is a keyframe.
         merge: As in `Propagator.step`.
         first: Number of the first of the frames.
+        called: What the frame of a number is called in errors.
+
+    Raises:
+        InputError: If a frame cannot be encoded, or its features are not finite; it is named.
     """
-    encode = ((frame, propagator.features(frame)) for frame in frames)
-    with closing(prefetch(encode)) as encoded:
+
+    def encode() -> Iterator[tuple[NDArray[np.uint8], Tensor]]:
+        for number, frame in enumerate(frames, start=first):
+            with at_frame(called(number)):
+                features = propagator.features(frame)
+            yield frame, features
+
+    with closing(prefetch(encode())) as encoded:
         for number, (frame, features) in enumerate(encoded, start=first):
             yield propagator.step(frame, given(number), merge=merge, features=features)
             if number % TIDY_EVERY == 0:
@@ -147,7 +160,12 @@ class Relay:
         elsewhere = {i for source in part.others for i in source.objects}
         own = [i for i in labels.objects.ids if i not in elsewhere]
         watch = Watch(steps, [Voice(main, own), *others], self._last, over=self._over)
-        predictions = stream(part.read(self._reader, done), watch, given, first=done)
+
+        def called(number: int) -> str:
+            return spoken(part.index(number), self._reader.info)
+
+        frames = part.read(self._reader, done)
+        predictions = stream(frames, watch, given, first=done, called=called)
         with closing(predictions):
             for number, prediction in enumerate(predictions, start=done):
                 index, self._last = part.index(number), watch.last
@@ -251,7 +269,8 @@ def propagate(
         InputError: If the video cannot be read or the labels do not fit it.
     """
     reader = open_video(video)
-    protocol = Protocol.named(protocol)
+    encoder = load_encoder(encoder)
+    protocol = fitted(Protocol.named(protocol), encoder)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)
     relay = Relay(reader, keyframes, encoder, protocol, over_cuts=over_cuts)

@@ -21,6 +21,7 @@ from torch import Tensor
 from pixelkin.models.encoder import Encoder, check_frame, load_encoder
 from pixelkin.ops.products import fast_bfloat16
 from pixelkin.propagation.codec import Codec, Sizes, codec_for
+from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Object, Objects, Prediction
@@ -58,8 +59,8 @@ class Propagator:
     def __init__(
         self, encoder: Encoder | str | Path = "default", protocol: Protocol | str = "davis"
     ) -> None:
-        self.protocol = Protocol.named(protocol)
         encoder = load_encoder(encoder)
+        self.protocol = fitted(Protocol.named(protocol), encoder)
         rough = self.protocol.fast and fast_bfloat16()
         dtype = torch.bfloat16 if rough else torch.float32
         self.encoder = encoder.for_inference(self.protocol.stride, dtype)

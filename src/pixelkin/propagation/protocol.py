@@ -41,7 +41,8 @@ class Protocol:
         normalize_labels: What the memory stores: None, as predicted; "minmax", each class
             stretched to [0, 1] over its frame.
         hard_memory: The memory stores the arg-max at full size, sub-sampled when it is used.
-        stride: Pixels per cell that the encoder must have.
+        stride: Pixels per cell that the encoder must have: 8 or 4 of ours, any of others, which
+            keep their own (`propagation.encoding`).
         input_size: Frames are resized to a square of this side, aspect not kept; None: native.
         short_side: Frames with a longer short side are reduced to it, aspect kept; None: native.
             Not part of any published protocol.
@@ -109,7 +110,7 @@ class Protocol:
         )
         require(self.label_resize in get_args(LabelResize), "label_resize", one_of(LabelResize))
         require(self.normalize_labels in (None, "minmax"), "normalize_labels", "None or 'minmax'")
-        require(self.stride in (4, 8), "stride", "4 or 8")
+        require(self.stride >= 1, "stride", "1 pixel or more")
         require(self.sigma > 0, "sigma", "positive")
         require(self.decode_top > 0, "decode_top", "positive")
         for side in ("input_size", "short_side"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from pixelkin.background import BackgroundWriter
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.confidence import meaning
+from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.passes import Keyframes, Relay, checked
 from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
@@ -77,10 +78,10 @@ def propagate_to_folder(
         InputError: If `out` holds other results, or as `propagate`.
     """
     reader = open_video(video)
-    protocol = Protocol.named(protocol)
+    encoder = load_encoder(encoder)
+    protocol = fitted(Protocol.named(protocol), encoder)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)
-    encoder = load_encoder(encoder)
     settings = fingerprint(reader, encoder, protocol) | ({"over_cuts": True} if over_cuts else {})
     with ResultsFolder(Path(out)) as folder:
         resumed = len(reader)

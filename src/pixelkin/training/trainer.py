@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.checks import check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
+from pixelkin.models.config import check_trainable
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.base import Figures, Objective, State, figure, numbers
 from pixelkin.processes import Processes
@@ -219,8 +220,10 @@ def initial_encoder(recipe: Recipe) -> Encoder:
         torch.manual_seed(recipe.seed)
         encoder = Encoder(recipe.network)
     if recipe.init is not None:
+        start = load_encoder(recipe.init)
+        check_trainable(start.config, f"init: {recipe.init}")
         try:
-            encoder.load_state_dict(load_encoder(recipe.init).state_dict())
+            encoder.load_state_dict(start.state_dict())
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise InputError(f"init: {recipe.init} does not fit network: {reason}") from error

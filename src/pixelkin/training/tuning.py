@@ -19,6 +19,7 @@ from typing import Any
 
 from pixelkin.data.index import Source, source_of
 from pixelkin.evaluation.mutual import PAIRS, mutual_share, sample_pairs
+from pixelkin.models.config import check_trainable
 from pixelkin.models.encoder import (
     NAMED,
     Encoder,
@@ -130,6 +131,7 @@ def tuning_recipe(
     Raises:
         InputError: If the encoder has no weights to train, or a setting is wrong.
     """
+    check_trainable(start.config, weights)
     network = plain(replace(start.config, meta={}))
     own = {"network": network, "init": str(weights)}
     recipe = load_recipe(RECIPE, {**own, **(overrides or {})})

@@ -53,7 +53,7 @@ def app(
         host: Where to listen; other machines need the token that is printed.
         browser: --no-browser only prints the address.
         root: The page lists and opens nothing outside of this folder.
-        weights: Encoder of new sessions: default, or a folder that `pixelkin train` made.
+        weights: Encoder of new sessions: default, an encoder's folder, or F.onnx.
         cache_size: GiB of frames that are kept beside a session.
         threads: CPU threads of the process that computes.
     """

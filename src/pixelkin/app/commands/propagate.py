@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -50,6 +50,7 @@ def propagate(
     over_cuts: bool = False,
     overlay: bool = False,
     tune: bool = False,
+    runtime: Literal["torch", "onnx"] = "torch",
 ) -> None:
     """Carry labels through a video.
 
@@ -64,6 +65,7 @@ def propagate(
         overlay: Also write overlay.mp4.
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
+        runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
     """
     from pixelkin.app.opening import open_and_tell
     from pixelkin.formats.frame_names import spoken
@@ -80,7 +82,7 @@ def propagate(
         for line in _shortened(going_on(labelled.annotations, reader.info)):
             say(line)
     weights = tuned(video, out, common) if tune else common.weights
-    encoder = load_encoder(weights)
+    encoder = load_encoder(weights, runtime)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
         run = propagate_to_folder(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -22,6 +22,7 @@ def new(
     labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")] = (),
     weights: str = "default",
     snap: bool = False,
+    runtime: Literal["torch", "onnx"] = "torch",
 ) -> None:
     """Begin a session about a video.
 
@@ -29,7 +30,9 @@ def new(
         folder: New folder for the session.
         video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME=FILE.
-        weights: Encoder: default, or a folder that `pixelkin train` made.
+        weights: Encoder: default, the folder of a training or of `pixelkin encoder import`, or
+            F.onnx.
+        runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
         snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
     """
     from pixelkin.annotation.session import Session
@@ -37,7 +40,7 @@ def new(
     from pixelkin.app.opening import open_and_tell
 
     open_and_tell(video)
-    with Session.create(folder, video, encoder=weights) as session:
+    with Session.create(folder, video, encoder=weights, runtime=runtime) as session:
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
         try:
             if labels:
