@@ -10,6 +10,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -258,13 +259,17 @@ def _load_folder(folder: Path, name: str) -> Encoder:
         own = encoder.state_dict()
         state = {k: v.to(own[k].dtype) if k in own else v for k, v in state.items()}
         encoder.load_state_dict(state)
-        if broken := sorted(k for k, v in state.items() if not torch.isfinite(v).all()):
-            raise InputError(f"{weights_file}: {broken[0]} has numbers that are not finite")
+        _check_finite(state, weights_file)
     except (SafetensorError, RuntimeError) as error:
         # load_state_dict says what is wrong from its second line on.
         said = str(error).strip().splitlines()[:2][-1].strip()[:200]
         raise InputError(f"{weights_file} does not fit {config_file.name}: {said}") from error
     return encoder.eval()
+
+
+def _check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    if broken := sorted(k for k, v in state.items() if not torch.isfinite(v).all()):
+        raise InputError(f"{path}: {broken[0]} has numbers that are not finite")
 
 
 def _meant(folder: Path) -> str:
@@ -281,6 +286,9 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         encoder: What to save.
         folder: Created if missing; existing files of these names are replaced.
         half: Store floating-point weights in half precision.
+
+    Raises:
+        InputError: If a weight is not finite, as after a training that diverged.
     """
     from safetensors.torch import save
 
@@ -289,6 +297,7 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu()
         for k, v in encoder.state_dict().items()
     }
+    _check_finite(state, folder / "weights.safetensors")
     config = json.dumps(dataclasses.asdict(encoder.config), indent=2) + "\n"
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
         with atomic_write(folder / name) as temporary:
