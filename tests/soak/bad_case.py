@@ -21,7 +21,6 @@ class Hostile:
     check: Check = bad_material.fine
     refused: bool = True
     results: tuple[str, ...] = ()
-    exact: bool = False
     slow: bool = False
 
 

@@ -27,7 +27,6 @@ from pixelkin.types import Annotations  # noqa: E402
 
 HEIGHT, WIDTH, FRAMES = 48, 64, 5
 FOLDERS = frozenset({"results", "png", "davis", "youtube_vos", "labelme", "yolo"})
-CHECKSUMS = frozenset({"npz", "tapvid"})  # of which every damage can be told
 
 
 def picture(t: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import bad_material as material
-from bad_material import CHECKSUMS, FOLDERS, FRAMES, cases
+from bad_material import FOLDERS, FRAMES, cases
 
 from pixelkin.formats.registry import FORMATS
 from pixelkin.types import Annotations
@@ -31,7 +31,6 @@ class Sample:
         files: Patterns of the files that are damaged.
         check: What is wrong with the result where the program says that all is well, or None.
         results: What must not be there where it refuses.
-        exact: Whether a damage must be told, or change nothing of `results`.
         slow: Whether a sound one takes more than half a second.
         fresh: Whether it must be made where it is used, as it knows its place.
     """
@@ -42,7 +41,6 @@ class Sample:
     files: tuple[str, ...]
     check: Check
     results: tuple[str, ...] = ()
-    exact: bool = False
     slow: bool = False
     fresh: bool = False
 
@@ -56,7 +54,6 @@ def _annotation_sample(kind: str, name: str, labels: Annotations, **options: str
         (f"{file}/**/*",) if name in FOLDERS else (file,),
         material.check_npz,
         ("out.npz",),
-        exact=name in CHECKSUMS,
     )
 
 

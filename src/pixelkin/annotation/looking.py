@@ -13,7 +13,8 @@ from pixelkin.annotation.show import contested, missing, stale
 from pixelkin.annotation.snapshot import Segment, Snapshot, Video
 from pixelkin.annotation.store import Store
 from pixelkin.annotation.view import FrameView, annotations_of, view
-from pixelkin.types import Annotations, Object
+from pixelkin.formats.damages import DAMAGES, told
+from pixelkin.types import Annotations, InputError, Object
 
 
 class Looker(Reviewer):
@@ -36,7 +37,12 @@ class Looker(Reviewer):
         footage = self.video
         video = Video(footage.info.size, footage.frames, footage.digest)
         digest = self._store.fact("encoder", lambda text: str(json.loads(text).get("digest", "")))
-        return Snapshot(self._store, video, self.protocols, digest)
+        try:
+            return Snapshot(self._store, video, self.protocols, digest)
+        except InputError:
+            raise
+        except DAMAGES as error:  # rows that do not go together
+            raise InputError(f"{self._store.path} is damaged: {told(error)}") from error
 
     def __getitem__(self, frame: int) -> FrameView:
         """What is known of a frame: labels, confidence, and where they come from."""

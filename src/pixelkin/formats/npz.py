@@ -102,6 +102,8 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     shape = len(numbers), len(table)
     state = read_array(path, "state", shape)
     confidence = read_array(path, "confidence", shape)
+    if ((confidence < 0) | (confidence > 1)).any():
+        raise InputError(f"{path}: confidence must be from 0 to 1, or NaN")
     propagated = read_array(path, "propagated", shape)
     none = np.zeros(shape, np.bool_)  # in files of before
     stale = read_array(path, "stale", shape) if "stale" in arrays_of(path) else none

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     check_file(path)
     try:
+        with zipfile.ZipFile(path) as archive:  # torch packs nothing, so nothing unpacks to more
+            if any(member.compress_type for member in archive.infolist()):
+                raise ValueError("it is packed")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         found = state.pop("format")
     except InputError:
