@@ -147,18 +147,43 @@ def check_writable(*paths: Path | None, overwrite: bool) -> None:
             raise InputError(f"cannot write {path}: {why}")
 
 
-def stamp(paths: Iterable[Path]) -> str:
-    """A digest of files' names, sizes and times of change: another one where a file was replaced.
+ENDS = 2**20
+"""Bytes of a file's beginning, and of its end, that stand for its content."""
+
+
+def content_of(path: Path, ends: int = ENDS) -> Iterator[bytes]:
+    """What stands for a file's content: its size, its beginning and its end.
 
     Raises:
-        InputError: If a file is missing.
+        InputError: If it cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            yield f"{size} ".encode()
+            yield file.read(ends)
+            file.seek(max(ends, size - ends))
+            yield file.read()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def stamp(paths: Iterable[Path], *, named: bool = True) -> str:
+    """A digest of what files hold, whenever they were written and wherever they lie.
+
+    Of files above 2 MiB it knows the size, the first and the last MiB; it is for files that are
+    replaced, not for edits in the middle of a video.
+
+    Args:
+        paths: Of the files.
+        named: Whether their names count.
+
+    Raises:
+        InputError: If a file is missing, or cannot be read.
     """
     digest = hashlib.sha256()
     for path in paths:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        line = f" {status.st_size} {status.st_mtime_ns}\n"
-        digest.update(os.fsencode(path.name) + line.encode())
+        digest.update(os.fsencode(path.name) + b" " if named else b"")
+        for part in content_of(path):
+            digest.update(part)
     return digest.hexdigest()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pixelkin.files import stamp
 from pixelkin.types import InputError, VideoInfo
 from pixelkin.video.reader import VideoReader, open_video
-
-_ENDS = 2**20  # bytes of a file's beginning and end that are looked at
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,4 @@ class Footage:
 
 def _digest(reader: VideoReader) -> str:
     """Of the content of a video's files, whatever they are called, whenever they were written."""
-    found = hashlib.sha256()
-    for path in reader.paths:
-        size = path.stat().st_size
-        found.update(f"{size} ".encode())
-        with path.open("rb") as file:
-            found.update(file.read(_ENDS))
-            file.seek(max(_ENDS, size - _ENDS))
-            found.update(file.read())
-    return found.hexdigest()[:24]
+    return stamp(reader.paths, named=False)[:24]

@@ -32,7 +32,7 @@ OTHER_NAMES = re.compile(
     re.IGNORECASE,
 )
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
-_VERSION = 1
+_VERSION = 2
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,12 @@ class Source:
     Attributes:
         path: Absolute path of the file, of the folder of images, or of the pack.
         name: Path below the folder in which it was found, with forward slashes.
-        stamp: Changes when the content does: size and time of modification.
+        stamp: Changes whenever the files are written: size and time of modification.
         frames: Number of frames, at least 1.
         height: Of its frames, in pixels.
         width: As `height`.
         packed: Whether it is one of the videos of a pack.
+        content: Digest of what its files hold, see `files.stamp`.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Source:
     height: int
     width: int
     packed: bool = False
+    content: str = ""
 
 
 def index_videos(
@@ -123,10 +125,9 @@ def source_of(video: str | Path) -> Source:
     """
     reader = open_video(video)
     path = Path(video).expanduser().absolute()
-    content = stamp(reader.paths)
-    size = sum(file.stat().st_size for file in reader.paths)
+    content = stamp(reader.paths, named=False)
     facts = len(reader), reader.info.height, reader.info.width
-    return Source(str(path), path.name, f"{size}-{content}", *facts)
+    return Source(str(path), path.name, content, *facts, content=content)
 
 
 def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
@@ -134,7 +135,8 @@ def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
     for name, video in open_pack(pack).items():
         if not any(fnmatch.fnmatch(name, p) for p in exclude):
             facts = len(video), video.height, video.width
-            yield Source(str(pack), name, f"{video.digest}-0", *facts, packed=True)
+            known = {"packed": True, "content": video.digest}
+            yield Source(str(pack), name, f"{video.digest}-0", *facts, **known)
 
 
 def digest(sources: Sequence[Source]) -> str:
@@ -146,9 +148,9 @@ def digest(sources: Sequence[Source]) -> str:
 def digest_of_files(sources: Sequence[Source]) -> str:
     """A hash that also changes when files are replaced by others of the same shape.
 
-    It knows their sizes in bytes, not their times, which a copy of the data does not keep.
+    It knows what they hold, not their times, which a copy of the data does not keep.
     """
-    facts = [(s.name, s.stamp.rsplit("-", 1)[0]) for s in sources]
+    facts = [(s.name, s.content) for s in sources]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -220,10 +222,12 @@ def _stamp(path: Path) -> str:
 def _inspect(path: Path) -> dict[str, object]:
     """Frame count and size of a video that can be opened, else its error."""
     try:
-        info = open_video(path).info
+        reader = open_video(path)
+        info, content = reader.info, stamp(reader.paths, named=False)
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
-    return {"frames": info.frames, "height": info.height, "width": info.width}
+    shape = {"frames": info.frames, "height": info.height, "width": info.width}
+    return {**shape, "content": content}
 
 
 def _read_cache(cache: Path) -> dict[str, dict[str, object]]:

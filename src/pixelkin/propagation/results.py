@@ -38,20 +38,22 @@ State = dict[str, NDArray[Any]]
 def fingerprint(reader: VideoReader, encoder: Encoder, protocol: Protocol) -> dict[str, Any]:
     """What decides all results alike, as run.json keeps it; labels decide those of their passes.
 
-    Frames that are files of their own are not in it: each decides the passes that it is in.
+    Where the video lies is not in it. Nor are frames that are files of their own: each decides the
+    passes that it is in.
     """
-    info = replace(reader.info, names=None, path=str(Path(reader.info.path).absolute()))
-    files = {} if frame_stamps(reader) else {"files": stamp(reader.paths)}
+    info = asdict(replace(reader.info, names=None))
+    del info["path"]
+    files = {} if frame_stamps(reader) else {"files": stamp(reader.paths, named=False)}
     pixels = {} if reader.note is None else {"pixels": reader.note}
     return {
-        "video": {**asdict(info), **files, **pixels},
+        "video": {**info, **files, **pixels},
         "encoder": describe_encoder(encoder),
         "protocol": asdict(protocol),
     }
 
 
 def frame_stamps(reader: VideoReader) -> tuple[str, ...]:
-    """For each frame a word that changes when its file is replaced; none of a video in one file."""
+    """For each frame a digest of its file's name and content; none of a video in one file."""
     if len(reader.paths) != len(reader) or reader.names is None:
         return ()
     return tuple(stamp([path])[:12] for path in reader.paths)
@@ -233,7 +235,9 @@ class ResultsFolder(RunFolder):
             | ({"cuts": cuts} if (cuts := self._cuts.get(p.digest)) else {})
             for p in self._passes
         ]
-        return {"passes": passes} | ({"stamps": " ".join(self._stamps)} if self._stamps else {})
+        where = str(Path(self._video.path).absolute())
+        stamps = {"stamps": " ".join(self._stamps)} if self._stamps else {}
+        return {"path": where, "passes": passes} | stamps
 
     def _passed_changed(self, part: Pass, done: int) -> bool:
         """Whether a frame that has changed is among those that `done` frames of a pass follow."""

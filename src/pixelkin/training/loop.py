@@ -145,7 +145,7 @@ class _Training:
         self.identity = {
             "recipe": recipe.fingerprint(),
             "data": digest(self.sources),
-            "files": digest_of_files(self.sources),
+            "content": digest_of_files(self.sources),
             "precision": self.trainer.precision,
         }
         self._frames: list[NDArray[np.uint8]] | None = None
@@ -205,7 +205,7 @@ class _Training:
                     f"{self.out} was started on other videos than these {len(self.sources)}: give "
                     "the same folders, or choose another output folder"
                 )
-            if saved.get("files", self.identity["files"]) != self.identity["files"]:
+            if saved.get("content", self.identity["content"]) != self.identity["content"]:
                 raise InputError(
                     f"{self.out} was started on other videos: some of these {len(self.sources)} "
                     "have been replaced since; restore them, or choose another output folder"
