@@ -13,7 +13,11 @@ import pytest
 
 from pixelkin.ops.affinity import bounds, rounded
 from pixelkin.propagation.protocol import PROTOCOL_NAMES, Protocol
-from pixelkin.propagation.rules import mast
+from pixelkin.propagation.rules.mast import (
+    MAST_LOCALISATION_RADIUS,
+    MAST_LONG_GAP,
+    MAST_MAX_DILATION,
+)
 
 PLAIN = {  # what no published code has, or all have alike, unless said below
     "long_term": (0,), "pad_context": False, "normalize_features": True, "normalize_labels": None,
@@ -84,9 +88,9 @@ def test_every_value_of_a_protocol_is_the_published_one(name: str) -> None:
 
 def test_constants_of_mast() -> None:
     """arXiv:2002.07793, section 3.2, and its code: dilated windows beyond 15 frames."""
-    assert mast.MAST_LONG_GAP == 15
-    assert mast.MAST_LOCALISATION_RADIUS == 12
-    assert mast.MAST_MAX_DILATION == 4
+    assert MAST_LONG_GAP == 15
+    assert MAST_LOCALISATION_RADIUS == 12
+    assert MAST_MAX_DILATION == 4
 
 
 def test_margins_of_the_search_are_those_of_its_proof() -> None:

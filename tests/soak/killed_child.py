@@ -126,12 +126,12 @@ def run(work: Callable[[], int], folder: Path, stop: Stop | None = None) -> Ende
     return Ended(code, log.read_text(errors="replace"), seconds, writes)
 
 
-def start(work: Callable[[], int], folder: Path, stop: Stop) -> int:
-    """Begin some work in a fork, which may be stopped at a write; its process."""
+def start(work: Callable[[], int], folder: Path) -> int:
+    """Begin some work in a fork; its process."""
     log, count = folder.parent / f".{folder.name}.first", folder.parent / f".{folder.name}.ignored"
     child = os.fork()
     if not child:
-        _child(work, folder, stop, log, count, os.open(os.devnull, os.O_WRONLY))
+        _child(work, folder, Stop(), log, count, os.open(os.devnull, os.O_WRONLY))
     return child
 
 

@@ -25,7 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kill_subjects import SUBJECTS, AppJob, Subject, material
-from killed_child import Ended, Stop, drawn, forked, run, start
+from killed_child import Ended, drawn, forked, run, start
+
+from pixelkin.annotation.store import RUNNING
+from pixelkin.locks import LOCK
 
 MOST_KILLS = 3
 LOADED = (  # before the forks, as it takes seconds
@@ -34,6 +37,7 @@ LOADED = (  # before the forks, as it takes seconds
     "pixelkin.app.commands.session", "pixelkin.experiments.runner", "pixelkin.evaluation.run",
     "matplotlib.figure", "rich.console", "pixelkin.app.overlay",
 )  # fmt: skip
+LOCKS = (LOCK, RUNNING)
 ATTEMPTS = 6  # draws for one kill that comes before the end
 
 
@@ -96,10 +100,11 @@ class Trials:
     def second(self) -> str | None:
         """What is wrong with a second command in a folder where one is at work."""
         out = self._new("second")
-        stop = Stop(signal.SIGSTOP, write=max(2, self.whole.writes // 2))
-        child = start(lambda: self.subject.work(out), out, stop)
-        while os.waitpid(child, os.WUNTRACED | os.WNOHANG) == (0, 0):
-            time.sleep(0.01)
+        child = start(lambda: self.subject.work(out), out)
+        while not any(p.name in LOCKS for p in out.rglob("*")):
+            time.sleep(0.001)
+        time.sleep(0.02)  # between its making and its locking
+        os.kill(child, signal.SIGSTOP)
         ended = run(lambda: self.subject.work(out), out)
         os.kill(child, signal.SIGCONT)
         first = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -171,9 +176,9 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=60, help="of SIGKILL")
     parser.add_argument("--signals", type=int, default=10, help="of SIGINT, and of SIGTERM")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="subjects whose name has this")
+    parser.add_argument("--only", nargs="*", default=[], help="of what: propagate, train, ...")
     options = parser.parse_args()
-    subjects = [s for s in SUBJECTS if options.only in s.name]
+    subjects = [s for s in SUBJECTS if not options.only or s.name in options.only]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         found = soak(subjects, options.trials, options.signals, options.seed, Path(folder))
     for what, tally in found.items():

@@ -22,7 +22,7 @@ from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.mining.window import WindowSchedule
 from pixelkin.models.encoder import EncoderConfig
 from pixelkin.objectives import OBJECTIVES
-from pixelkin.ops.transport.policy import POLICY, Policy
+from pixelkin.ops.transport.policy import FURTHEST, POLICY, REACH, WIDEST, Policy
 from pixelkin.training.config import ObjectiveShare, Optimiser, Recipe, Run, Stage
 
 DEFAULTS: dict[type, dict[str, Any]] = {
@@ -88,10 +88,6 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "network": EncoderConfig(), "data": ClipSettings(), "augmentation": Augmentation(),
         "optimiser": Optimiser(), "run": Run(),
     },
-    Policy: {  # of Sinkhorn's acceleration [D]
-        "history": 5, "period": 3, "progress": 0.9, "ridge": 1e-6, "coarsest": 512,
-        "coarse_tolerance": 0.02,
-    },
 }  # fmt: skip
 
 
@@ -125,7 +121,12 @@ def test_constants_of_mining() -> None:
     assert curriculum.MOMENTUM == 0.98  # [D]
     assert confidence.SMALLEST_SIMILARITY == confidence.MINIMUM == 1e-3  # [D]
     assert augment.BLUR_SIGMA == (0.3, 1.5)
-    assert POLICY == Policy()
+
+
+def test_constants_of_sinkhorn() -> None:
+    """Of its acceleration [D]; docs/internals/sinkhorn.md has what they were chosen by."""
+    assert Policy() == POLICY == (5, 3, 0.9, 1e-6, 512, 0.02)
+    assert (REACH, WIDEST, FURTHEST) == (0.6, 1 / 2, 1 / 8)
 
 
 @pytest.mark.parametrize(("signal", "sure"), [("var_t", 0.5), ("var_c", 0.3), ("var_q", 2.5 / 256)])

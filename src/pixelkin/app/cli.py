@@ -68,12 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _fail(f"no command {name!r}: there are {', '.join(COMMANDS)}")
     from pixelkin.app.console import drop_bad_size
-
-    drop_bad_size()
-    module = importlib.import_module(f"pixelkin.app.commands.{COMMANDS[name][0]}")
     from pixelkin.types import InputError
 
     try:
+        drop_bad_size()
+        module = importlib.import_module(f"pixelkin.app.commands.{COMMANDS[name][0]}")
         return int(module.run(rest) or 0)
     except InputError as error:
         return _fail(str(error))

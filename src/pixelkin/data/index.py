@@ -134,9 +134,16 @@ def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
     """The videos of a pack. Their stamps are of what they hold, not of when it was written."""
     for name, video in open_pack(pack).items():
         if not any(fnmatch.fnmatch(name, p) for p in exclude):
-            facts = len(video), video.height, video.width
-            known = {"packed": True, "content": video.digest}
-            yield Source(str(pack), name, f"{video.digest}-0", *facts, **known)
+            yield Source(
+                str(pack),
+                name,
+                f"{video.digest}-0",
+                len(video),
+                video.height,
+                video.width,
+                packed=True,
+                content=video.digest,
+            )
 
 
 def digest(sources: Sequence[Source]) -> str:
