@@ -6,6 +6,7 @@ Only the chosen command's module is imported, so that help answers at once.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -56,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 on success, 2 on bad input with one line on standard error, 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # names of files are of any bytes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0 if arguments else 2

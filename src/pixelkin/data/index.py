@@ -106,7 +106,10 @@ def index_videos(
                 progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
         if fresh:
-            _write_cache(cache, _read_cache(cache) | fresh)
+            try:
+                _write_cache(cache, _read_cache(cache) | fresh)
+            except (OSError, InputError) as error:  # costs time in the next call
+                log.warning("what was found is not kept: %s", error)
     if not found:
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"
