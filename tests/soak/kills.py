@@ -124,9 +124,9 @@ class Trials:
     def _differences(self, out: Path) -> list[str]:
         """Which parts of what is there are others than in an uninterrupted run."""
         one, other = self.reference, forked(lambda: self.subject.outcome(out))
-        return [
-            f"{key} differs" for key in sorted({*one, *other}) if one.get(key) != other.get(key)
-        ]
+        found = [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
+        names = sorted(set(one.get("names", ())) ^ set(other.get("names", ())))
+        return [f"{key} differs{f': {names}' if key == 'names' else ''}" for key in found]
 
 
 def soak(
@@ -140,14 +140,15 @@ def soak(
         importlib.import_module(name)
     tallies: dict[str, Tally] = {}
     kinds = {signal.SIGKILL: trials, signal.SIGINT: signals, signal.SIGTERM: signals}
+    signalled = [subject for subject in subjects if not isinstance(subject, AppJob)]
     for place, subject in enumerate(subjects):
         prepared = Trials(subject, folder)
         for kill, count in kinds.items():
             tally = tallies.setdefault(f"{subject.name}, {signal.Signals(kill).name}", Tally())
-            # An app's job has a process of its own: Ctrl-C is the server's to hear.
-            share = range(place, count, len(subjects))
             if isinstance(subject, AppJob) and kill != signal.SIGKILL:
-                continue
+                continue  # its process hears of Ctrl-C from the server, as the tests of app do
+            sharing = len(subjects) if kill == signal.SIGKILL else max(1, len(signalled))
+            share = range(place, count, sharing)
             for _ in share:
                 for _attempt in range(ATTEMPTS):
                     before = tally.trials

@@ -102,6 +102,7 @@ def run_experiment(
             return _Run(experiment, runs, rows, command, minutes).go(report_only)
         finally:
             remove_stale((out / "runs").glob(".*.lock"))
+            remove_stale((out / "runs").glob(f"*/{LOCK}"))
 
 
 class _Run:
