@@ -23,7 +23,7 @@ def masks(*empty: int) -> Annotations:
     return Annotations.of({t: none if t in empty else first for t in range(4)})
 
 
-@pytest.mark.parametrize("format", ["cvat", "ytvis", "label_studio"])
+@pytest.mark.parametrize("format", ["cvat", "ytvis"])
 @pytest.mark.parametrize("empty", [(), (2,), (1, 2, 3)])
 def test_empty_frames_are_told_where_there_are_any(
     tmp_path: Path, format: str, empty: tuple[int, ...]
