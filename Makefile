@@ -8,11 +8,15 @@ TOOLS := $(VENV)/.tools
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
-.PHONY: help setup setup-browser demo test check check-ui soak licences format benchmark clean
+.PHONY: help setup setup-browser demo test test-lowest check check-ui soak kills mutants licences \
+	format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
 	@echo "make test       set up, run the tests"
+	@echo "make test-lowest  the same with the lowest versions that are allowed, in .venv-lowest"
+	@echo "make kills      commands that are killed anywhere, 60 times, and told to end (ten minutes)"
+	@echo "make mutants    small changes of the code: which does no test notice? (an hour)"
 	@echo "make check      format, lint, types and tests: what a change must pass"
 	@echo "make setup-browser  a Chromium and Playwright, for the tests of the page (Debian, Ubuntu)"
 	@echo "make check-ui   the page's modules: their tests and types (needs Node)"
@@ -42,6 +46,19 @@ demo: $(PACKAGE)
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest
+
+LOWEST := .venv-lowest
+test-lowest:
+	@test -d $(LOWEST) || $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt \
+	  -e '.[app,train,plots]' pytest hypothesis httpx POT
+	$(LOWEST)/bin/python -m pytest
+
+kills: $(TOOLS)
+	$(BIN)/python tests/soak/kills.py
+
+mutants: $(TOOLS)
+	$(BIN)/python tests/soak/mutants.py --wide
 
 check: $(TOOLS)
 	$(BIN)/ruff format --check .
@@ -80,4 +97,4 @@ benchmark: $(TOOLS)
 	$(BIN)/python benchmarks/overlap.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis

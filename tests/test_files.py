@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -90,15 +91,33 @@ def test_what_cannot_be_written_is_found_out_at_once(tmp_path: Path) -> None:
             check_writable(path, overwrite=True)
 
 
-def test_stamp_changes_with_the_files(tmp_path: Path) -> None:
+def test_stamp_is_of_what_files_hold(tmp_path: Path) -> None:
+    """Not of when they were written, nor of where they lie."""
     paths = [tmp_path / "a", tmp_path / "b"]
     for path in paths:
         path.write_text("x")
     first = stamp(paths)
-    assert stamp(paths) == first
     os.utime(paths[1], ns=(1, 1))
-    second = stamp(paths)
-    paths[0].write_text("xy")
-    assert len({first, second, stamp(paths)}) == 3
+    assert stamp(paths) == first
+    (tmp_path / "other").mkdir()
+    assert stamp([Path(shutil.copy(p, tmp_path / "other")) for p in paths]) == first
+    before = paths[0].stat()
+    paths[0].write_text("y")
+    os.utime(paths[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert stamp(paths) != first
+    named, bare = stamp(paths[:1]), stamp(paths[:1], named=False)
+    renamed = [paths[0].rename(tmp_path / "c")]
+    assert stamp(renamed) != named and stamp(renamed, named=False) == bare
     with pytest.raises(InputError, match="cannot read"):
-        stamp([tmp_path / "c"])
+        stamp([tmp_path / "a"])
+
+
+@pytest.mark.parametrize("at", [0, 5, 2**20 - 1, -(2**20), -1])
+def test_a_byte_near_the_ends_of_a_large_file_changes_its_stamp(tmp_path: Path, at: int) -> None:
+    path = tmp_path / "large"
+    content = bytearray(3 * 2**20)
+    path.write_bytes(content)
+    first = stamp([path])
+    content[at] = 1
+    path.write_bytes(content)
+    assert stamp([path]) != first

@@ -55,8 +55,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk does not say where
         raise
 
 
@@ -153,18 +155,18 @@ def content_stamp(path: Path) -> str:
     return digest.hexdigest()
 
 
-def stamp(paths: Iterable[Path]) -> str:
-    """A digest of files' names, sizes and times of change: another one where a file was replaced.
+def stamp(paths: Iterable[Path], *, named: bool = True) -> str:
+    """A digest of what files hold, whenever they were written and wherever they lie.
+
+    Args:
+        paths: Of the files.
+        named: Whether their names count.
 
     Raises:
-        InputError: If a file is missing.
+        InputError: If a file is missing, or cannot be read.
     """
     digest = hashlib.sha256()
     for path in paths:
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        line = f" {status.st_size} {status.st_mtime_ns}\n"
-        digest.update(os.fsencode(path.name) + line.encode())
+        digest.update(os.fsencode(path.name) + b" " if named else b"")
+        digest.update(content_stamp(path).encode())
     return digest.hexdigest()

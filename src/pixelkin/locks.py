@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -106,6 +107,15 @@ class Lock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def remove_stale(paths: Iterable[Path]) -> None:
+    """Remove the files of locks that killed processes left behind; those that are held stay."""
+    for path in list(paths):
+        lock = Lock(path)
+        with suppress(InputError):
+            lock.acquire()
+            lock.close()
 
 
 def _lock(descriptor: int, *, wait: bool) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from pixelkin.evaluation.davis import DavisVideo, every_nth, load_split, score_r
 from pixelkin.evaluation.pipeline import predict_all
 from pixelkin.evaluation.qualitative import coloured, draw_video
 from pixelkin.evaluation.quick import score_encoder
+from pixelkin.evaluation.run import evaluate
 from pixelkin.formats.id_png import read_ids
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.propagation.propagator import Propagator
@@ -102,6 +105,39 @@ def test_a_video_whose_files_changed_is_predicted_again(
     predict("fresh")
     assert score("out") == score("fresh") != before
     assert predict("out", draw=draw_video) == 0
+
+
+def evaluated(root: Path, out: Path, **options: Any) -> Any:
+    return evaluate("davis", root, "lab", year=2017, split="val", out=out, **options)
+
+
+def test_a_data_set_that_was_moved_is_the_same(
+    davis_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was predicted from the same files stays, wherever they lie, whenever written."""
+    before = evaluated(davis_root, tmp_path / "out")
+    moved = Path(shutil.copytree(davis_root, tmp_path / "moved"))
+    for path in moved.rglob("*"):
+        os.utime(path, (1, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "Propagator", None)
+        after = evaluated(moved, tmp_path / "out")
+    assert after.score.summary == before.score.summary and after.note is None
+    assert after.figures["root"] == str(moved)
+
+
+def test_other_videos_of_the_same_names_are_refused(davis_root: Path, tmp_path: Path) -> None:
+    evaluated(davis_root, tmp_path / "out")
+    other = Path(shutil.copytree(davis_root, tmp_path / "other"))
+    path = other / "JPEGImages/480p/video1/00003.jpg"
+    Image.open(path).transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(path)
+    with pytest.raises(InputError, match=r"other videos, of .*: video1; --overwrite"):
+        evaluated(other, tmp_path / "out")
+    # In the same place, a changed video is predicted again, and named.
+    shutil.copy(path, davis_root / "JPEGImages/480p/video1/00003.jpg")
+    result = evaluated(davis_root, tmp_path / "out")
+    assert result.note == "files have changed, so these were predicted again: video1"
+    assert evaluated(davis_root, tmp_path / "out").note is None
 
 
 def test_an_exception_that_is_kept_keeps_no_thread(

@@ -6,6 +6,7 @@ Only the chosen command's module is imported, so that help answers at once.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -58,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 on success, 2 on bad input with one line on standard error, 130 when interrupted.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # names of files are of any bytes
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0 if arguments else 2
@@ -70,12 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _fail(f"no command {name!r}: there are {', '.join(COMMANDS)}")
     from pixelkin.app.console import drop_bad_size
-
-    drop_bad_size()
-    module = importlib.import_module(f"pixelkin.app.commands.{COMMANDS[name][0]}")
     from pixelkin.types import InputError
 
     try:
+        drop_bad_size()
+        module = importlib.import_module(f"pixelkin.app.commands.{COMMANDS[name][0]}")
         return int(module.run(rest) or 0)
     except InputError as error:
         return _fail(str(error))

@@ -56,7 +56,7 @@ def show_table(
     title: str | None = None,
     total: bool = False,
 ) -> None:
-    """Print a table.
+    """Print a table; where the terminal is too narrow for it, a line for each cell.
 
     Args:
         rows: Of cells.
@@ -64,6 +64,7 @@ def show_table(
         title: Above it.
         total: Whether the last row is set apart.
     """
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
@@ -80,7 +81,16 @@ def show_table(
     if total:
         table.add_section()
     table.add_row(*map(Text, last), style="bold" if total else None)
-    console().print(table)
+    shown = console()
+    if Measurement.get(shown, shown.options.update(max_width=9999), table).minimum <= shown.width:
+        shown.print(table)
+        return
+    if title is not None:
+        say(title)
+    for name, *cells in rows:
+        say(name)
+        for head, cell in zip(columns[1:] or [""] * len(cells), cells, strict=True):
+            say(f"  {head} {cell}" if head else f"  {cell}")
 
 
 @contextmanager

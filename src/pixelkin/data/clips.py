@@ -296,6 +296,10 @@ def clip_loader(
             if isinstance(batch, DrawnBatch):
                 batch = render_batch(moved(batch, device), pixels)
             yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(f"a process that makes clips has died: {FEW}") from error
     except InputError as error:  # a worker's one arrives as a traceback
         raise InputError(str(error).strip().splitlines()[-1].split("InputError: ")[-1]) from None
     finally:
@@ -303,6 +307,7 @@ def clip_loader(
         getattr(iterator, "_shutdown_workers", lambda: None)()
 
 
+FEW = "give it more memory, or shared memory (docker's --shm-size), or take run.workers=0"
 GRACE = 15.0  # seconds that a worker outlives SIGTERM: time for a slow step
 
 

@@ -32,8 +32,8 @@ OTHER_NAMES = re.compile(
     re.IGNORECASE,
 )
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
-_VERSION = 1
-_CACHED = {"stamp", "error", "frames", "height", "width"}
+_VERSION = 2
+_CACHED = {"stamp", "content", "error", "frames", "height", "width"}
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,12 @@ class Source:
     Attributes:
         path: Absolute path of the file, of the folder of images, or of the pack.
         name: Path below the folder in which it was found, with forward slashes.
-        stamp: Changes when the content does: size and time of modification.
+        stamp: Changes whenever the files are written: size and time of modification.
         frames: Number of frames, at least 1.
         height: Of its frames, in pixels.
         width: As `height`.
         packed: Whether it is one of the videos of a pack.
+        content: Digest of what its files hold, see `files.stamp`.
     """
 
     path: str
@@ -59,6 +60,7 @@ class Source:
     height: int
     width: int
     packed: bool = False
+    content: str = ""
 
 
 def index_videos(
@@ -105,7 +107,10 @@ def index_videos(
                 progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
         if fresh:
-            _write_cache(cache, _read_cache(cache) | fresh)
+            try:
+                _write_cache(cache, _read_cache(cache) | fresh)
+            except (OSError, InputError) as error:  # costs time in the next call
+                log.warning("what was found is not kept: %s", error)
     if not found:
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"
@@ -124,18 +129,25 @@ def source_of(video: str | Path) -> Source:
     """
     reader = open_video(video, check=False)
     path = Path(video).expanduser().absolute()
-    content = stamp(reader.paths)
-    size = sum(file.stat().st_size for file in reader.paths)
+    content = stamp(reader.paths, named=False)
     facts = len(reader), reader.info.height, reader.info.width
-    return Source(str(path), path.name, f"{size}-{content}", *facts)
+    return Source(str(path), path.name, content, *facts, content=content)
 
 
 def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
     """The videos of a pack. Their stamps are of what they hold, not of when it was written."""
     for name, video in open_pack(pack).items():
         if not any(fnmatch.fnmatch(name, p) for p in exclude):
-            facts = len(video), video.height, video.width
-            yield Source(str(pack), name, f"{video.digest}-0", *facts, packed=True)
+            yield Source(
+                str(pack),
+                name,
+                f"{video.digest}-0",
+                len(video),
+                video.height,
+                video.width,
+                packed=True,
+                content=video.digest,
+            )
 
 
 def digest(sources: Sequence[Source]) -> str:
@@ -147,9 +159,9 @@ def digest(sources: Sequence[Source]) -> str:
 def digest_of_files(sources: Sequence[Source]) -> str:
     """A hash that also changes when files are replaced by others of the same shape.
 
-    It knows their sizes in bytes, not their times, which a copy of the data does not keep.
+    It knows what they hold, not their times, which a copy of the data does not keep.
     """
-    facts = [(s.name, s.stamp.rsplit("-", 1)[0]) for s in sources]
+    facts = [(s.name, s.content) for s in sources]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -228,10 +240,12 @@ def _stamp(path: Path) -> str:
 def _inspect(path: Path) -> dict[str, object]:
     """Frame count and size of a video that can be opened, else its error."""
     try:
-        info = open_video(path, check=False).info
+        reader = open_video(path, check=False)
+        info, content = reader.info, stamp(reader.paths, named=False)
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
-    return {"frames": info.frames, "height": info.height, "width": info.width}
+    shape = {"frames": info.frames, "height": info.height, "width": info.width}
+    return {**shape, "content": content}
 
 
 def _read_cache(cache: Path) -> dict[str, dict[str, object]]:

@@ -101,7 +101,11 @@ class FrameStore:
         self._kept: dict[Segment, Path] = {}
         if folder is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("frames are not kept: %s", error)
+            return
         # By name, which is a hash: a sample of all videos if they do not all fit.
         left = budget
         for path, segment in sorted((folder / self._name(s), s) for s in segments):

@@ -67,6 +67,11 @@ class Store(RunFolder):
             return True
         return all(video.map_in(self.predictions, i).is_file() for i in video.kept)
 
+    def changed(self, video: Video) -> bool:
+        """Whether there are predictions of a video, made from other frames or given labels."""
+        there = self._record(video).is_file()
+        return there and bool(self.record(video)["source"] != video.source)
+
     def video(self, video: Video) -> Path:
         """Where the video that shows the predictions belongs."""
         return self.folder / "videos" / f"{video.name}.mp4"
@@ -260,7 +265,7 @@ class Result:
         score: The figures in the benchmark's own form, e.g. `score.summary.jf` of DAVIS; None where
             a server scores.
         tables: The tables that the benchmark's own code writes: content by file name.
-        note: A line about further files that were written, if any.
+        note: Lines about what was predicted again, and further files that were written, if any.
     """
 
     title: str

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pixelkin.background import BackgroundWriter
@@ -23,16 +23,25 @@ from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.passes import stream
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import MaskLabels, Prediction
+from pixelkin.run_folder import Standing
+from pixelkin.types import InputError, MaskLabels, Prediction
 from pixelkin.video.images import read_image
 
 
 @dataclass
 class Speed:
-    """What this process has predicted: frames, and seconds of reading and predicting them."""
+    """What this process has predicted: frames, and seconds of reading and predicting them.
+
+    Attributes:
+        frames: How many.
+        seconds: Of reading and predicting them.
+        changed: In the main process, the videos that were predicted before and whose frames or
+            given labels are others now.
+    """
 
     frames: int = 0
     seconds: float = 0.0
+    changed: list[str] = field(default_factory=list)
 
 
 def predict_all(
@@ -54,7 +63,8 @@ def predict_all(
         encoder: Gives the features.
         protocol: Decides the propagation.
         store: Where predictions are kept.
-        settings: What else decides the predictions, for run.json.
+        settings: What else decides the predictions, for run.json; "root" is where the data set
+            lies, and decides nothing where its files are the same.
         overwrite: Whether another run's results may be replaced.
         processes: Those that share the work; a single one if None.
         draw: Draws a video's predictions into `store.video(...)`; where None, none are drawn.
@@ -70,10 +80,22 @@ def predict_all(
         "protocol": asdict(protocol),
         **(settings or {}),
     }
+    root = described.pop("root", None)
+    speed = Speed()
 
     def plan() -> list[list[int]]:
         store.claim(described, overwrite=overwrite)
+        before = store.progress.get("root", root)
+        if store.standing is not Standing.NEW:
+            speed.changed = [video.name for video in videos if store.changed(video)]
+        if speed.changed and before != root and not overwrite:
+            raise InputError(
+                f"{store.folder} holds predictions of other videos, of {before}: "
+                f"{called(speed.changed)}; --overwrite replaces these"
+            )
         store.begin()
+        if root != store.progress.get("root"):
+            store.note({"root": root})
         lacking = [
             i
             for i, video in enumerate(videos)
@@ -83,7 +105,6 @@ def predict_all(
         return [[lacking[i] for i in share] for share in divided]
 
     encoder = encoder.with_stride(protocol.stride)
-    speed = Speed()
     with ExitStack() as stack:
         if not store.held:
             stack.callback(store.release)
@@ -102,6 +123,12 @@ def predict_all(
 
         processes.finish(work)
     return speed
+
+
+def called(names: Sequence[str], most: int = 5) -> str:
+    """Some names, the first of them where there are many."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def _predict(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelkin.evaluation.benchmark import Benchmark, Result, Store
-from pixelkin.evaluation.pipeline import predict_all
+from pixelkin.evaluation.pipeline import called, predict_all
 from pixelkin.evaluation.qualitative import draw_video
 from pixelkin.evaluation.registry import make_benchmark
 from pixelkin.evaluation.videos import Video
@@ -151,7 +151,10 @@ def run_benchmark(
             title += f", {rate:.2f} s a frame"
             figures["seconds_per_frame"] = rate
         result = _score(benchmark, videos, store, title, figures, bar, resize=resize)
-        return result if out is None else _keep(benchmark, videos, store, result)
+        if out is None:
+            return result
+        again = f"files have changed, so these were predicted again: {called(speed.changed)}"
+        return _keep(benchmark, videos, store, result, again if speed.changed else None)
 
 
 def score_maps(
@@ -194,17 +197,21 @@ def _score(
 
 
 def _keep(
-    benchmark: Benchmark[Any], videos: Sequence[Video], store: Store, result: Result
+    benchmark: Benchmark[Any],
+    videos: Sequence[Video],
+    store: Store,
+    result: Result,
+    said: str | None,
 ) -> Result:
-    """Write the files of a result into the folder of the run."""
+    """Write the files of a result into the folder of the run; `said` goes before its note."""
     write_json(store.file("result.json"), result.figures)
     if result.score is not None:
         write_text(store.file("table.md"), result.markdown())
     for name, text in result.tables.items():
         write_text(store.file(name), text)
-    note = benchmark.submit(videos, store)
+    notes = [note for note in (said, benchmark.submit(videos, store)) if note is not None]
     store.finish()
-    return replace(result, note=note)
+    return replace(result, note="\n".join(notes) or None)
 
 
 def _describe(weights: str, protocol: Protocol) -> str:

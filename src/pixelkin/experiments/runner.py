@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pixelkin.checks import check_same
+from pixelkin.data.index import digest_of_files
 from pixelkin.evaluation.davis import load_split
 from pixelkin.experiments.catalogue import EXPERIMENTS, Experiment, Row
 from pixelkin.experiments.native import native_section, score_native
@@ -29,7 +30,7 @@ from pixelkin.experiments.scale import Scale, load_scale, merge
 from pixelkin.experiments.synthetic import make_clips, make_davis
 from pixelkin.experiments.table import points_of, seeds_of
 from pixelkin.files import remove_leftovers, write_json
-from pixelkin.locks import LOCK, Lock
+from pixelkin.locks import LOCK, Lock, remove_stale
 from pixelkin.run_folder import FORMAT, check_empty
 from pixelkin.types import InputError
 
@@ -93,10 +94,15 @@ def run_experiment(
         )
     videos = load_split(davis, 2016, "val", list(sequences) or None)
     runs = Runs(out, size, [Path(d) for d in data], videos, tell)
-    _claim(out, size, {"data": runs.digest, "davis": str(Path(davis).absolute())})
+    facts = {"data": runs.digest, "content": digest_of_files(runs.sources)}
+    _claim(out, size, facts | {"davis": str(Path(davis).absolute())})
     with Lock(out / name / LOCK):
         remove_leftovers(out / name / file for file in ("report.md", "results.csv", "plot.png"))
-        return _Run(experiment, runs, rows, command, minutes).go(report_only)
+        try:
+            return _Run(experiment, runs, rows, command, minutes).go(report_only)
+        finally:
+            remove_stale((out / "runs").glob(".*.lock"))
+            remove_stale((out / "runs").glob(f"*/{LOCK}"))
 
 
 class _Run:
@@ -168,6 +174,9 @@ class _Run:
         )
 
 
+LATER = ("kind", "format", "content")  # that folders of earlier versions do not have
+
+
 def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
     """Make `out` the folder of these settings, or go on with it.
 
@@ -186,7 +195,8 @@ def _claim(out: Path, scale: Scale, facts: dict[str, Any]) -> None:
                 known = json.loads(path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise InputError(f"{path} is damaged: choose another folder") from error
-            check_same(out, known, {k: v for k, v in head.items() if k in known} | settings)
+            since = {k: v for k, v in (head | settings).items() if k in known or k not in LATER}
+            check_same(out, known, since)
         else:
             check_empty(out, (path.name, "synthetic", "runtime", "positives", "tuning"))
             write_json(path, head | settings)

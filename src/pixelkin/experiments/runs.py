@@ -78,8 +78,10 @@ def check_rows(experiment: str, rows: Sequence[str], known: Sequence[str]) -> No
 
 
 def is_done(folder: Path) -> bool:
-    """Whether a training is complete: the encoder's config is the last thing that it writes."""
-    return (folder / "encoder" / "config.json").is_file()
+    """Whether a training is complete: it has its encoder, and says so."""
+    if not (folder / "encoder" / "config.json").is_file():
+        return False
+    return bool(_read(folder / "run.json").get("complete", True))  # earlier versions say nothing
 
 
 class Runs:
@@ -263,7 +265,9 @@ def _keep_point(folder: Path, encoder: Encoder) -> dict[str, float]:
     """Keep the encoder of a validation, unless it is the last one, which is kept anyway."""
     training = encoder.config.meta["training"]
     if training["step"] < training["steps"]:
-        save_encoder(encoder, folder / "points" / str(training["step"]))
+        point = folder / "points" / str(training["step"])
+        remove_leftovers([point / "weights.safetensors", point / "config.json"])
+        save_encoder(encoder, point)
     return {}
 
 

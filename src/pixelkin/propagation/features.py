@@ -93,6 +93,8 @@ class FeaturePropagator:
     def _prepared(self, features: Tensor) -> Cells:
         if self.protocol.normalize_features:
             features = F.normalize(features, dim=0, eps=1e-12)
+        elif not bool(torch.isfinite(features.square().sum())):
+            raise ValueError("features are not finite, or too large for their dot products to be")
         if self.rule.searches and self._bounds is None:
             self._bounds = bounds_for(features[None])
         return Cells.of(features[None], self._bounds)

@@ -54,7 +54,7 @@ def fingerprint(reader: VideoReader, encoder: Encoder, protocol: Protocol) -> di
 
 
 def frame_stamps(reader: VideoReader) -> tuple[str, ...]:
-    """For each frame a word that changes when its file is replaced; none of a video in one file."""
+    """For each frame a digest of its file's name and content; none of a video in one file."""
     if len(reader.paths) != len(reader) or reader.names is None:
         return ()
     names = (path.name.encode("utf-8", "surrogateescape") for path in reader.paths)

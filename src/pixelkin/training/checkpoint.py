@@ -21,9 +21,17 @@ def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write `state` (tensors and plain values) so that `path` holds all of it or what it held.
 
     The data reach the disk before the name does: also a loss of power leaves a whole checkpoint.
+
+    Raises:
+        OSError: If the disk is full.
     """
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
+        try:
+            torch.save({"format": FORMAT, **state}, file)
+        except RuntimeError as error:  # torch has a word of its own for a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
         file.flush()
         os.fsync(file.fileno())
 

@@ -148,9 +148,10 @@ class _Training:
         self.identity = {
             "recipe": recipe.fingerprint(),
             "data": digest(self.sources),
-            "files": digest_of_files(self.sources),
+            "content": digest_of_files(self.sources),
             "precision": self.trainer.precision,
         }
+        self.owed: dict[str, float] | None = None
         self._frames: list[NDArray[np.uint8]] | None = None
         with processes.main_first():
             self._open(resume)
@@ -162,6 +163,9 @@ class _Training:
         late = user = False
         fifth = -(-recipe.steps // 5)
         with interrupts() as interrupted, self._log() as told:
+            if self.owed is not None and self.processes.is_main:
+                told.write(trainer.step - 1, self.owed | self._validated())
+                self._save()
             # Closed even if a step fails: the workers end then, not when the error is forgotten.
             with closing(self.feed.batches(self.plan, trainer.step)) as batches:
                 while trainer.step < recipe.steps and not (late or user):
@@ -169,11 +173,12 @@ class _Training:
                     mine = interrupted.is_set(), self._is_late(begun)
                     user, late = map(any, zip(*self.processes.gather(mine), strict=True))
                     if self.processes.is_main:
-                        if self._due(recipe.run.validate_every or fifth) and not user:
+                        judged = self._due(recipe.run.validate_every or fifth)
+                        if judged and not user:
                             figures |= self._validated()
                         told.write(trainer.step - 1, figures)
                         if self._due(recipe.run.checkpoint_every) or late or user:
-                            save_checkpoint(self.checkpoint, self.identity | trainer.state_dict())
+                            self._save(owed=figures if judged and user else None)
             if self.processes.is_main:
                 told.say(self._ending(user, late))
                 if not user:
@@ -183,6 +188,11 @@ class _Training:
         return TrainingResult(
             self.out, trainer.step, recipe.steps, encoder, figures, self.processes.is_main
         )
+
+    def _save(self, owed: Mapping[str, float] | None = None) -> None:
+        """Keep all; `owed` are the figures of a step whose validation is left to the next call."""
+        state = self.identity | self.trainer.state_dict()
+        save_checkpoint(self.checkpoint, state if owed is None else state | {"owed": dict(owed)})
 
     def _step(self, batches: Iterator[ClipBatch]) -> dict[str, float]:
         """Do a step; its figures and what it cost."""
@@ -210,7 +220,7 @@ class _Training:
                     f"{self.out} was started on other videos than these {len(self.sources)}: give "
                     "the same folders, or choose another output folder"
                 )
-            if saved.get("files", self.identity["files"]) != self.identity["files"]:
+            if saved.get("content", self.identity["content"]) != self.identity["content"]:
                 raise InputError(
                     f"{self.out} was started on other videos: some of these {len(self.sources)} "
                     "have been replaced since; restore them, or choose another output folder"
@@ -219,6 +229,7 @@ class _Training:
                 self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")
             check_same(self.out, *({k: x[k] for k in keys} for x in (saved, self.identity)))
+            self.owed = saved.pop("owed", None)
             try:
                 self.trainer.load_state_dict(saved)
             except DAMAGES as error:
@@ -234,9 +245,8 @@ class _Training:
 
     def _log(self) -> TrainingLog:
         trainer, sources = self.trainer, self.sources
-        told = TrainingLog(
-            self.out, self.recipe.steps, trainer.step, enabled=self.processes.is_main
-        )
+        start = trainer.step - (self.owed is not None)  # that step is written once more
+        told = TrainingLog(self.out, self.recipe.steps, start, enabled=self.processes.is_main)
         told.say(
             f"{len(sources)} videos, {sum(s.frames for s in sources)} frames; "
             f"{self.processes.count} x {self.processes.device.type}, {trainer.precision}; "

@@ -155,7 +155,7 @@ def facts(
     for own in ("init", "network"):  # known by their content
         del settings[own]
     return {
-        "videos": [{"path": s.path, "frames": s.frames, "content": s.stamp} for s in sources],
+        "videos": [{"frames": s.frames, "content": s.content} for s in sources],
         "weights": {"name": str(weights), "content": describe_encoder(start)["weights"]},
         "recipe": settings,
     }
