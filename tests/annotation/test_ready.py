@@ -82,7 +82,7 @@ def test_no_more_is_made_ready_than_is_held(video, encoded: list[int]) -> None:
 def test_another_encoder_is_told(new: New, tmp_path: Path, monkeypatch) -> None:
     session = new()
     monkeypatch.setattr(
-        "pixelkin.annotation.session.load_encoder", lambda _: load_encoder("random")
+        "pixelkin.annotation.session.load_encoder", lambda *_: load_encoder("random")
     )
     with pytest.raises(ValueError, match="the weights lab are others"):
         next(iter(session.prepare(0)))

@@ -34,7 +34,8 @@ def probe(path: Path) -> VideoInfo:
     video: dict[str, Any] = {}
     if file.is_file():
         content = read_json(file)
-        video = content.get("video", {}) if isinstance(content, dict) else {}
+        if isinstance(content, dict):  # where it lies is among what may change
+            video = content.get("progress", {}) | content.get("video", {})
     contents = [read_json(entry) for entry in _entries(path)]
     height, width = contents[0]["size"]
     last = max(c["frame"] for c in contents) + 1
