@@ -58,3 +58,8 @@ def save(path: Path, array: np.ndarray) -> None:
 def save_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
+
+
+def change(path: Path) -> None:
+    """Let a file hold something else, of which no reader takes notice."""
+    path.write_bytes(path.read_bytes() + b"\n")

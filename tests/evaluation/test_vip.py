@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scenes import Scene, save, save_text
+from scenes import Scene, change, save, save_text
 
 from pixelkin.app.cli import main
 from pixelkin.evaluation.vip import CLASSES, load_split, score_results
@@ -40,9 +39,9 @@ def test_a_replaced_annotation_changes_the_source(root: Path) -> None:
 
     before = sources()
     assert sources() == before
-    os.utime(root / "Annotations/Category_ids/videos2/000000000026.png", ns=(1, 1))
+    change(root / "Annotations/Category_ids/videos2/000000000026.png")
     assert sources() == before  # not given, only scored with
-    os.utime(root / "Annotations/Category_ids/videos2/000000000001.png", ns=(1, 1))
+    change(root / "Annotations/Category_ids/videos2/000000000001.png")
     assert [a == b for a, b in zip(sources(), before, strict=True)] == [True, False]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from scenes import Scene, save, save_text
+from scenes import Scene, change, save, save_text
 
 from pixelkin.app.cli import main
 from pixelkin.evaluation.metrics import boundary_f, region_similarity
@@ -80,9 +79,9 @@ def test_objects_are_given_where_they_begin(root: Path, split: str, frames, step
 def test_a_replaced_annotation_changes_the_source(tmp_path: Path) -> None:
     write_split(tmp_path, "train", annotated=True)
     before = [video.source for video in load_split(tmp_path, "train")]
-    os.utime(tmp_path / "train/Annotations/aa/00010.png", ns=(1, 1))  # no object begins there
+    change(tmp_path / "train/Annotations/aa/00010.png")  # no object begins there
     assert [video.source for video in load_split(tmp_path, "train")] == before
-    os.utime(tmp_path / "train/Annotations/aa/00015.png", ns=(1, 1))  # the second object does
+    change(tmp_path / "train/Annotations/aa/00015.png")  # the second object does
     after = [video.source for video in load_split(tmp_path, "train")]
     assert [a == b for a, b in zip(after, before, strict=True)] == [False, True, True, True]
 

@@ -182,12 +182,6 @@ def main() -> int:
     subjects = [s for s in SUBJECTS if not options.only or s.name in options.only]
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         found = soak(subjects, options.trials, options.signals, options.seed, Path(folder))
-    for what, tally in found.items():
-        print(
-            f"{what:36} {tally.trials:3} trials {tally.kills:4} kills ({tally.at_write} at writes)"
-        )
-        for fault in tally.faults:
-            print(f"    {fault}")
     faults = sum(len(t.faults) for t in found.values())
     print(f"{sum(t.kills for t in found.values())} kills, {faults} faults")
     return int(faults > 0)

@@ -5,6 +5,7 @@ What a benchmark's folders look like is left to the benchmark's own file.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -72,7 +73,10 @@ class Video(ABC):
     @cached_property
     def source(self) -> str:
         """Digest of what decides the predictions: the frames, and the labels that are given."""
-        return stamp([*self.frames, *self.given_files])
+        digest = hashlib.sha256(stamp(self.frames).encode())
+        for path in self.given_files:
+            digest.update(f"{path.name} ".encode() + self._content(path))
+        return digest.hexdigest()
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -88,9 +92,7 @@ class Video(ABC):
         Raises:
             InputError: If it is no map of ids, or one is above 255, which no benchmark has.
         """
-        if path not in self._contents:
-            self._contents[path] = read_content(path)
-        ids = decode_ids(self._contents[path], path)
+        ids = decode_ids(self._content(path), path)
         if (highest := int(ids.max(initial=0))) > HIGHEST_ID:
             raise InputError(f"{path} has the id {highest}: at most {HIGHEST_ID} is one")
         return ids
@@ -98,6 +100,11 @@ class Video(ABC):
     def forget(self) -> None:
         """Let go of the annotations that were read, when all that needs them is done."""
         self._contents.clear()
+
+    def _content(self, path: Path) -> bytes:
+        if path not in self._contents:
+            self._contents[path] = read_content(path)
+        return self._contents[path]
 
     @cached_property
     def _contents(self) -> dict[Path, bytes]:
