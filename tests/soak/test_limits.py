@@ -45,12 +45,12 @@ def test_playlists_are_no_videos(tmp_path: Path, kind: str) -> None:
             open_video(tmp_path / name)
 
 
-def test_frames_that_are_not_there_are_not_passed_over(tmp_path: Path) -> None:
+def test_frames_that_are_not_there_are_named(tmp_path: Path) -> None:
     bad_material.save_frames(tmp_path / "frames")
     (tmp_path / "frames/2.png").unlink()
     (tmp_path / "frames/2.png").symlink_to("not_fetched")
-    with pytest.raises(InputError, match=r"2\.png: it is a link to not_fetched"):
-        open_video(tmp_path / "frames")
+    note = open_video(tmp_path / "frames").note
+    assert note is not None and "2.png is left out, as no file is there" in note
 
 
 def test_too_many_objects_are_refused(tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_weights_are_finite(tmp_path: Path, value: float) -> None:
     load_encoder(tmp_path)
     with torch.no_grad():
         next(encoder.parameters()).view(-1)[3] = value
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match=r"values that are (not a number|infinite)"):
         save_encoder(encoder, tmp_path)
     state = {k: v.detach().contiguous() for k, v in encoder.state_dict().items()}
     save_file(state, tmp_path / "weights.safetensors")
-    with pytest.raises(InputError, match="not finite"):
+    with pytest.raises(InputError, match=r"values that are (not a number|infinite)"):
         load_encoder(tmp_path)
 
 

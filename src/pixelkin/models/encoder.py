@@ -7,10 +7,9 @@ can read; stored.py), or an ONNX file. Knows nothing about videos, labels or pro
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from pixelkin.checks import check_choice
 from pixelkin.files import atomic_write
+from pixelkin.models.checked import check_values
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
 from pixelkin.models.grid import cells_of, whole_cells
@@ -139,7 +139,7 @@ class Encoder(nn.Module):
                 )
             other = Encoder(self.config.at_stride(stride), self.net)
         else:
-            other = Encoder(dataclasses.replace(self.config, stride=stride))
+            other = Encoder(replace(self.config, stride=stride))
             other.load_state_dict(self.state_dict())
         other.runtime = self.runtime
         return other.train(self.training)
@@ -289,7 +289,8 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         half: Store floating-point weights in half precision.
 
     Raises:
-        InputError: If the network is not ours.
+        InputError: If the network is not ours, or a weight is none, as after a training that
+            diverged.
     """
     if isinstance(encoder.config, OtherConfig):
         raise InputError(
@@ -303,7 +304,8 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu()
         for k, v in encoder.state_dict().items()
     }
-    config = json.dumps(dataclasses.asdict(encoder.config), indent=2) + "\n"
+    check_values(state, str(folder / "weights.safetensors"))
+    config = json.dumps(asdict(encoder.config), indent=2) + "\n"
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(data)

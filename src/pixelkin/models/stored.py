@@ -66,7 +66,7 @@ def read_folder(folder: Path, name: str, named: Sequence[str]) -> tuple[EncoderC
             )
     try:
         net = make_network(config)
-    except InputError as error:
+    except (ValueError, RuntimeError) as error:  # of PyTorch, for widths that are no widths
         raise InputError(f"{config_file} is not an encoder's config: {error}") from error
     misfit = f"{weights_file} does not fit {config_file.name}"
     check_file(weights_file)
