@@ -189,12 +189,12 @@ def load_scale(name_or_path: str, seeds: tuple[int, ...] = ()) -> Scale:
     path = SCALES / f"{name_or_path}.yaml"
     if not path.is_file():
         path = Path(name_or_path)
+    if not path.exists() and not path.is_symlink():
+        names = ", ".join(sorted(p.stem for p in SCALES.glob("*.yaml")))
+        raise InputError(f"no scale {name_or_path!r}: give {names}, or a file")
     try:
         raw = read_yaml(read_text(path, RECIPE_BYTES))
-    except OSError as error:
-        names = ", ".join(sorted(p.stem for p in SCALES.glob("*.yaml")))
-        raise InputError(f"no scale {name_or_path!r}: give {names}, or a file") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path} is not a scale: it must hold settings 'key: value'")
