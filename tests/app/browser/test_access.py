@@ -48,7 +48,7 @@ def test_dialogs_close_by_escape_and_give_the_focus_back(
     seen.press("Enter")
     page.wait_for_selector(f"#{name}[open]")
     label = page.locator(f"#{name}").get_attribute("aria-labelledby")
-    assert page.locator(f"#{label}").inner_text()
+    seen.until(lambda: page.locator(f"#{label}").inner_text())
     seen.press("Escape")
     page.wait_for_selector(f"#{name}", state="hidden")
     assert focused(seen) == before
@@ -84,7 +84,7 @@ def test_controls_keep_their_own_keys(look: Look, clip: Path) -> None:
     page = seen.page
     page.locator("#radius").focus()
     seen.press("ArrowRight", "ArrowRight")
-    assert page.locator("#radius-text").inner_text() == "14 px" and seen.frame == 0
+    seen.until(lambda: page.locator("#radius-text").inner_text() == "14 px" and seen.frame == 0)
     page.locator("#outlines").focus()
     seen.press(" ")
     assert page.locator("#outlines").is_checked()
@@ -94,7 +94,7 @@ def test_controls_keep_their_own_keys(look: Look, clip: Path) -> None:
     page.locator("#tool-fill").click()
     seen.press(" ")
     seen.until(lambda: page.locator("#play").get_attribute("aria-label") == "pause")
-    assert page.locator("#tool-fill").get_attribute("aria-pressed") == "true"
+    seen.until(lambda: page.locator("#tool-fill").get_attribute("aria-pressed") == "true")
 
 
 def test_the_list_of_objects_goes_by_arrows(look: Look, clip: Path) -> None:
@@ -106,7 +106,9 @@ def test_the_list_of_objects_goes_by_arrows(look: Look, clip: Path) -> None:
     page.locator("#objects").focus()
     seen.press("ArrowUp")
     page.wait_for_selector("#object-2[aria-selected=true]")
-    assert page.locator("#objects").get_attribute("aria-activedescendant") == "object-2"
+    seen.until(
+        lambda: page.locator("#objects").get_attribute("aria-activedescendant") == "object-2"
+    )
     seen.press("ArrowUp", "ArrowUp")
     page.wait_for_selector("#object-1[aria-selected=true]")
     seen.press("Alt+ArrowDown")

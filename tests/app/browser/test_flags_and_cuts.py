@@ -23,9 +23,9 @@ def test_a_flag_with_a_note(look: Look, clip: Path) -> None:
     seen.until(lambda: seen.api("timeline")["flagged"] == [{"frame": 4, "note": "the ear?"}])
     seen.saved()
     assert page.evaluate("() => document.activeElement.id") == "stage"
-    assert page.locator("#flag").get_attribute("aria-pressed") == "true"
+    seen.until(lambda: page.locator("#flag").get_attribute("aria-pressed") == "true")
     seen.go(0)
-    assert not page.locator("#note").is_visible()
+    seen.until(lambda: not page.locator("#note").is_visible())
     page.wait_for_selector("#checks:has-text('the ear?')")
     seen.press(".")  # to the next frame to look at
     seen.until(lambda: seen.frame == 4)

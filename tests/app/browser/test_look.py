@@ -103,7 +103,9 @@ def test_a_screen_reader_finds_all(look: Look, clip: Path) -> None:
     ):  # fmt: skip
         assert part in told, told
     slider = seen.page.locator("#timeline")
-    assert slider.get_attribute("aria-valuetext") == "frame 0, object 1 1.00, not reviewed"
+    seen.until(
+        lambda: slider.get_attribute("aria-valuetext") == "frame 0, object 1 1.00, not reviewed"
+    )
     names = seen.page.evaluate(
         "() => [...document.querySelectorAll('button, input, select')].filter((e) => "
         "!(e.ariaLabel || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"
@@ -120,7 +122,7 @@ def test_the_help_lists_every_key(look: Look, clip: Path) -> None:
     )
     assert len(keys) > 50 and all(about in text for about in keys)
     seen.press("Escape")
-    assert not seen.page.locator("#help").is_visible()
+    seen.until(lambda: not seen.page.locator("#help").is_visible())
 
 
 def test_every_key_does_something(look: Look, clip: Path) -> None:
@@ -194,9 +196,9 @@ def test_every_key_does_something(look: Look, clip: Path) -> None:
     seen.press(" ")
     seen.until(lambda: seen.frame == 9)
     seen.press("Control+i")
-    assert page.locator("#import").is_visible()
+    seen.until(lambda: page.locator("#import").is_visible())
     seen.press("Escape", "Control+e")
-    assert page.locator("#export").is_visible()
+    seen.until(lambda: page.locator("#export").is_visible())
     seen.press("Escape")
 
 
@@ -210,7 +212,7 @@ def test_three_hundred_objects(look: Look, clip: Path) -> None:
     with sqlite3.connect(folder / "session.db") as file:
         assert file.execute("SELECT COUNT(*) FROM object").fetchone() == (300,)
     seen = look(folder)
-    assert seen.page.locator("#objects li").count() == 300
+    seen.until(lambda: seen.page.locator("#objects li").count() == 300)
     seen.page.locator("#objects li[data-id='300']").click()
     seen.stroke((28, 46), (30, 46))
     seen.saved()
@@ -226,4 +228,4 @@ def test_a_name_is_text(look: Look, clip: Path) -> None:
     seen.page.locator(".rename").fill("<img src=x onerror=alert(1)>")
     seen.press("Enter")
     seen.page.wait_for_selector("#objects .name:has-text('<img src=x')")
-    assert seen.page.locator("#objects img").count() == 0
+    seen.until(lambda: seen.page.locator("#objects img").count() == 0)

@@ -159,7 +159,7 @@ def test_a_skeleton_is_drawn(look: Look, clip: Path) -> None:
     seen.saved()
     assert lines() == [[1, 2], [2, 3]] and is_lit(40.5, 40.5)
     page.click("#lines")
-    assert page.locator("#line-list li").count() == 2
+    seen.until(lambda: page.locator("#line-list li").count() == 2)
     page.click("[aria-label='take back the line keypoint 2 – keypoint 3']")
     seen.until(lambda: lines() == [[1, 2]])
     page.locator("#line-from").select_option(label="keypoint 1")
@@ -169,7 +169,7 @@ def test_a_skeleton_is_drawn(look: Look, clip: Path) -> None:
     seen.until(lambda: page.locator("#line-from").input_value() == "3")  # goes on from there
     page.locator("#line-from").select_option(label="keypoint 1")
     page.click("#line-add")
-    assert "connected already" in page.locator("#line-note").inner_text()
+    seen.until(lambda: "connected already" in page.locator("#line-note").inner_text())
 
 
 def test_points_are_visible_hidden_or_gone_by_keys(look: Look, clip: Path) -> None:
@@ -185,7 +185,7 @@ def test_points_are_visible_hidden_or_gone_by_keys(look: Look, clip: Path) -> No
     seen.press("q")
     seen.saved()
     assert point() == ("occluded", pytest.approx(20, abs=0.3))
-    assert seen.page.locator("#occluded").get_attribute("aria-pressed") == "true"
+    seen.until(lambda: seen.page.locator("#occluded").get_attribute("aria-pressed") == "true")
     seen.stroke((20, 40), (50, 60))  # it stays hidden where it is dragged to
     seen.saved()
     assert point() == ("occluded", pytest.approx(50, abs=0.5))

@@ -41,7 +41,7 @@ def test_settings_act_at_once_and_are_kept(look: Look, clip: Path) -> None:
     fill(seen, "step", "3")
     fill(seen, "point", "900")  # cannot be
     assert page.locator("#set-point").input_value() == "5"
-    assert page.locator("#radius-text").inner_text() == "25 px"
+    seen.until(lambda: page.locator("#radius-text").inner_text() == "25 px")
     seen.press("Escape")
     seen.press("Shift+ArrowRight")
     seen.until(lambda: seen.frame == 3)
@@ -49,7 +49,7 @@ def test_settings_act_at_once_and_are_kept(look: Look, clip: Path) -> None:
     seen.load()
     seen.until(lambda: seen.frame == 3)  # where it was left
     assert page.evaluate(GROUND) != light
-    assert page.locator("#radius-text").inner_text() == "25 px"
+    seen.until(lambda: page.locator("#radius-text").inner_text() == "25 px")
     assert page.locator("#labels").evaluate("(c) => c.style.opacity") == "0.8"
     page.click("text=Settings")
     page.locator("#set-keepLook").check()
@@ -84,10 +84,10 @@ def test_every_command_has_a_key_that_can_be_another(look: Look, clip: Path) -> 
     give(seen, "polygon", "e")
     seen.press("Enter")  # take it from there
     seen.until(lambda: page.locator("[data-does=polygon] kbd").inner_text() == "E")
-    assert page.locator("[data-does=eraser]").inner_text() == "none"
+    seen.until(lambda: page.locator("[data-does=eraser]").inner_text() == "none")
     give(seen, "fill", "Escape")
-    assert page.locator("[data-does=fill] kbd").inner_text() == "F"
-    assert page.locator("#settings").is_visible()
+    seen.until(lambda: page.locator("[data-does=fill] kbd").inner_text() == "F")
+    seen.until(lambda: page.locator("#settings").is_visible())
     give(seen, "play", "Control+p")
     give(seen, "bare", " ")
     page.wait_for_selector("#take-key, [data-does=bare] kbd:has-text('Space')")
@@ -122,7 +122,7 @@ def test_a_browser_that_keeps_nothing(look: Look, clip: Path) -> None:
     seen.load()
     seen.press("Control+,")
     fill(seen, "step", "4")
-    assert seen.page.locator("#not-kept").is_visible()
+    seen.until(lambda: seen.page.locator("#not-kept").is_visible())
     seen.press("Escape")
     seen.press("Shift+ArrowRight")
     seen.until(lambda: seen.frame == 4)

@@ -169,7 +169,7 @@ def test_the_first_minutes(look: Look, clip: Path) -> None:
     page.click("text=These 10 images as a video")
     page.wait_for_selector("#stage[data-frame='0']")
     assert "clip" in page.title()
-    assert page.locator("#no-objects").is_visible()
+    seen.until(lambda: page.locator("#no-objects").is_visible())
     seen.stroke((28, 46), (30, 46))
     page.wait_for_selector("#objects li:has-text('object 1')")
     seen.saved()
