@@ -124,6 +124,7 @@ def test_what_is_damaged_is_read_or_its_place_is_named(
             "holds no labels of this video",
             "does not tell what the video is",
             "has no JSON file with shapes",
+            "pixels are read",  # of more frames, or larger ones, than any video has
         )
         assert named(said, file, content) or any(words in said for words in untold), said
 
