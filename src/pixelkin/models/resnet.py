@@ -102,11 +102,7 @@ class BasicBlock(nn.Module):
         self.bn2: nn.Module = nn.BatchNorm2d(cout)
         self.relu = nn.ReLU(inplace=True)
         self.last_relu = last_relu
-        self.downsample: nn.Sequential | None = None
-        if stride != 1 or cin != cout:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout)
-            )
+        self.downsample = _shortcut(cin, cout, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x cin x H x W -> B x cout x H/stride x W/stride."""
@@ -114,6 +110,13 @@ class BasicBlock(nn.Module):
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.bn2(self.conv2(x)) + shortcut
         return cast(Tensor, self.relu(x)) if self.last_relu else x
+
+
+def _shortcut(cin: int, cout: int, stride: int) -> nn.Sequential | None:
+    """What brings a block's input to the shape of its output; None where it has it already."""
+    if stride == 1 and cin == cout:
+        return None
+    return nn.Sequential(nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout))
 
 
 class Bottleneck(nn.Module):
@@ -137,11 +140,7 @@ class Bottleneck(nn.Module):
         self.bn3: nn.Module = nn.BatchNorm2d(cout)
         self.relu = nn.ReLU(inplace=True)
         self.last_relu = last_relu
-        self.downsample: nn.Sequential | None = None
-        if stride != 1 or cin != cout:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(cin, cout, 1, stride, bias=False), nn.BatchNorm2d(cout)
-            )
+        self.downsample = _shortcut(cin, cout, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """B x cin x H x W -> B x (4 width) x H/stride x W/stride."""
