@@ -63,6 +63,21 @@ def test_the_teacher_itself_has_nothing_to_learn() -> None:
     assert figures["agreement"] == 1.0
 
 
+def test_teachers_see_larger_views() -> None:
+    """Each of their vectors is the mean of the four unit vectors that lie in the cell."""
+    batch, tau = clips(), 0.2
+    larger = torch.nn.Upsample(scale_factor=2, mode="bicubic")(batch.views.flatten(0, 1))
+    with torch.no_grad():
+        fine = load_encoder("lab")(larger).double()
+    fine = fine / fine.norm(dim=1, keepdim=True)
+    four = [fine[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    mean = torch.stack(four).mean(0).unflatten(0, (3, 2))
+    p, q = ((cosines(f) / tau).softmax(1) for f in (mean, features()))
+    objective = Distillation(("lab",), temperature=tau, teacher_scale=2).prepare(8, CPU)
+    loss, _ = objective(features(), batch, 0.0)
+    assert float(loss) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), rel=1e-4)
+
+
 def test_anchors_are_a_sample_of_all() -> None:
     batch, objective = clips(), Distillation(("lab",), anchors=7).prepare(8, CPU)
     losses = [
@@ -79,5 +94,7 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         Distillation(())
     with pytest.raises(ValueError, match=r"^gaps: give at least one"):
         Distillation(("lab",), gaps=())
+    with pytest.raises(ValueError, match=r"^teacher_scale: "):
+        Distillation(teacher_scale=0)
     with pytest.raises(InputError, match="nowhere"):
         Distillation((str(tmp_path / "nowhere"),)).prepare(8, CPU)

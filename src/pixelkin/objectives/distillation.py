@@ -2,7 +2,8 @@
 
 Our extension, not the paper's: networks that were trained apart agree where a similarity means
 something, and their errors differ. A network that learns their common similarities, also between
-frames of a video some time apart, has the score of all of them at the cost of one.
+frames of a video some time apart, has the score of all of them at the cost of one. Teachers that see
+larger views know more than the network can see, and it learns to guess it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ class Distillation(Objective):
             one frame seen twice.
         temperature: tau of both soft-maxes.
         anchors: Cells of first views that are compared, drawn anew for each step.
+        teacher_scale: How many times as large the views are that teachers see, by bicubic
+            interpolation. Their unit vectors are averaged over each cell of the network.
 
     Raises:
         SettingError: If a value is out of its range.
@@ -51,6 +54,7 @@ class Distillation(Objective):
     gaps: tuple[int, ...] = (0, 3, 6, 9, 12)
     temperature: float = 0.05
     anchors: int = 1024
+    teacher_scale: int = 1
     _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -59,6 +63,7 @@ class Distillation(Objective):
         check_gaps(self.gaps, least=0)
         check_number("temperature", self.temperature, above=0)
         check_number("anchors", self.anchors, least=1)
+        check_number("teacher_scale", self.teacher_scale, least=1)
 
     @property
     def clip(self) -> ClipSpec:
@@ -82,7 +87,7 @@ class Distillation(Objective):
     ) -> tuple[Tensor, Figures]:
         del progress
         cells = unit_cells(features)
-        taught = self._taught(batch.views, features.dtype)
+        taught = self._taught(batch.views, features)
         count = cells[:, 0, :, 0].numel()
         drawn = torch.randperm(count, generator=generator, device=features.device)
         drawn = drawn[: self.anchors]
@@ -93,11 +98,15 @@ class Distillation(Objective):
         return loss, {"agreement": figure(agreement)}
 
     @torch.no_grad()
-    def _taught(self, views: Tensor, dtype: torch.dtype) -> Tensor:
+    def _taught(self, views: Tensor, features: Tensor) -> Tensor:
         """The teachers' features side by side, B x 2 x N x C unit vectors."""
-        mixed = torch.autocast(views.device.type, dtype, enabled=dtype != torch.float32)
-        with mixed:
-            found = [encoder(views.flatten(0, 1)) for encoder in self._encoders]
+        seen, dtype, grid = views.flatten(0, 1), features.dtype, features.shape[-2:]
+        if self.teacher_scale > 1:
+            seen = F.interpolate(seen, scale_factor=self.teacher_scale, mode="bicubic")
+        with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
+            found = [encoder(seen) for encoder in self._encoders]
+        if self.teacher_scale > 1:
+            found = [F.adaptive_avg_pool2d(F.normalize(f.float(), dim=1), grid) for f in found]
         joined = torch.cat([unit_cells(f) for f in found], dim=2) * len(found) ** -0.5
         taught: Tensor = joined.view(*views.shape[:2], *joined.shape[1:])
         return taught
