@@ -22,8 +22,9 @@ NO_BROWSER = "no Chromium with Playwright: make setup-browser"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A Chromium for one file: Playwright's event loop runs in this thread until it is stopped."""
     if CHROMIUM is None:
         pytest.skip(NO_BROWSER)
     with sync_playwright() as started:
