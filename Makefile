@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGE := $(VENV)/.package
 TOOLS := $(VENV)/.tools
+# A process for each core, but four at most, as each needs 1.5 GB; the tests of a file stay in one.
+TESTS := -m pytest -n logical --maxprocesses 4 --dist loadfile
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
@@ -45,14 +47,14 @@ demo: $(PACKAGE)
 	$(BIN)/pixelkin demo --out out/demo --overwrite
 
 test: $(TOOLS)
-	$(BIN)/python -m pytest
+	$(BIN)/python $(TESTS)
 
 LOWEST := .venv-lowest
 test-lowest:
 	@test -d $(LOWEST) || $(PYTHON) -m venv $(LOWEST)
 	@$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt \
-	  -e '.[app,train,plots]' pytest hypothesis httpx POT
-	$(LOWEST)/bin/python -m pytest
+	  -e '.[app,train,plots]' pytest pytest-xdist hypothesis httpx POT
+	$(LOWEST)/bin/python $(TESTS)
 
 kills: $(TOOLS)
 	$(BIN)/python tests/soak/kills.py
@@ -64,7 +66,7 @@ check: $(TOOLS)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python $(TESTS)
 
 # Where neither can be had, the tests of the page in a browser are left out: no failure.
 setup-browser: $(TOOLS)

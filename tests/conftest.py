@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from left_out import NO_VIDEOS, TESTS, pytest_terminal_summary
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each of the processes, and those they start
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
-GOLDEN = Path(__file__).resolve().parent / "golden"
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-NO_ENCODER = "this FFmpeg has no encoder"
-NO_VIDEOS = "shared/data with real videos is not beside this checkout"
-NO_BROWSER = "no Chromium with Playwright: make setup-browser"
+__all__ = ["pytest_terminal_summary"]
+
+settings.register_profile("any machine", deadline=None)  # others may need its cores as well
+settings.load_profile("any machine")
+
+SHARED = TESTS.parents[1] / "shared"
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
     """Folder with inputs and outputs of the published codes; see its README.md."""
-    return GOLDEN
+    return TESTS / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +40,3 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many tests were left out for want of real videos, a browser or an encoder."""
-    skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
-    for why in (NO_VIDEOS, NO_BROWSER, NO_ENCODER):
-        count = sum(why in reason for reason in skipped)
-        if count:
-            terminalreporter.write_sep("=", f"{count} tests skipped: {why}", yellow=True, bold=True)

@@ -53,7 +53,7 @@ def by_hand(marks: list[Mark], cuts: set[int], frame: int, depth: int) -> tuple[
 
 
 @given(videos(), DEPTHS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_each_frame_is_covered_once_by_what_the_rules_say(
     video: tuple[list[Mark], set[int]], depth: int
 ) -> None:
@@ -68,7 +68,7 @@ def test_each_frame_is_covered_once_by_what_the_rules_say(
 
 
 @given(videos(), DEPTHS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_passes_go_as_far_as_they_are_shown_and_no_farther(
     video: tuple[list[Mark], set[int]], depth: int
 ) -> None:
@@ -88,7 +88,7 @@ def test_passes_go_as_far_as_they_are_shown_and_no_farther(
 
 
 @given(videos(), st.integers(0, FRAMES - 1), DEPTHS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_label_more_changes_nothing_beyond_its_neighbours(
     video: tuple[list[Mark], set[int]], frame: int, depth: int
 ) -> None:

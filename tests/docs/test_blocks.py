@@ -9,28 +9,32 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pages
 import pytest
 
+import pages
+from left_out import RAN
+
+Ran = Callable[[str, str], None]  # told of each block
 RUNNABLE = [p for p in pages.PAGES if any(b.when == "always" for b in pages.blocks(p))]
 SLOW = [p for p in pages.PAGES if any(b.when == "slow" for b in pages.blocks(p))]
 
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=pages.name)
-def test_blocks_run(page: Path, place: Path, ran: list[pages.Block]) -> None:
-    run([b for b in pages.blocks(page) if b.when == "always"], ran)
+def test_blocks_run(page: Path, place: Path, record_property: Ran) -> None:
+    run([b for b in pages.blocks(page) if b.when == "always"], record_property)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SLOW, ids=pages.name)
-def test_slow_blocks_run(page: Path, place: Path, ran: list[pages.Block]) -> None:
-    run([b for b in pages.blocks(page) if b.when != "never"], ran)
+def test_slow_blocks_run(page: Path, place: Path, record_property: Ran) -> None:
+    run([b for b in pages.blocks(page) if b.when != "never"], record_property)
 
 
-def run(blocks: list[pages.Block], ran: list[pages.Block]) -> None:
+def run(blocks: list[pages.Block], ran: Ran) -> None:
     """Run blocks of one page: commands in shells, Python here in one namespace."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks:
@@ -40,7 +44,7 @@ def run(blocks: list[pages.Block], ran: list[pages.Block]) -> None:
         else:
             code = "\n" * (block.line - 1) + block.code  # so that a traceback names the line
             exec(compile(code, str(block.page), "exec"), namespace)
-        ran.append(block)
+        ran(RAN, block.place)
 
 
 def shell(code: str) -> subprocess.CompletedProcess[str]:
@@ -58,9 +62,9 @@ def shell(code: str) -> subprocess.CompletedProcess[str]:
 def test_a_command_that_fails_is_noticed(place: Path) -> None:
     page = place / "page.md"
     block = pages.Block(pages.ROOT / page.name, 1, "sh", "false\ntrue\n", "always", "")
-    ran: list[pages.Block] = []
+    ran: list[str] = []
     with pytest.raises(AssertionError, match=r"page\.md:1"):
-        run([block], ran)
+        run([block], lambda _, place: ran.append(place))
     assert not ran
 
 

@@ -15,7 +15,7 @@ from pixelkin.ops import resample
 from pixelkin.ops.colour import rgb_to_lab
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     h=st.integers(1, 70), w=st.integers(1, 70), height=st.integers(1, 70), width=st.integers(1, 70)
 )
@@ -43,7 +43,7 @@ def test_subsample_takes_the_top_left_pixel() -> None:
     assert small.argmax(0).tolist() == [[0, 4], [28, 32]]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(x=st.floats(-6, 18), y=st.floats(-6, 16), sigma=st.sampled_from([0.5, 1.0, 2.0]))
 def test_heat_maps_have_the_published_support(x: float, y: float, sigma: float) -> None:
     heat = resample.heatmaps(torch.tensor([[x, y]], dtype=torch.float64), (10, 12), sigma)[0]

@@ -92,7 +92,6 @@ def test_slow_problem_settles_to_the_plan_of_pot(how: dict[str, Any]) -> None:
 
 @settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the same for all examples
 )
 @given(

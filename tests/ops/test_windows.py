@@ -24,7 +24,7 @@ def sampled(grid: Tensor, radius: int, offsets: Tensor) -> Tensor:
     return read[0].view(channels, h, w, -1).permute(1, 2, 3, 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     h=st.integers(1, 15),
     w=st.integers(1, 15),

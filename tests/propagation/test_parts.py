@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moving_square import results
 
@@ -235,7 +235,6 @@ def test_passes_know_whose_labels_they_follow(tmp_path: Path, three: Path) -> No
     assert [[s["objects"] for s in p["others"]] for p in stored] == [[], [[1, 3]], [[2]]]
 
 
-@settings(deadline=None)  # the first encoder takes its time
 @given(seed=st.integers(0, 2**32 - 1), split=st.lists(st.integers(0, 2), min_size=4, max_size=4))
 def test_joined_votes_are_those_of_one(seed: int, split: list[int]) -> None:
     """Where propagators agree on who is where, joining gives what one of them has."""

@@ -23,7 +23,7 @@ def sample(frames: int, h: int, w: int, seed: int, classes: int = 3) -> list[tor
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     counts=st.lists(st.integers(1, 6), min_size=1, max_size=4),
     h=st.integers(2, 15),
@@ -101,7 +101,7 @@ def mast_by_sampling(
     return torch.einsum("nyx,nlyx->lyx", torch.stack(logits).softmax(0), torch.stack(values))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     h=st.integers(3, 17), w=st.integers(3, 17), radius=st.integers(0, 4), seed=st.integers(0, 99)
 )

@@ -14,16 +14,17 @@ from page_seen import Seen, truth
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from left_out import NO_BROWSER
 from pixelkin.app.server.main import bind, create_app, make_server
 from pixelkin.app.server.places import Desk
 from pixelkin.app.server.security import hosts_of
 
-NO_BROWSER = "no Chromium with Playwright: make setup-browser"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """A Chromium for one file: Playwright's event loop runs in this thread until it is stopped."""
     if CHROMIUM is None:
         pytest.skip(NO_BROWSER)
     with sync_playwright() as started:

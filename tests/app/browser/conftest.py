@@ -1,4 +1,4 @@
-"""The page's tests, where there is a browser; `test_page_modules` says where there is none."""
+"""The page's tests, where there is a browser."""
 
 from __future__ import annotations
 
@@ -20,10 +20,3 @@ if find_spec("fastapi") and find_spec("playwright"):
                     item.add_marker(pytest.mark.flaky(reruns=1))
 else:
     collect_ignore_glob = ["test_*.py"]
-
-    def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how many are left out."""
-        found = Path(__file__).parent.glob("test_*.py")
-        count = sum(path.read_text("utf-8").count("\ndef test_") for path in found)
-        why = f"{count} tests of tests/app/browser left out: make setup-browser"
-        terminalreporter.write_sep("=", why, yellow=True, bold=True)

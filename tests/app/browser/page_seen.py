@@ -65,6 +65,7 @@ class Seen:
         """Wait until all edits are on the server, and what follows is read."""
         self.page.wait_for_timeout(60)
         self.page.wait_for_selector("#session-facts:has-text('· saved')")
+        self.page.evaluate("async () => (await import('/static/model.js')).settled()")
         self.page.wait_for_timeout(60)
 
     def at(self, x: float, y: float) -> tuple[float, float]:

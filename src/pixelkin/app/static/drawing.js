@@ -3,7 +3,7 @@
 
 import * as masks from "./masks.js";
 import { edit, setDrawing } from "./model.js";
-import { addObject } from "./objects.js";
+import { addObject, added } from "./objects.js";
 import { chosen, isMap, say, session, set, shownOf, state } from "./store.js";
 import * as view from "./view.js";
 
@@ -21,9 +21,6 @@ export function inside(at) {
   return at.x >= 0 && at.y >= 0 && at.x < view.map.width && at.y < view.map.height;
 }
 
-/** @type {Promise<number | undefined> | null} The object that is being made for a stroke. */
-let making = null;
-
 /** Which pixels a stroke of an object may take. @param {number} slot @param {boolean} erase @returns {masks.May} */
 export function allowed(slot, erase) {
   if (erase) return (id) => id === slot;
@@ -35,6 +32,7 @@ export function allowed(slot, erase) {
 
 /** The chosen object, of a kind that a tool is for; a new one where there is none. @param {boolean} map */
 export async function objectFor(map) {
+  await added();
   let thing = chosen();
   if (!thing || isMap(thing) !== map) {
     thing = session().objects.find((o) => isMap(o) === map && !o.locked && (map || !isPlaced(o.id)));
@@ -45,8 +43,7 @@ export async function objectFor(map) {
     say(`${thing.name} is locked: press L to unlock it.`, true);
     return undefined;
   }
-  making ??= addObject(map ? "mask" : "keypoint").finally(() => (making = null));
-  return making;
+  return addObject(map ? "mask" : "keypoint");
 }
 
 /** @param {number} id */

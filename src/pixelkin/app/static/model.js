@@ -17,6 +17,9 @@ let queue = Promise.resolve();
 /** Edits that are on their way: what is read meanwhile may lack them. */
 let sending = 0;
 
+/** Edits that were answered, and how many of them what is shown, and the timeline, know of. */
+const answered = { edits: 0, shown: 0, timeline: 0 };
+
 /** @type {AbortController | null} */
 let reading = null;
 
@@ -43,8 +46,10 @@ export async function readAll() {
 /** Read what may be other after edits; objects and labels change at once, as they belong together. */
 async function readEdited() {
   const frame = state.frame;
+  const { edits } = answered;
   const [found, labels] = await Promise.all([get("session"), get(`labels/${frame}`)]);
-  if (sending) return; // read again when they are there
+  if (sending || edits !== answered.edits) return; // read again after those that came meanwhile
+  answered.shown = edits;
   known.clear();
   known.set(frame, labels);
   const still = found.objects.some((/** @type {any} */ o) => o.id === state.object);
@@ -52,6 +57,30 @@ async function readEdited() {
   if (state.frame === frame) set({ labels });
   else await readLabels();
   await Promise.all([readTimeline(), readChecks()]);
+}
+
+/** Read the objects alone, as a stroke waits for them. */
+export async function readObjects() {
+  for (let edits; edits !== answered.edits; ) {
+    edits = answered.edits;
+    const found = await get("session");
+    if (edits === answered.edits) set({ session: found });
+  }
+}
+
+/** @returns {Promise<import("./store.js").Session>} The session after all edits that were answered. */
+export async function sessionNow() {
+  return answered.shown === answered.edits ? session() : get("session");
+}
+
+/** @param {number} frame @returns {Promise<import("./store.js").FrameLabels>} Its labels after all edits that were answered. */
+export async function labelsNow(frame) {
+  return answered.shown === answered.edits && state.labels?.frame === frame ? state.labels : get(`labels/${frame}`);
+}
+
+/** @returns {Promise<import("./store.js").Timeline>} The timeline after all edits that were answered. */
+export async function timelineNow() {
+  return answered.timeline === answered.edits && state.timeline ? state.timeline : get("timeline");
 }
 
 /** @type {Promise<void>} */
@@ -98,9 +127,15 @@ async function readThem() {
   if (state.frame === frame && !newer) set({ labels: read });
 }
 
+let asked = 0;
+let shown = 0;
 /** Read what is known of all frames. */
 export async function readTimeline() {
+  const [mine, { edits }] = [++asked, answered];
   const read = await get("timeline");
+  if (mine < shown) return; // a later one came first
+  shown = mine;
+  answered.timeline = edits;
   for (const row of read.objects) row.confidence = bytes(row.confidence);
   set({ timeline: read });
 }
@@ -132,17 +167,32 @@ export function goTo(frame) {
   readLabels().catch(complain);
 }
 
+/** @typedef {[method: string, path: string, body?: Record<string, any>]} Change */
+
 /**
  * Send a change, after those before it. What the session is then is read again.
  * @param {string} method @param {string} path @param {Record<string, any>} [body]
  * @param {number} [frame] The one frame whose labels it is based on.
  * @returns {Promise<any>} The answer; undefined where it was refused.
  */
-export function edit(method, path, body = {}, frame) {
+export function edit(method, path, body, frame) {
+  return editAsIs(() => [method, path, body], frame);
+}
+
+/**
+ * Send a change that depends on what is there: what it is, is found out when those before it are answered.
+ * @param {() => Change | undefined | Promise<Change | undefined>} change Gives none where nothing is to be changed.
+ * @param {number} [frame] The one frame whose labels it is based on.
+ * @returns {Promise<any>} The answer; undefined where it was refused, or none was wanted.
+ */
+export function editAsIs(change, frame) {
   const before = frame === undefined ? undefined : (known.get(frame) ?? state.labels);
   const run = async () => {
-    const send = () => ask(method, path, { ...body, base_revision: session().revision });
     try {
+      const wanted = await change();
+      if (!wanted) return undefined;
+      const [method, path, body] = wanted;
+      const send = () => ask(method, path, { ...body, base_revision: session().revision });
       let answer;
       try {
         answer = await send();
@@ -162,6 +212,7 @@ export function edit(method, path, body = {}, frame) {
       return undefined;
     } finally {
       sending--;
+      answered.edits++;
       set({ saving: state.saving - 1 });
     }
   };

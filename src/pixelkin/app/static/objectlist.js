@@ -5,8 +5,8 @@ import { colourOf, parts } from "./colours.js";
 import { byId, element } from "./elements.js";
 import { icon } from "./icons.js";
 import { edit } from "./model.js";
-import { KINDS, choose, chooseBeside, kindThatFits, kindWord, moveTo } from "./objects.js";
-import { chosen, session, shownOf, state } from "./store.js";
+import { KINDS, choose, chooseBeside, kindThatFits, kindWord, moveTo, toggle } from "./objects.js";
+import { chosen, shownOf, state } from "./store.js";
 
 /** The object that is dragged. @type {number | null} */
 let dragged = null;
@@ -81,7 +81,7 @@ function sign(thing, what, picture, word) {
       "aria-label": `${word} ${thing.name}`, tabIndex: -1,
       onclick: (/** @type {Event} */ e) => {
         e.stopPropagation();
-        edit("PATCH", `objects/${thing.id}`, { [what]: !thing[what] });
+        toggle(what, thing.id);
       },
     },
     icon(picture),
@@ -160,9 +160,11 @@ async function drop(event) {
   if (!there || id === null) return;
   event.preventDefault();
   unmark();
-  const order = session().objects.map((o) => o.id).filter((o) => o !== id);
-  const beside = order.indexOf(Number(there.row.dataset.id));
-  if (beside >= 0) await moveTo(id, beside + (there.after ? 1 : 0));
+  const beside = Number(there.row.dataset.id);
+  await moveTo(id, (order) => {
+    const place = order.filter((o) => o !== id).indexOf(beside);
+    return place < 0 ? order.indexOf(id) : place + (there.after ? 1 : 0);
+  });
   drawObjects();
 }
 

@@ -1,9 +1,8 @@
 // @ts-check
 // What is done to objects: added, chosen, moved in their list, changed, removed, and connected.
 
-import { get } from "./api.js";
 import { byId } from "./elements.js";
-import { edit } from "./model.js";
+import { edit, editAsIs, readObjects, sessionNow } from "./model.js";
 import { chosen, isMap, say, session, set, state } from "./store.js";
 
 /** Kinds by the word that people have for one object, and what it is. */
@@ -23,24 +22,44 @@ export function kindWord(thing) {
 
 /**
  * The kind of a new object: a video has masks or parts, and keypoints or points.
- * @param {string} wished @returns {string}
+ * @param {string} wished @param {import("./store.js").Thing[]} [things] That are there.
+ * @returns {string}
  */
-export function kindThatFits(wished) {
+export function kindThatFits(wished, things = state.session?.objects ?? []) {
   const family = FAMILIES.find((f) => f.includes(wished)) ?? [];
-  const there = state.session?.objects.map(kindWord).find((word) => family.includes(word));
-  return there ?? wished;
+  return things.map(kindWord).find((word) => family.includes(word)) ?? wished;
 }
 
-/** Add an object, and choose it. @param {string} [kind] @returns {Promise<number | undefined>} */
-export async function addObject(kind = "mask") {
-  const fits = kindThatFits(kind);
-  const word = fits === "mask" ? "object" : fits;
-  const names = new Set(session().objects.map((o) => o.name));
-  let number = session().objects.length + 1;
-  while (names.has(`${word} ${number}`)) number++;
-  const answer = await edit("POST", "objects", { name: `${word} ${number}`, kind: fits });
+/** @type {Promise<unknown>} */
+let adding = Promise.resolve();
+/** The object that was added last. @type {number | null} */
+let newest = null;
+
+/** Wait for the objects that are being added. @returns {Promise<unknown>} */
+export const added = () => adding;
+
+/** Add an object, and choose it unless another one is chosen meanwhile. @param {string} [kind] @returns {Promise<number | undefined>} */
+export function addObject(kind = "mask") {
+  const result = add(kind, state.object);
+  adding = result.catch(() => {});
+  return result;
+}
+
+/** @param {string} kind @param {number | null} before The object that is chosen. */
+async function add(kind, before) {
+  const answer = await editAsIs(async () => {
+    const things = (await sessionNow()).objects;
+    const fits = kindThatFits(kind, things);
+    const word = fits === "mask" ? "object" : fits;
+    const names = new Set(things.map((o) => o.name));
+    let number = things.length + 1;
+    while (names.has(`${word} ${number}`)) number++;
+    return ["POST", "objects", { name: `${word} ${number}`, kind: fits }];
+  });
   if (!answer) return undefined;
-  set({ session: await get("session"), object: answer.id });
+  await readObjects();
+  if ([null, before, newest].includes(state.object)) set({ object: answer.id });
+  newest = answer.id;
   return answer.id;
 }
 
@@ -73,22 +92,31 @@ export function chooseBeside(way, round) {
   if (there) choose(there.id);
 }
 
-/** Move an object in the list. @param {number} id @param {number} place From 0. */
+/**
+ * Move an object in the list.
+ * @param {number | null} id @param {(order: number[]) => number} place Where, from 0, by the order that is there.
+ */
 export async function moveTo(id, place) {
-  const now = session().objects.findIndex((o) => o.id === id);
-  const there = Math.min(session().objects.length - 1, Math.max(0, place));
-  if (now >= 0 && now !== there) await edit("PATCH", `objects/${id}`, { position: there });
+  await editAsIs(async () => {
+    const order = (await sessionNow()).objects.map((o) => o.id);
+    const now = id === null ? -1 : order.indexOf(id);
+    const there = Math.min(order.length - 1, Math.max(0, place(order)));
+    return now >= 0 && now !== there ? ["PATCH", `objects/${id}`, { position: there }] : undefined;
+  });
 }
 
 /** Move the chosen object by one place. @param {1 | -1} way */
 export async function move(way) {
-  if (state.object !== null) await moveTo(state.object, session().objects.findIndex((o) => o.id === state.object) + way);
+  const id = state.object;
+  if (id !== null) await moveTo(id, (order) => order.indexOf(id) + way);
 }
 
-/** Change something of the chosen object to its contrary. @param {"hidden" | "locked"} what */
-export async function toggle(what) {
-  const one = chosen();
-  if (one) await edit("PATCH", `objects/${one.id}`, { [what]: !one[what] });
+/** Change something of an object to its contrary. @param {"hidden" | "locked"} what @param {number | null} [id] Left out: of the chosen one. */
+export async function toggle(what, id = state.object) {
+  await editAsIs(async () => {
+    const one = (await sessionNow()).objects.find((o) => o.id === id);
+    return one && ["PATCH", `objects/${id}`, { [what]: !one[what] }];
+  });
 }
 
 /** Remove the chosen object. */
@@ -97,10 +125,20 @@ export async function remove() {
   if (one && (await edit("DELETE", `objects/${one.id}`))) say(`${one.name} is removed, with its labels; undo brings it back.`);
 }
 
-/** Draw a line of the skeleton between two points, or take it back. @param {number} a @param {number} b */
-export async function connect(a, b) {
-  const there = session().skeleton.some((pair) => pair.includes(a) && pair.includes(b));
+/**
+ * Draw a line of the skeleton between two points, or take it back.
+ * @param {number} a @param {number} b @param {boolean} [wanted] Whether there is to be one; left out: if there is none.
+ * @returns {Promise<boolean | undefined>} Whether it was not so before; undefined where it was refused.
+ */
+export async function connect(a, b, wanted) {
+  let there = !wanted;
+  const answer = await editAsIs(async () => {
+    there = (await sessionNow()).skeleton.some((pair) => pair.includes(a) && pair.includes(b));
+    return there === wanted ? undefined : [there ? "DELETE" : "POST", "skeleton", { a, b }];
+  });
+  if (there === wanted) return false;
+  if (!answer) return undefined;
   const [first, last] = [a, b].map((id) => session().objects.find((o) => o.id === id)?.name ?? "");
-  if (!(await edit(there ? "DELETE" : "POST", "skeleton", { a, b }))) return;
   say(there ? `No line connects ${first} and ${last} any more.` : `A line connects ${first} and ${last}.`);
+  return true;
 }

@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { byId } from "./elements.js";
-import { edit, goTo, settled } from "./model.js";
+import { edit, editAsIs, goTo, settled, timelineNow } from "./model.js";
 import { next } from "./spans.js";
 import { say, set, state } from "./store.js";
 
@@ -32,19 +32,21 @@ export async function accept() {
   if (!(await review(frame, frame, "reviewed"))) return;
   say(`Frame ${frame} is accepted: nothing that is computed changes it.`);
   const check = (await get("suggest?k=1"))[0];
-  if (check) {
+  if (check && state.frame === frame) {
     set({ object: check.object });
     goTo(check.frame);
   }
 }
 
-
 /** Flag the frame in view, and let somebody note why; or take the flag back. */
 export async function flag() {
   const frame = state.frame;
-  const flagged = isFlagged(frame);
-  const kind = flagged ? "unflagged" : "flagged";
-  if (!(await edit("POST", "review", { first: frame, last: frame, state: kind }))) return;
+  let flagged = false;
+  const answer = await editAsIs(async () => {
+    flagged = (await timelineNow()).flagged.some((f) => f.frame === frame);
+    return ["POST", "review", { first: frame, last: frame, state: flagged ? "unflagged" : "flagged" }];
+  });
+  if (!answer) return;
   await settled();
   if (flagged) say(`Frame ${frame} has no flag any more.`);
   else if (state.frame === frame) byId("note").focus();
@@ -61,18 +63,17 @@ export async function note(frame, text) {
 export async function cut() {
   const frame = state.frame;
   if (!frame) return say("The first shot begins with frame 0 in any case.");
-  const there = !isCut(frame);
-  if (!(await edit("PUT", `cuts/${frame}`, { cut: there }))) return;
+  let there = false;
+  const answer = await editAsIs(async () => {
+    there = !(await timelineNow()).cuts.includes(frame);
+    return ["PUT", `cuts/${frame}`, { cut: there }];
+  });
+  if (!answer) return;
   say(
     there
       ? `A new shot begins with frame ${frame}: nothing is carried over from frame ${frame - 1}. Propagate again.`
       : `No shot begins with frame ${frame}: labels are carried on. Propagate again.`,
   );
-}
-
-/** @param {number} frame */
-export function isFlagged(frame) {
-  return state.timeline?.flagged.some((f) => f.frame === frame) ?? false;
 }
 
 /** @param {number} frame @returns {boolean} Whether a shot begins with it, but for the first one. */

@@ -5,7 +5,7 @@ import { dialog } from "./dialogs.js";
 import { pointAt, twice } from "./drawing.js";
 import { byId, element } from "./elements.js";
 import { connect } from "./objects.js";
-import { isMap, say, session, set, shownOf, state } from "./store.js";
+import { isMap, say, set, shownOf, state } from "./store.js";
 
 /** @typedef {{x: number, y: number}} Place */
 
@@ -80,24 +80,26 @@ export function draw() {
   for (const id of ["line-from", "line-to"]) {
     const before = list(id).value;
     list(id).replaceChildren(...points.map((o) => element("option", { value: String(o.id) }, o.name)));
-    list(id).value = before || String(points[id === "line-from" ? 0 : Math.min(1, points.length - 1)]?.id);
+    list(id).value = before;
+    if (list(id).selectedIndex < 0) list(id).selectedIndex = id === "line-from" ? 0 : Math.min(1, points.length - 1);
   }
 }
 
 /** @param {number} a @param {number} b */
 async function takeBack(a, b) {
-  await connect(a, b);
-  byId("line-add").focus();
+  const button = document.activeElement;
+  await connect(a, b, false);
+  if (document.activeElement === button || document.activeElement === document.body) byId("line-add").focus();
 }
 
 async function add() {
   const [a, b] = [Number(list("line-from").value), Number(list("line-to").value)];
   const note = byId("line-note");
-  const there = session().skeleton.some((pair) => pair.includes(a) && pair.includes(b));
-  note.textContent = a === b ? "A line connects two different points." : there ? "They are connected already." : "";
-  if (note.textContent) return;
-  await connect(a, b);
-  list("line-from").value = String(b); // chains are drawn on
+  note.textContent = a === b ? "A line connects two different points." : "";
+  if (a === b) return;
+  const done = await connect(a, b, true);
+  if (done === false) note.textContent = "They are connected already.";
+  if (done && list("line-from").value === String(a)) list("line-from").value = String(b); // chains are drawn on
 }
 
 /** Begin to listen. */

@@ -177,14 +177,18 @@ export async function close() {
     if (corners.length) say("A polygon has three corners at least.");
     return;
   }
+  const drawn = corners;
+  corners = []; // closed once, by a double click as well
   await labelsThere();
   const id = await objectFor(true);
-  if (id === undefined) return;
+  if (id === undefined) {
+    corners = drawn;
+    return;
+  }
   const slot = slotOf(id);
   view.drawLabels();
   const before = view.map.ids.slice();
-  view.redraw(masks.polygon(view.map, corners, slot, allowed(slot, false)));
-  corners = [];
+  view.redraw(masks.polygon(view.map, drawn, slot, allowed(slot, false)));
   view.drawOver();
   await send(id, slot, before);
 }
@@ -236,7 +240,7 @@ async function place(at) {
   const id = isFirstFrame() ? await addObject("keypoint") : await objectFor(false);
   if (id === undefined || !(await put(id, at))) return;
   const free = session().objects.find((o) => !isMap(o) && !o.locked && o.id !== id && !isPlaced(o.id));
-  if (free) set({ object: free.id });
+  if (free && state.object === id) set({ object: free.id });
 }
 
 /** Whether points are labelled here and nowhere else, all of them: a click adds one more then. */
