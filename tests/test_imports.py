@@ -26,6 +26,7 @@ LAYERS = [
     {"training"},
     {"experiments"},
     {"app"},
+    {"__main__"},
 ]
 OPTIONAL = {
     "matplotlib",

@@ -26,6 +26,12 @@ def test_help_names_every_command_and_does_not_import_torch() -> None:
     assert "example:" in shown.stdout
 
 
+def test_the_package_runs_as_a_module() -> None:
+    asked = [sys.executable, "-m", "pixelkin", "nonsense"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert said.returncode == 2 and "no command 'nonsense'" in said.stderr
+
+
 @pytest.mark.parametrize("name", [*COMMANDS, *(f"evaluate {name}" for name in BENCHMARKS)])
 def test_each_command_shows_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
