@@ -63,7 +63,8 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "nodes": "map", "patches": 7, "patch_area": (0.7, 0.9),
     },
     OBJECTIVES["distillation"]: {  # [D]
-        "teachers": ("default",), "gaps": (0, 3, 6, 9, 12), "temperature": 0.05, "anchors": 1024, "teacher_scale": 1,
+        "teachers": ("default",), "gaps": (0, 3, 6, 9, 12), "temperature": 0.05, "anchors": 1024,
+        "teacher_scale": 1,
     },
     ClipSettings: {"exclude": (), "short_side": 240, "segment": 96, "rendering": "single"},
     Augmentation: {  # [D]

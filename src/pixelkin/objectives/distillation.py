@@ -2,8 +2,8 @@
 
 Our extension, not the paper's: networks that were trained apart agree where a similarity means
 something, and their errors differ. A network that learns their common similarities, also between
-frames of a video some time apart, has the score of all of them at the cost of one. Teachers that see
-larger views know more than the network can see, and it learns to guess it.
+frames of a video some time apart, has the score of all of them at the cost of one. Teachers that
+see larger views know more than the network can see, and it learns to guess it.
 """
 
 from __future__ import annotations
