@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PACKAGE := $(VENV)/.package
 TOOLS := $(VENV)/.tools
-# A process for each core, but four at most, as each needs 1.5 GB; the tests of a file stay in one.
-TESTS := -m pytest -n logical --maxprocesses 4 --dist loadfile
+# A process for each core, but four at most, as each needs up to 2 GB; the tests of a file stay in one.
+TESTS := -m pytest -n logical --maxprocesses 4 --dist loadfile \
+  --no-loadscope-reorder
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 

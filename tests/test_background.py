@@ -14,8 +14,8 @@ from pixelkin.background import BackgroundWriter, prefetch
 
 
 def until(holds: Callable[[], bool]) -> bool:
-    """Whether something becomes true within some seconds."""
-    end = time.monotonic() + 10
+    """Whether something becomes true within a minute."""
+    end = time.monotonic() + 60
     while not holds() and time.monotonic() < end:
         time.sleep(0.001)
     return holds()

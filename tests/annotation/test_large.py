@@ -19,14 +19,14 @@ FRAMES, OBJECTS = 5000, 10
 
 
 def best(what: Callable[[], object]) -> float:
-    """CPU seconds, the least of three."""
+    """CPU seconds of this thread, the least of five: what else the machine does, counts little."""
 
     def once() -> float:
-        began = time.process_time()
+        began = time.thread_time()
         what()
-        return time.process_time() - began
+        return time.thread_time() - began
 
-    return min(once() for _ in range(3))
+    return min(once() for _ in range(5))
 
 
 def test_questions_about_many_frames_are_quick(
@@ -55,7 +55,7 @@ def test_questions_about_many_frames_are_quick(
         store.many(f"INSERT INTO shown({names}) VALUES(?,?,?,?,?,?,?,?)", rows)
     assert store.value("SELECT COUNT(*) FROM shown") == FRAMES * OBJECTS
     assert session.stale() == []
-    assert best(session.stale) + best(session.contested) < 0.4  # 0.2 on a quiet machine
+    assert best(session.stale) + best(session.contested) < 0.2  # a twentieth of it as a rule
     assert best(lambda: store.rows("SELECT frame, confidence FROM shown WHERE object=3")) < 0.1
     assert best(lambda: session.suggest(10)) < 0.3
     session.close()

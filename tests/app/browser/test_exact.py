@@ -212,3 +212,21 @@ def test_two_windows(look: Look, clip: Path) -> None:
     second.saved()
     assert second.mask(0)[20, 125] and not second.mask(0)[10, 25]
     np.testing.assert_array_equal(second.drawn(), second.mask(0))
+
+
+def test_a_stroke_is_of_the_frame_that_it_began_in(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    mouse = seen.page.mouse
+    seen.stroke((28, 46), (30, 46))
+    seen.saved()
+    mouse.move(*seen.at(60.5, 46.5))
+    mouse.down()
+    mouse.move(*seen.at(70.5, 46.5))
+    seen.until(lambda: seen.drawn()[46, 65])
+    seen.press("ArrowRight")
+    mouse.move(*seen.at(80.5, 46.5))
+    mouse.up()
+    seen.saved()
+    assert seen.frame == 0 and seen.mask(0)[46, [65, 75]].all() and not seen.mask(1).any()
+    seen.press("ArrowRight")
+    seen.until(lambda: seen.frame == 1)

@@ -79,7 +79,7 @@ def test_reading_goes_on_to_the_next_keyframe(tmp_path: Path) -> None:
     with frames(path, tmp_path / "cache") as served:
         served.get(15).result(30)
         kept = {f"{n:07d}.jpg" for n in range(12, 24)}
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while {f.name for f in (tmp_path / "cache").iterdir()} != kept:
             assert time.monotonic() < until, sorted((tmp_path / "cache").iterdir())
             time.sleep(0.01)

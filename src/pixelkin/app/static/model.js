@@ -158,9 +158,9 @@ export function setDrawing(now) {
   drawing = now;
 }
 
-/** @param {number} frame Go there; to the nearest there is. */
+/** @param {number} frame Go there, to the nearest there is; not while a stroke is drawn, which is of this frame. */
 export function goTo(frame) {
-  if (!state.session || !Number.isFinite(frame)) return;
+  if (!state.session || !Number.isFinite(frame) || drawing) return;
   const there = Math.min(state.session.frames - 1, Math.max(0, Math.round(frame)));
   if (there === state.frame) return;
   set({ frame: there, labels: known.get(there) ?? null });
