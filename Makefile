@@ -11,8 +11,8 @@ TESTS := -m pytest -n logical --maxprocesses 4 --dist loadfile \
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
-.PHONY: help setup setup-browser demo test test-lowest check check-ui soak kills mutants licences \
-	format benchmark clean
+.PHONY: help setup setup-browser demo test test-lowest check check-ui docs docs-serve soak kills \
+	mutants licences format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
@@ -23,6 +23,8 @@ help:
 	@echo "make check      format, lint, types and tests: what a change must pass"
 	@echo "make setup-browser  a Chromium and Playwright, for the tests of the page (Debian, Ubuntu)"
 	@echo "make check-ui   the page's modules: their tests and types (needs Node)"
+	@echo "make docs       these pages, Python and the command line as a site: out/site/index.html"
+	@echo "make docs-serve  the same, served until it is stopped"
 	@echo "make soak       damaged and hostile inputs by the thousand (half an hour)"
 	@echo "make licences   the licences of all that pixelkin needs"
 	@echo "make format     format the code"
@@ -40,7 +42,7 @@ $(PACKAGE): pyproject.toml constraints.txt
 
 $(TOOLS): $(PACKAGE) tests/interop/light.txt
 	@echo "adding tools and what tests need (once, a minute)"
-	@$(INSTALL) -e '.[app,dev,dlc,interop]'
+	@$(INSTALL) -e '.[app,dev,dlc,docs,interop]'
 	@$(INSTALL) --no-deps -r tests/interop/light.txt
 	@touch $@
 
@@ -84,6 +86,14 @@ check-ui:
 	if npm install --silent --no-audit --no-fund; then npx tsc -p .; \
 	else echo "check-ui: types are not checked, as npm cannot install TypeScript"; fi
 
+docs: $(TOOLS)
+	$(BIN)/python docs/make_site.py
+	$(BIN)/zensical build --clean --strict
+
+docs-serve: $(TOOLS)
+	$(BIN)/python docs/make_site.py
+	$(BIN)/zensical serve
+
 soak: $(TOOLS)
 	$(BIN)/python tests/soak/bad_inputs.py
 
@@ -100,4 +110,4 @@ benchmark: $(TOOLS)
 	$(BIN)/python benchmarks/overlap.py
 
 clean:
-	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache
