@@ -13,7 +13,7 @@ from scipy.io import savemat
 
 import pixelkin
 from pixelkin.formats.frame_json import save_prediction
-from pixelkin.formats.registry import FORMATS, load_annotations, save_annotations
+from pixelkin.formats.registry import FORMATS, load_annotations, recognise, save_annotations
 from pixelkin.types import Annotations, InputError, Labels, Prediction, VideoInfo
 
 VIDEO = VideoInfo("frames", 9, 7, 4, names=("f0", "f1", "f2", "f3"))
@@ -99,6 +99,15 @@ def test_a_mask_is_an_image_whatever_its_name(tmp_path: Path) -> None:
     save_annotations(tmp_path / "f2.png", Annotations.of({0: Labels.from_mask(IDS)}))
     bare = (tmp_path / "f2.png").rename(tmp_path / "f2")
     assert sorted(load_annotations(bare, VIDEO).frames) == [2]
+
+
+def test_pngs_beside_labelme_files_are_images(tmp_path: Path) -> None:
+    annotations = Annotations.of({0: Labels.from_mask(IDS)})
+    save_annotations(tmp_path / "lm", annotations, "labelme", video=VIDEO)
+    Image.new("RGB", (9, 7)).save(tmp_path / "lm/f0.png")
+    assert recognise(tmp_path / "lm").name == "labelme"
+    next((tmp_path / "lm").glob("*.json")).unlink()
+    assert recognise(tmp_path / "lm").name == "png"
 
 
 def test_what_labels_are_called_is_their_file(tmp_path: Path) -> None:

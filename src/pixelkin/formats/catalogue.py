@@ -125,6 +125,11 @@ def _is_image(path: Path) -> bool:
     return not holds(path) and mask_png.sniff(path)
 
 
+def _are_masks(path: Path) -> bool:
+    """Whether the folder has PNG files, and no LabelMe files that these are the images of."""
+    return png_tree.sniff_plain(path) and not labelme.sniff(path)
+
+
 def _image_info(path: Path) -> VideoInfo:
     """The frame that a mask tells of."""
     image = load_image(path)
@@ -149,7 +154,7 @@ FORMATS = (
            _only(mask_png.save), _image_info, MASK_LOSES, one_frame=True),
     Format("results", "folder of pixelkin propagate", "", results_folder.sniff,
            results_folder.load, probe=results_folder.probe, folder=True),
-    Format("png", "folder of masks", "", png_tree.sniff_plain, png_tree.load,
+    Format("png", "folder of masks", "", _are_masks, png_tree.load,
            png_tree.save_plain, png_tree.probe, png_tree.PLAIN_LOSES, folder=True),
     Format("davis", "DAVIS's tree", "", png_tree.sniff_davis, png_tree.load,
            png_tree.save_davis, png_tree.probe, png_tree.LOSES, folder=True, last=png_tree.META),
