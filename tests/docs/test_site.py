@@ -12,12 +12,14 @@ from html.parser import HTMLParser
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
 import pytest
 from markdown_it import MarkdownIt
 
 import pages
 import pixelkin
+from left_out import NO_BROWSER
 from pixelkin.app.cli import COMMANDS
 from pixelkin.app.commands.session import COMMANDS as SESSION
 
@@ -123,6 +125,30 @@ def test_nothing_is_loaded_from_elsewhere(project: Path) -> None:
         text = path.read_text("utf-8")
         loaded += re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')]+)""", text)
     assert not loaded
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1360, "light")])
+def test_in_a_browser_nothing_is_asked_of_others_and_nothing_sticks_out(
+    project: Path, width: int, scheme: Literal["dark", "light"]
+) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_BROWSER)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip(NO_BROWSER)
+    asked = []
+    with sync_api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        size = {"width": width, "height": 800}
+        page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        for name in ("README.md", "docs/use/formats.md", "docs/reference/python.md"):
+            page.goto(built(project, name).as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            chosen = page.evaluate("document.body.dataset.mdColorScheme")
+            assert chosen == {"dark": "slate", "light": "default"}[scheme]
+        browser.close()
+    assert len(asked) > 5
+    assert [url for url in asked if not url.startswith("file:")] == []
 
 
 def test_what_is_linked_or_shown_is_there(project: Path) -> None:
