@@ -8,7 +8,15 @@ from itertools import product
 import torch
 from torch import Tensor
 
-TILE = 12  # side of a tile in cells
+from pixelkin.ops.host import at_hand
+
+TILE = 12  # side of a tile in cells, so that what is computed of it stays in a CPU's cache
+FAR_TILE = 32  # on a device, to which every step of a tile has to be told
+
+
+def side_for(x: Tensor) -> int:
+    """Side of the tiles that suit the place where a tensor is."""
+    return TILE if at_hand(x) else FAR_TILE
 
 
 def spans(length: int, side: int = TILE) -> Iterator[slice]:
