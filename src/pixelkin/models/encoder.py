@@ -165,7 +165,7 @@ class Encoder(nn.Module):
                 )
             other = Encoder(self.config.at_stride(stride), self.net)
         else:
-            other = Encoder(replace(self.config, stride=stride))
+            other = Encoder(replace(self.config, stride=stride)).to(self.device)
             other.load_state_dict(self.state_dict())
         other.runtime = self.runtime
         return other.to(self.device).train(self.training)

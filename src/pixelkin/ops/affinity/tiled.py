@@ -56,8 +56,8 @@ def _cut(
 ) -> Tensor:
     """`outside_disc`, box first, of a tile that begins `before` cells into its box."""
     rows, columns = (slice(b, b + n) for b, n in zip(before, tile, strict=True))
-    cut = outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius)
-    return cut.T.contiguous().to(device)
+    cut = outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius, device)
+    return cut.T.contiguous()
 
 
 class _Search:

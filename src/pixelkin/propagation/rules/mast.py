@@ -133,7 +133,7 @@ def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
     """
     _, h, w = query.shape
     radius = MAST_LOCALISATION_RADIUS
-    steps = torch.arange(-radius, radius + 1).to(query) * dilation
+    steps = torch.arange(-radius, radius + 1, device=query.device).to(query.dtype) * dilation
     offsets = query.new_empty(h, w, 2)
     for y in range(min(dilation, h)):
         for x in range(min(dilation, w)):
