@@ -210,7 +210,7 @@ def compared(case: Case, options: argparse.Namespace, device: torch.device) -> d
     if options.alone:
         return found
     cpu = torch.device("cpu")
-    found["cpu"] = parts(case, video, cpu, min(3, options.runs))
+    found["cpu"] = parts(case, video, cpu, 3) if case.protocol == "davis" else {}
     found["cpu"]["propagate"], here = whole(case, video, cpu, options.frames)
     found["times_faster"] = {key: found["cpu"][key] / found["device"][key] for key in found["cpu"]}
     found["agreement"] = agreement(case, there, here)

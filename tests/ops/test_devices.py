@@ -88,9 +88,9 @@ def test_no_tf32_while_any_computes() -> None:
 )
 def test_too_little_memory_is_said_in_one_line(error: RuntimeError) -> None:
     before = precision()
-    with pytest.raises(InputError, match=r"cuda is too small.*--short-side.*--device cpu") as said:
-        with computing(CUDA):
-            raise error
+    wanted = r"cuda is too small.*--short-side.*--device cpu"
+    with pytest.raises(InputError, match=wanted) as said, computing(CUDA):
+        raise error
     assert "\n" not in str(said.value)
     assert precision() == before
 

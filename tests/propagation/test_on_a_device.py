@@ -1,5 +1,4 @@
-"""What a GPU would do, shown on the CPU: everything is made where the features are, and little
-comes back.
+"""What a GPU would do, shown on the CPU: all is made where the features are, little comes back.
 
 Inside `elsewhere` whatever is made without saying where lies on torch's `meta` device, which no
 number can be had from, and which does not go together with tensors that lie anywhere else.
@@ -16,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
 from pixelkin.data.synthetic import SyntheticScene
@@ -26,7 +24,7 @@ from pixelkin.propagation import PROTOCOL_NAMES, Protocol
 from pixelkin.propagation.ensemble import Voice
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.shots import Watch
-from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.types import InputError, Prediction
 
 SIZE = (96, 136)
 SCENE = SyntheticScene(size=SIZE, frames=20)
