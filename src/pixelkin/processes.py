@@ -139,8 +139,8 @@ def join_processes(device: str = "cpu", setting: str = "run.device") -> Iterator
     """Join the processes that torchrun started, or be the only one.
 
     Args:
-        device: "cpu", "cuda", "mps" for a process alone, or "auto" for a GPU if there is one for
-            each process of this machine.
+        device: "cpu", "cuda", or "auto" for a GPU if there is one for each process of this machine;
+            one that is alone may compute on others.
         setting: Where that was said, for the error.
 
     Raises:
@@ -152,9 +152,11 @@ def join_processes(device: str = "cpu", setting: str = "run.device") -> Iterator
     if device == "cuda" and gpus <= local:
         raise InputError(f"{setting}: cuda, but there are {gpus} GPUs for process {local}")
     on_gpu = device == "cuda" or (device == "auto" and gpus >= max(beside, local + 1))
+    if device not in ("auto", "cpu", "cuda"):
+        find_device(device)
+        if count > 1:
+            raise InputError(f"{setting}: {device} is for one process, and there are {count}")
     where = torch.device("cuda", local) if on_gpu else _CPU
-    if count == 1 and device == "mps":
-        where = find_device("mps")
     if on_gpu:
         torch.cuda.set_device(where)
     if count == 1:

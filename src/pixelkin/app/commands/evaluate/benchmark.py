@@ -103,7 +103,7 @@ def _predict(benchmark: Benchmark[Any], running: Running, maps: Maps) -> Result 
             benchmark,
             running.weights,
             protocol=running.rules(benchmark.PROTOCOL),
-            device=processes.device,
+            device=running.device if processes.count == 1 else processes.device,
             out=running.out,
             overwrite=running.overwrite,
             draw=running.videos,
