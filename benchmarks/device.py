@@ -34,7 +34,7 @@ from steady import stripes
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
 from pixelkin.ops import tiles
-from pixelkin.ops.affinity import dense_topk, windowed_topk
+from pixelkin.ops.affinity import dense_topk, tiled, windowed_topk
 from pixelkin.ops.devices import computing, described, find_device
 from pixelkin.propagation import Protocol
 from pixelkin.propagation.passes import propagate
@@ -234,7 +234,10 @@ def sides(size: tuple[int, int], device: torch.device, runs: int) -> dict[str, A
         propagator.votes(features[t % 2])
     found: dict[str, Any] = {}
     for side in SIDES:
-        with mock.patch.object(tiles, "FAR_TILE", side):
+        with (
+            mock.patch.object(tiles, "FAR_TILE", side),
+            mock.patch.object(tiled, "FAR_BLOCK", 2**28),
+        ):
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
             found[str(side)] = {
