@@ -82,11 +82,11 @@ def app(
     from pixelkin.app.server.security import hosts_of, new_token
     from pixelkin.ops.devices import find_device
 
+    if device is not None:
+        find_device(device)
     bound = _bound(host, port)
     number = bound.getsockname()[1]
     token = None if host in LOCAL else new_token()
-    if device is not None:
-        find_device(device)
     size = round(cache_size * 2**30)
     desk = Desk(root, weights=weights, device=device, cache_bytes=size)
     try:
