@@ -144,7 +144,7 @@ class Passes:
             for number, features in enumerate(found, start=start):
                 if not goes_on():  # a cut is a reason, too
                     return
-                votes = engine.step(features, given if number == 0 else None).numpy()
+                votes = engine.step(features, given if number == 0 else None).cpu().numpy()
                 if number < first.done:
                     continue
                 by_object = {x.object: soft for x, soft in zip(labels, votes, strict=True)}

@@ -15,6 +15,7 @@ from pixelkin.annotation.layers import Layer
 from pixelkin.background import give_back_memory, prefetch
 from pixelkin.formats.frame_names import spoken
 from pixelkin.models.encoder import Encoder
+from pixelkin.ops.devices import described
 from pixelkin.propagation.encoding import at_frame
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.video.reader import VideoReader
@@ -32,7 +33,11 @@ class Features:
     Args:
         reader: The video.
         encoder: What computes them.
-        most: Bytes that may be held.
+        most: Bytes that may be held, on the encoder's device.
+
+    Attributes:
+        frames: How many there are.
+        device: What computes, in words.
     """
 
     def __init__(self, reader: VideoReader, encoder: Encoder, most: int = FEATURE_BYTES) -> None:
@@ -42,6 +47,7 @@ class Features:
         self._propagators: dict[tuple[object, ...], Propagator] = {}
         self._lock = Lock()
         self.frames = len(reader)
+        self.device = described(encoder.device)
 
     def get(self, layer: Layer, frame: int) -> Tensor:
         """C x h x w of one frame, as the layer's protocol wants it."""

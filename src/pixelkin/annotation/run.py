@@ -59,12 +59,18 @@ class Run:
         snapshot: Gives the labels as they are.
         passes: Computes votes.
         display: Decides what is shown.
+        device: What computes, in words; kept with the run.
     """
 
     def __init__(
-        self, store: Store, snapshot: Callable[[], Snapshot], passes: Passes, display: Display
+        self,
+        store: Store,
+        snapshot: Callable[[], Snapshot],
+        passes: Passes,
+        display: Display,
+        device: str,
     ) -> None:
-        self._store, self._snapshot = store, snapshot
+        self._store, self._snapshot, self._device = store, snapshot, device
         self._passes, self._display = passes, display
         self._done = 0
 
@@ -91,10 +97,11 @@ class Run:
 
     def _begin(self) -> int:
         encoder = self._store.meta("encoder") or ""
+        machine = f"{platform.platform()}, {self._device}"
         with self._store.transaction(durable=False):
             return self._store.write(
                 "INSERT INTO run(started, status, pixelkin, encoder, machine) VALUES(?,?,?,?,?)",
-                now(), "running", __version__, encoder, platform.platform(),
+                now(), "running", __version__, encoder, machine,
             )  # fmt: skip
 
     def _compute(self, snapshot: Snapshot, near: int, wanted: range | None) -> Iterator[Progress]:

@@ -136,10 +136,10 @@ def decode_map(
         Index of the winning class, int32 of `size`; and, for each class, the mean share of its
         votes over the pixels that it wins, L float32, 0 where it wins none.
     """
-    best = torch.full(size, -torch.inf)
-    votes = torch.zeros(size) if stretched else best
-    total = torch.zeros(size)
-    winner = torch.zeros(size, dtype=torch.int32)
+    best = torch.full(size, -torch.inf, device=soft.device)
+    total = torch.zeros(size, device=soft.device)
+    votes = total.clone() if stretched else best
+    winner = torch.zeros(size, dtype=torch.int32, device=soft.device)
     for i, small in enumerate(soft):
         share = upsample(small[None]) if upsample else resize_bilinear(small[None], size)
         score = stretch(share)[0] if stretched else share[0]

@@ -49,7 +49,7 @@ class Likeness:
         cells = _pooled(features, self._pool).flatten(1)
         self._labels: list[tuple[Tensor, Tensor]] = []
         for label in labels:
-            weights = _means(label[None].float(), self._pool).flatten()
+            weights = _means(label[None].to(cells), self._pool).flatten()
             there = weights > 0
             self._labels.append((cells[:, there].T.contiguous(), weights[there]))
 
@@ -64,12 +64,12 @@ class Likeness:
             L float32 in [-1, 1]; 0 for labels without a cell.
         """
         frame = _pooled(features, self._pool).flatten(1)
-        found = np.zeros(len(self._labels), np.float32)
+        found = frame.new_zeros(len(self._labels))
         for n, (cells, weights) in enumerate(self._labels):
             if len(cells):
                 nearest = (cells @ frame).amax(1)
-                found[n] = float((nearest * weights).sum() / weights.sum())
-        return found
+                found[n] = (nearest * weights).sum() / weights.sum()
+        return found.cpu().numpy()
 
 
 def is_calibrated(protocol: Protocol) -> bool:

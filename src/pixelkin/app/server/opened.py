@@ -43,9 +43,12 @@ class Opened:
         folder: The session.
         hub: Who is told of changes.
         cache_bytes: That frames may take.
+        device: What computes; None: what the session was made with.
     """
 
-    def __init__(self, folder: Path, hub: Hub, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, folder: Path, hub: Hub, cache_bytes: int = CACHE_BYTES, device: str | None = None
+    ) -> None:
         self.folder, self._hub = folder, hub
         self.session = Session.open(folder)
         try:
@@ -61,7 +64,9 @@ class Opened:
         self._lock, self._closed = RLock(), False
         self._numbers = count(1)
         self._known: dict[Any, Any] = {}
-        self.crews = {kind: Crew(folder, hub, self._results) for kind in ("propagate", "export")}
+        self.crews = {
+            kind: Crew(folder, hub, self._results, device) for kind in ("propagate", "export")
+        }
 
     def close(self) -> None:
         """End what runs, and close the session."""

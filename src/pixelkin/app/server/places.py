@@ -29,6 +29,7 @@ class Desk:
     Args:
         root: Nothing outside of this folder is listed, or opened when a page asks for it.
         weights: Encoder of new sessions.
+        device: What computes; None: what a session was made with.
         cache_bytes: That frames may take.
         ready: Whether the process that computes is started when a session is opened, rather than
             with its first job.
@@ -39,11 +40,13 @@ class Desk:
         root: Path,
         *,
         weights: str = "default",
+        device: str | None = None,
         cache_bytes: int = CACHE_BYTES,
         ready: bool = True,
     ) -> None:
         self.root, self.hub = root.resolve(), Hub()
         self._weights, self._cache_bytes, self._ready = weights, cache_bytes, ready
+        self._device = device
         self._opened: Opened | None = None
         self._lock = RLock()
 
@@ -72,10 +75,11 @@ class Desk:
         with self._lock:
             folder = path if is_session(path) else session_of(path)
             if not (folder / FILE).is_file():
-                Session.create(folder, path, encoder=self._weights).close()
+                device = self._device or "auto"
+                Session.create(folder, path, encoder=self._weights, device=device).close()
             if self._opened is not None and self._opened.folder.resolve() == folder.resolve():
                 return self._opened
-            opened = Opened(folder, self.hub, self._cache_bytes)
+            opened = Opened(folder, self.hub, self._cache_bytes, self._device)
             self.close()
             self._opened = opened
             if self._ready and not opened.session.read_only:
