@@ -69,6 +69,7 @@ class Session(Exchanger):
         encoder: str | Path = "default",
         protocols: Mapping[LabelKind, Protocol | str] | None = None,
         runtime: Runtime = "torch",
+        progress: Callable[[int, int], None] | None = None,
     ) -> Session:
         """Begin a session in a new or empty folder.
 
@@ -79,6 +80,7 @@ class Session(Exchanger):
             protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
                 vip for parts, jhmdb at a short side of at most 320 for keypoints and points.
             runtime: As in `load_encoder`; the session keeps to it.
+            progress: As in `open_video`.
 
         Raises:
             InputError: If the folder holds something, or the video or the encoder cannot be read.
@@ -87,7 +89,7 @@ class Session(Exchanger):
         if (folder / FILE).exists():
             raise InputError(f"{folder} holds a session already: open it, or choose another folder")
         check_empty(folder, (EDITING, RUNNING))
-        footage = Footage.of(video)
+        footage = Footage.of(video, progress)
         chosen = {**DEFAULTS, **{k: Protocol.named(p) for k, p in (protocols or {}).items()}}
         network = load_encoder(encoder, runtime)
         chosen = {kind: fitted(protocol, network) for kind, protocol in chosen.items()}
