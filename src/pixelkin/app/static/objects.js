@@ -3,7 +3,7 @@
 
 import { get } from "./api.js";
 import { byId } from "./elements.js";
-import { edit } from "./model.js";
+import { edit, settled } from "./model.js";
 import { chosen, isMap, say, session, set, state } from "./store.js";
 
 /** Kinds by the word that people have for one object, and what it is. */
@@ -99,6 +99,7 @@ export async function remove() {
 
 /** Draw a line of the skeleton between two points, or take it back. @param {number} a @param {number} b */
 export async function connect(a, b) {
+  await settled(); // what lines there are
   const there = session().skeleton.some((pair) => pair.includes(a) && pair.includes(b));
   const [first, last] = [a, b].map((id) => session().objects.find((o) => o.id === id)?.name ?? "");
   if (!(await edit(there ? "DELETE" : "POST", "skeleton", { a, b }))) return;

@@ -4,6 +4,7 @@
 import { dialog } from "./dialogs.js";
 import { pointAt, twice } from "./drawing.js";
 import { byId, element } from "./elements.js";
+import { settled } from "./model.js";
 import { connect } from "./objects.js";
 import { isMap, say, session, set, shownOf, state } from "./store.js";
 
@@ -91,6 +92,7 @@ async function takeBack(a, b) {
 }
 
 async function add() {
+  await settled(); // what lines there are
   const [a, b] = [Number(list("line-from").value), Number(list("line-to").value)];
   const note = byId("line-note");
   const there = session().skeleton.some((pair) => pair.includes(a) && pair.includes(b));
