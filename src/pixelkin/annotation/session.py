@@ -74,6 +74,7 @@ class Session(Exchanger):
         protocols: Mapping[LabelKind, Protocol | str] | None = None,
         runtime: Runtime = "torch",
         device: str = "auto",
+        progress: Callable[[int, int], None] | None = None,
     ) -> Session:
         """Begin a session in a new or empty folder.
 
@@ -86,6 +87,7 @@ class Session(Exchanger):
             runtime: As in `load_encoder`; the session keeps to it.
             device: Where features and votes are computed, as in `find_device`, unless `open` says
                 so; it decides nothing but near-ties.
+            progress: As in `open_video`.
 
         Raises:
             InputError: If the folder holds something, the video or the encoder cannot be read, or
@@ -95,7 +97,7 @@ class Session(Exchanger):
         if (folder / FILE).exists():
             raise InputError(f"{folder} holds a session already: open it, or choose another folder")
         check_empty(folder, (EDITING, RUNNING))
-        footage = Footage.of(video)
+        footage = Footage.of(video, progress)
         chosen = {**DEFAULTS, **{k: Protocol.named(p) for k, p in (protocols or {}).items()}}
         network = load_encoder(encoder, runtime, None if device == "auto" else device)
         chosen = {kind: fitted(protocol, network) for kind, protocol in chosen.items()}

@@ -155,6 +155,16 @@ def decode_map(
     return winner, sums / counts.clamp_min(1)
 
 
+def block_means(maps: Tensor, side: int) -> Tensor:
+    """C x h x w -> C x ceil(h / side) x ceil(w / side), means of square blocks.
+
+    Channels that lie beside each other in memory, as an encoder has them, are taken together.
+    """
+    beside = maps.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+    means = F.avg_pool2d(beside, side, ceil_mode=True, count_include_pad=False)
+    return means[0].contiguous()
+
+
 def heatmaps(cells: Tensor, grid: tuple[int, int], sigma: float) -> Tensor:
     """Gaussian heat maps of points, drawn as UVC's JHMDB code does.
 

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.ops.resample import block_means
+
 LEAST_COHERENCE = 0.05
 """Below it (and a little more on small grids) two frames are of different shots: see
 docs/use/propagate.md for what it was measured on. Frames that are seconds apart may be below it."""
@@ -85,5 +87,4 @@ def _alike(first: Tensor, last: Tensor) -> float:
 
 def _pooled(features: Tensor) -> Tensor:
     unit = F.normalize(features.float(), dim=0)
-    pooled = F.avg_pool2d(unit[None], _POOL, ceil_mode=True, count_include_pad=False)[0]
-    return F.normalize(pooled, dim=0)
+    return F.normalize(block_means(unit, _POOL), dim=0)

@@ -10,7 +10,7 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -43,6 +43,7 @@ def app(
     browser: bool = True,
     root: Path = Path(),
     weights: str = "default",
+    runtime: Literal["torch", "onnx"] = "torch",
     cache_size: float = 2.0,
     threads: int | None = None,
     device: Device | None = None,
@@ -56,6 +57,7 @@ def app(
         browser: --no-browser only prints the address.
         root: The page lists and opens nothing outside of this folder.
         weights: Encoder of new sessions: default, an encoder's folder, or F.onnx.
+        runtime: What computes their features: torch, or onnx (onnxruntime, pixelkin[onnx]).
         cache_size: GiB of frames that are kept beside a session.
         threads: CPU threads of the process that computes.
         device: What it computes on: cpu, cuda or mps; auto takes a GPU where there is one. By
@@ -88,7 +90,7 @@ def app(
     number = bound.getsockname()[1]
     token = None if host in LOCAL else new_token()
     size = round(cache_size * 2**30)
-    desk = Desk(root, weights=weights, device=device, cache_bytes=size)
+    desk = Desk(root, weights=weights, runtime=runtime, device=device, cache_bytes=size)
     try:
         if source:
             if not is_session(Path(source).expanduser()):

@@ -89,6 +89,8 @@ def mast(
 class MastRule(Rule):
     """One soft-max over windows in the long-term frames and every second of the recent ones."""
 
+    steady = False
+
     def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:
         """Long-term frames, later keyframes, and recent frames two apart."""
         anchors = {f for f in (*protocol.long_term, *later) if f <= t - 1}
