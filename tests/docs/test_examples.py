@@ -9,9 +9,9 @@ from types import ModuleType
 
 import material
 import numpy as np
-import pages
 import pytest
 
+import pages
 import pixelkin
 
 SOURCES = pages.ROOT / "src"

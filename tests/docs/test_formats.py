@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pages
-
 from pixelkin.formats.catalogue import FORMATS
 from pixelkin.formats.losses import FEATURES
 

@@ -7,10 +7,10 @@ import re
 from functools import reduce
 from pathlib import Path
 
-import pages
 import pytest
 import yaml
 
+import pages
 import pixelkin
 
 METHOD = pages.ROOT / "docs" / "method" / "index.md"
