@@ -4,7 +4,6 @@
 import { dialog } from "./dialogs.js";
 import { pointAt, twice } from "./drawing.js";
 import { byId, element } from "./elements.js";
-import { settled } from "./model.js";
 import { connect } from "./objects.js";
 import { isMap, say, set, shownOf, state } from "./store.js";
 
@@ -94,7 +93,6 @@ async function takeBack(a, b) {
 }
 
 async function add() {
-  await settled(); // what lines there are
   const [a, b] = [Number(list("line-from").value), Number(list("line-to").value)];
   const note = byId("line-note");
   note.textContent = a === b ? "A line connects two different points." : "";
