@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from left_out import NO_VIDEOS, TESTS, pytest_terminal_summary
+from left_out import NO_GPU, NO_VIDEOS, TESTS, pytest_terminal_summary
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core for each of the processes, and those they start
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,6 +21,7 @@ settings.register_profile("any machine", deadline=None)  # others may need its c
 settings.load_profile("any machine")
 
 SHARED = TESTS.parents[1] / "shared"
+GPU = torch.cuda.is_available()
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,14 @@ def shared() -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests are of what a CPU computes, but for those marked `gpu`."""
+    if request.node.get_closest_marker("gpu") is not None:
+        if not GPU:
+            pytest.skip(NO_GPU)
+    elif GPU:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of commands that tests start

@@ -20,6 +20,7 @@ RAN = "block of the documentation"
 
 NO_ENCODER = "this FFmpeg has no encoder"
 NO_VIDEOS = "shared/data with real videos is not beside this checkout"
+NO_GPU = "torch finds no GPU here"
 NO_BROWSER = "no Chromium with Playwright: make setup-browser"
 NEEDS = {  # folders whose tests are not collected without packages
     "app/server": (("fastapi",), "pip install 'pixelkin[app]'"),
@@ -32,7 +33,7 @@ def pytest_terminal_summary(
 ) -> None:
     """Say how much was left out, and why."""
     skipped = [str(report.longrepr) for report in terminalreporter.getreports("skipped")]
-    for why in (NO_VIDEOS, NO_BROWSER, NO_ENCODER):
+    for why in (NO_VIDEOS, NO_BROWSER, NO_ENCODER, NO_GPU):
         if count := sum(why in reason for reason in skipped):
             _tell(terminalreporter, f"{count} tests skipped: {why}")
     for folder, (packages, remedy) in NEEDS.items():

@@ -44,7 +44,6 @@ def test_a_single_process_needs_no_set_up() -> None:
     assert not torch.distributed.is_initialized()
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_asking_for_a_missing_gpu_is_an_input_error() -> None:
     with (
         pytest.raises(InputError, match=r"run.device: cuda, but there are 0 GPUs"),

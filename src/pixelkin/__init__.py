@@ -44,7 +44,7 @@ _PUBLIC = {
     "propagate_to_folder": "pixelkin.propagation.run",
     "read_mask": "pixelkin.formats.mask_png",
     "save_annotations": "pixelkin.formats.registry",
-    "save_encoder": "pixelkin.models.encoder",
+    "save_encoder": "pixelkin.models.saving",
     "to_supervision": "pixelkin.formats.supervision",
     "tune": "pixelkin.training.tuning",
     "write_mask": "pixelkin.formats.mask_png",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which cannot follow `_PUBLIC
     from pixelkin.formats.supervision import to_supervision as to_supervision
     from pixelkin.models.encoder import Encoder as Encoder
     from pixelkin.models.encoder import load_encoder as load_encoder
-    from pixelkin.models.encoder import save_encoder as save_encoder
+    from pixelkin.models.saving import save_encoder as save_encoder
     from pixelkin.propagation.passes import propagate as propagate
     from pixelkin.propagation.propagator import Propagator as Propagator
     from pixelkin.propagation.protocol import Protocol as Protocol

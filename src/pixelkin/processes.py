@@ -19,6 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from pixelkin.ops.devices import find_device
 from pixelkin.types import InputError
 
 T = TypeVar("T")
@@ -134,21 +135,27 @@ def _raise_first(problems: Sequence[InputError | None]) -> None:
 
 
 @contextmanager
-def join_processes(device: str = "cpu") -> Iterator[Processes]:
+def join_processes(device: str = "cpu", setting: str = "run.device") -> Iterator[Processes]:
     """Join the processes that torchrun started, or be the only one.
 
     Args:
-        device: "cpu", "cuda", or "auto" for a GPU if there is one.
+        device: "cpu", "cuda", or "auto" for a GPU if there is one for each process of this machine;
+            one that is alone may compute on others.
+        setting: Where that was said, for the error.
 
     Raises:
         InputError: If there is no GPU for this process although one is asked for.
     """
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    rank, local = (int(os.environ.get(name, "0")) for name in ("RANK", "LOCAL_RANK"))
-    gpus = torch.cuda.device_count() if device != "cpu" and torch.cuda.is_available() else 0
+    names = {"WORLD_SIZE": 1, "RANK": 0, "LOCAL_RANK": 0, "LOCAL_WORLD_SIZE": 1}
+    count, rank, local, beside = (int(os.environ.get(n, d)) for n, d in names.items())
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "cuda" and gpus <= local:
-        raise InputError(f"run.device: cuda, but there are {gpus} GPUs for process {local}")
-    on_gpu = gpus > local
+        raise InputError(f"{setting}: cuda, but there are {gpus} GPUs for process {local}")
+    on_gpu = device == "cuda" or (device == "auto" and gpus >= max(beside, local + 1))
+    if device not in ("auto", "cpu", "cuda"):
+        find_device(device)
+        if count > 1:
+            raise InputError(f"{setting}: {device} is for one process, and there are {count}")
     where = torch.device("cuda", local) if on_gpu else _CPU
     if on_gpu:
         torch.cuda.set_device(where)

@@ -103,6 +103,10 @@ def test_a_flag_takes_no_review_away(new: New, video) -> None:
     session.unflag(range(5, 7))
     assert session.reviewed() == [5, 6] and session.flagged() == {}
     session.undo()
+    session.unaccept(5)
+    assert session.reviewed() == [6] and session.flagged() == {5: "the tail?", 6: ""}
+    assert session[5].origin == {1: "result", 2: "result"}
+    assert session.undo() == "unaccept frame 5" and session.reviewed() == [5, 6]
     session.reopen(5)
     assert session.reviewed() == [6] and session.flagged() == {6: ""}
 

@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pixelkin.ops import tiles
 from pixelkin.ops.affinity import Cells, dense_topk, tiled, windowed_topk
-from pixelkin.ops.affinity.bounds import Bounds, Short
+from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
+from pixelkin.ops.host import as_on_a_device
 
 
 def moving(g: torch.Generator, frames: int, h: int, w: int, channels: int) -> Tensor:
@@ -72,6 +74,7 @@ def check(
     values, ids = windowed_topk(cells[1], cells[0], k, radius, restricted)
     expected, _ = dense_topk(query.double(), keys.double(), k, radius, restricted)
     allowed = expected > -torch.inf
+    assert bool((ids >= 0).all())
     assert torch.equal(values > -torch.inf, allowed)
     scale = max(1.0, float(expected[allowed].abs().max()))
     torch.testing.assert_close(values.double(), expected, rtol=0, atol=1e-6 * scale)
@@ -121,6 +124,44 @@ def test_the_search_equals_the_dense_form(
     bounds = form(features[:1].permute(0, 2, 3, 1), kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiled, "CROWDED", crowded)
+        check(features, bounds, k, radius, restricted)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=st.sampled_from(sorted(KINDS)),
+    frames=st.integers(1, 7),
+    h=st.integers(1, 26),
+    w=st.integers(1, 26),
+    channels=st.sampled_from([3, 24]),
+    k=st.integers(1, 30),
+    radius=st.one_of(st.none(), st.floats(0.5, 30)),
+    side=st.sampled_from([1, 5, 32]),
+    block=st.sampled_from([1, 2000, 2**26]),
+    first=st.sampled_from([0, 1, 8]),
+    seed=st.integers(0, 2**16),
+)
+def test_the_search_of_a_device_equals_the_dense_form(
+    kind: str,
+    frames: int,
+    h: int,
+    w: int,
+    channels: int,
+    k: int,
+    radius: float | None,
+    side: int,
+    block: int,
+    first: int,
+    seed: int,
+) -> None:
+    """`first` references have no disc: none, one, or all."""
+    features = made(kind, frames + 1, h, w, channels, seed)
+    restricted = [t >= first for t in range(frames)]
+    with pytest.MonkeyPatch.context() as patch, as_on_a_device():
+        patch.setattr(tiles, "FAR_TILE", side)
+        patch.setattr(tiled, "FAR_BLOCK", block)
+        bounds = bounds_for(features[:1])
+        assert isinstance(bounds, Exact)
         check(features, bounds, k, radius, restricted)
 
 
@@ -232,6 +273,8 @@ def test_what_is_not_finite_is_an_error(bad: float) -> None:
     for features in (query, keys[1], keys[0]):
         features[2, 3, 4], before = bad, float(features[2, 3, 4])
         with pytest.raises(ValueError, match="finite"):
+            windowed_topk(query, keys, 4, 3, [True] * 3)
+        with pytest.raises(ValueError, match="finite"), as_on_a_device():
             windowed_topk(query, keys, 4, 3, [True] * 3)
         features[2, 3, 4] = before
     windowed_topk(query, keys, 4, 3, [True] * 3)

@@ -76,6 +76,26 @@ def test_decoding_is_the_weighted_mean_of_the_highest_cells() -> None:
     )
 
 
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("shape", [(5, 1, 1), (1, 7, 4), (20, 9, 13)])
+def test_block_means_are_those_of_the_cells_that_there_are(
+    shape: tuple[int, int, int], beside: bool
+) -> None:
+    """Whichever of channels and cells lie beside each other in memory, to the bit."""
+    maps = torch.randn(shape, generator=torch.Generator().manual_seed(4))
+    given = maps.permute(1, 2, 0).contiguous().permute(2, 0, 1) if beside else maps
+    for side in (1, 2, 3):
+        found = resample.block_means(given, side)
+        rows, columns = (range(0, n, side) for n in shape[1:])
+        means = [maps[:, y : y + side, x : x + side].mean((1, 2)) for y in rows for x in columns]
+        expected = torch.stack(means, 1).view(shape[0], len(rows), len(columns))
+        torch.testing.assert_close(found, expected)
+        plain = torch.nn.functional.avg_pool2d(
+            maps[None], side, ceil_mode=True, count_include_pad=False
+        )
+        assert torch.equal(found, plain[0]) and found.is_contiguous()
+
+
 def test_background_is_where_no_point_is() -> None:
     heat = torch.zeros(2, 3, 3)
     heat[1, 0, 0] = 0.2

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.annotation.abreast import Abreast
 from pixelkin.annotation.blend import agreement
 from pixelkin.annotation.deciding import packed
 from pixelkin.annotation.echoes import Echoes, echo, keep
@@ -114,6 +115,8 @@ class Passes:
         until: int,
         goes_on: Callable[[], bool],
         beside: Sequence[Label] = (),
+        *,
+        abreast: Abreast,
     ) -> Iterator[int]:
         """Compute passes of one keyframe and direction, equally far, and keep what they give.
 
@@ -125,6 +128,7 @@ class Passes:
             goes_on: Asked before each frame.
             beside: Labels of objects that are farther, but take part in what is decided of the
                 background. How they went on is kept no longer: all begins anew with them.
+            abreast: The threads in which this is computed, beside other passes.
 
         Yields:
             The number of each frame of which something is kept.
@@ -140,11 +144,18 @@ class Passes:
         key = self._features.get(layer, first.source.keyframe)
         own = given * torch.tensor([label.object >= 0 for label in labels])[:, None, None]
         echoes = Echoes(layer, key, own, [_placed(label) for label in labels])  # not of the ground
-        with closing(self._along(layer, frames, before)) as found:
-            for number, features in enumerate(found, start=start):
+
+        def step(features: Tensor) -> NDArray[np.float32]:
+            return engine.step(features, None if engine.started else given).cpu().numpy()
+
+        along = self._features.along(layer, frames, abreast.take_share)
+        with closing(along), closing(abreast.ahead(step, along)) as found:
+            for number, (features, result) in enumerate(found, start=start):
+                self._look_for_cut(layer, first.frame(number), frames.step, before, features)
+                before = features
                 if not goes_on():  # a cut is a reason, too
                     return
-                votes = engine.step(features, given if number == 0 else None).numpy()
+                votes = result()
                 if number < first.done:
                     continue
                 by_object = {x.object: soft for x, soft in zip(labels, votes, strict=True)}
@@ -166,24 +177,6 @@ class Passes:
             self._likeness[found.id, label.digest] = known
         return known
 
-    def _along(
-        self, layer: Layer, frames: range, before: Tensor | None = None
-    ) -> Generator[Tensor, None, None]:
-        """Features of consecutive frames; that a new shot begins among them is kept.
-
-        Args:
-            layer: Whose.
-            frames: In either direction.
-            before: Features of the frame before the first one, if it is to be looked at.
-        """
-        with closing(self._features.along(layer, frames)) as found:
-            for frame, features in zip(frames, found, strict=True):
-                if before is not None:
-                    pair = (before, features) if frames.step > 0 else (features, before)
-                    self._look_for_cut(layer, max(frame, frame - frames.step), *pair)
-                before = features
-                yield features
-
     def votes(self, layer: Layer, found: Pass, frame: int) -> NDArray[np.float32]:
         """Votes of the pass of a mask for a frame, h x w."""
         return unpack_votes(self._content(found, frame), layer.sizes.grid)
@@ -201,17 +194,24 @@ class Passes:
         content: bytes = self._store.value(query, found.id, frame)
         return content
 
-    def _look_for_cut(self, layer: Layer, frame: int, before: Tensor, after: Tensor) -> None:
-        """Keep that a new shot begins with a frame, whatever somebody has said of it."""
-        if (layer.is_map, frame) in self._seen:
+    def _look_for_cut(
+        self, layer: Layer, frame: int, step: int, before: Tensor | None, features: Tensor
+    ) -> None:
+        """Keep that a new shot begins between a frame and the one before it in a pass, if it does.
+
+        Whatever somebody has said of it.
+        """
+        first = max(frame, frame - step)
+        if before is None or (layer.is_map, first) in self._seen:
             return
-        known = self._store.value("SELECT 1 FROM found_cut WHERE frame=?", frame)
-        if not known and is_cut(before, after):
+        pair = (before, features) if step > 0 else (features, before)
+        known = self._store.value("SELECT 1 FROM found_cut WHERE frame=?", first)
+        if not known and is_cut(*pair):
             with self._store.transaction(durable=False):
-                self._store.write("INSERT OR IGNORE INTO found_cut VALUES(?)", frame)
-                if not self._store.value("SELECT 1 FROM cut WHERE frame=?", frame):
+                self._store.write("INSERT OR IGNORE INTO found_cut VALUES(?)", first)
+                if not self._store.value("SELECT 1 FROM cut WHERE frame=?", first):
                     revise(self._store)
-        self._seen.add((layer.is_map, frame))
+        self._seen.add((layer.is_map, first))
 
     def _resume(
         self, engine: FeaturePropagator, layer: Layer, passes: Sequence[Pass], given: Tensor

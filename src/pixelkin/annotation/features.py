@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from threading import Lock
 
@@ -15,6 +15,7 @@ from pixelkin.annotation.layers import Layer
 from pixelkin.background import give_back_memory, prefetch
 from pixelkin.formats.frame_names import spoken
 from pixelkin.models.encoder import Encoder
+from pixelkin.ops.devices import described
 from pixelkin.propagation.encoding import at_frame
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.video.reader import VideoReader
@@ -32,7 +33,11 @@ class Features:
     Args:
         reader: The video.
         encoder: What computes them.
-        most: Bytes that may be held.
+        most: Bytes that may be held, on the encoder's device.
+
+    Attributes:
+        frames: How many there are.
+        device: What computes, in words.
     """
 
     def __init__(self, reader: VideoReader, encoder: Encoder, most: int = FEATURE_BYTES) -> None:
@@ -42,14 +47,23 @@ class Features:
         self._propagators: dict[tuple[object, ...], Propagator] = {}
         self._lock = Lock()
         self.frames = len(reader)
+        self.device = described(encoder.device)
 
     def get(self, layer: Layer, frame: int) -> Tensor:
         """C x h x w of one frame, as the layer's protocol wants it."""
         return next(iter(self.along(layer, range(frame, frame + 1))))
 
-    def along(self, layer: Layer, frames: range) -> Generator[Tensor, None, None]:
-        """Those of consecutive frames, in either direction; the next one is computed meanwhile."""
-        with closing(prefetch(self._each(layer, frames))) as found:
+    def along(
+        self, layer: Layer, frames: range, begin: Callable[[], None] = lambda: None
+    ) -> Generator[Tensor, None, None]:
+        """Those of consecutive frames, in either direction; the next one is computed meanwhile.
+
+        Args:
+            layer: Whose.
+            frames: Their numbers.
+            begin: Called before each is computed, in the thread that does it.
+        """
+        with closing(prefetch(self._each(layer, frames, begin))) as found:
             yield from found
 
     def around(self, layer: Layer, near: int) -> Generator[int, None, None]:
@@ -69,7 +83,9 @@ class Features:
                     room -= next(features).nbytes
                     yield frames[k]
 
-    def _each(self, layer: Layer, frames: range) -> Iterator[Tensor]:
+    def _each(
+        self, layer: Layer, frames: range, begin: Callable[[], None] = lambda: None
+    ) -> Iterator[Tensor]:
         """Features of consecutive frames, each computed where it is not held."""
         key = (layer.sizes.encoded, layer.protocol.stride, layer.protocol.fast)
         if key not in self._propagators:
@@ -84,6 +100,7 @@ class Features:
                 if image is None:
                     images = self._read(range(frame, frames.stop, frames.step))
                     _, image = next(images)
+                begin()
                 with at_frame(spoken(frame, self._reader.info)):
                     features = propagator.features(image)
                 self._keep((*key, frame), features)

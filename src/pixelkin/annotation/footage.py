@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from pixelkin.types import InputError, VideoInfo
 from pixelkin.video.reader import VideoReader, open_video
 
+Progress = Callable[[int, int], None]
 _ENDS = 2**20  # bytes of a file's beginning and end that are looked at
 
 
@@ -28,13 +30,17 @@ class Footage:
     digest: str
 
     @classmethod
-    def of(cls, video: str | Path) -> Footage:
+    def of(cls, video: str | Path, progress: Progress | None = None) -> Footage:
         """Look at a video.
+
+        Args:
+            video: See `open_video`.
+            progress: As well.
 
         Raises:
             InputError: If it cannot be read.
         """
-        reader = open_video(video)
+        reader = open_video(video, progress=progress)
         info = replace(reader.info, path=str(Path(video).expanduser().absolute()))
         return cls(replace(info, frames=len(reader)), _digest(reader))
 
@@ -43,14 +49,17 @@ class Footage:
         """Number of its frames."""
         return self.info.frames or 0
 
-    def open(self) -> VideoReader:
+    def open(self, progress: Progress | None = None) -> VideoReader:
         """Its frames.
+
+        Args:
+            progress: See `open_video`.
 
         Raises:
             InputError: If it is not where it was, or is another by now.
         """
         try:
-            reader = open_video(self.info.path)
+            reader = open_video(self.info.path, progress=progress)
         except InputError as error:
             raise InputError(
                 f"{error}; where the video was moved: pixelkin session relocate SESSION VIDEO"

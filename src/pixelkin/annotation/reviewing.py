@@ -47,16 +47,20 @@ class Reviewer(Labeller):
             for frame in chosen:
                 self._mark(frame, "flagged", None)
 
+    def unaccept(self, frames: int | range) -> None:
+        """Take back that frames were reviewed: they take new results again. Flags stay."""
+        chosen = self._chosen(frames)
+        with self.edit(f"unaccept {spoken(chosen)}"):
+            for frame in chosen:
+                self._take_review_back(frame)
+
     def reopen(self, frames: int | range) -> None:
         """Take back that frames were reviewed or flagged: they take new results again."""
         chosen = self._chosen(frames)
         with self.edit(f"reopen {spoken(chosen)}"):
             for frame in chosen:
-                self._mark(frame, "reviewed", None)
+                self._take_review_back(frame)
                 self._mark(frame, "flagged", None)
-                known = self._store.rows("SELECT object FROM accepted WHERE frame=?", frame)
-                for row in known:
-                    self._put("accepted", {"frame": frame, "object": row["object"]}, None)
 
     def reviewed(self) -> list[int]:
         """The frames that were accepted."""
@@ -67,6 +71,11 @@ class Reviewer(Labeller):
         """The frames that were flagged, and what was noted of each."""
         query = "SELECT frame, note FROM frame WHERE state='flagged' ORDER BY frame"
         return {row["frame"]: row["note"] for row in self._store.rows(query)}
+
+    def _take_review_back(self, frame: int) -> None:
+        self._mark(frame, "reviewed", None)
+        for row in self._store.rows("SELECT object FROM accepted WHERE frame=?", frame):
+            self._put("accepted", {"frame": frame, "object": row["object"]}, None)
 
     def _mark(self, frame: int, state: str, row: dict[str, Any] | None) -> None:
         self._put("frame", {"frame": frame, "state": state}, row)

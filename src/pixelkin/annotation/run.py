@@ -10,6 +10,7 @@ from itertools import groupby, zip_longest
 from typing import cast
 
 from pixelkin import __version__
+from pixelkin.annotation.abreast import Abreast
 from pixelkin.annotation.compute import Pass, Passes
 from pixelkin.annotation.deciding import GROUND
 from pixelkin.annotation.history import revision
@@ -20,6 +21,7 @@ from pixelkin.annotation.show import Display
 from pixelkin.annotation.show import stale as stale_frames
 from pixelkin.annotation.snapshot import Segment, Snapshot
 from pixelkin.annotation.store import Store, now
+from pixelkin.propagation.rules import RULES
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,18 @@ class Run:
         snapshot: Gives the labels as they are.
         passes: Computes votes.
         display: Decides what is shown.
+        device: What computes, in words; kept with the run.
     """
 
     def __init__(
-        self, store: Store, snapshot: Callable[[], Snapshot], passes: Passes, display: Display
+        self,
+        store: Store,
+        snapshot: Callable[[], Snapshot],
+        passes: Passes,
+        display: Display,
+        device: str,
     ) -> None:
-        self._store, self._snapshot = store, snapshot
+        self._store, self._snapshot, self._device = store, snapshot, device
         self._passes, self._display = passes, display
         self._done = 0
 
@@ -91,10 +99,11 @@ class Run:
 
     def _begin(self) -> int:
         encoder = self._store.meta("encoder") or ""
+        machine = f"{platform.platform()}, {self._device}"
         with self._store.transaction(durable=False):
             return self._store.write(
                 "INSERT INTO run(started, status, pixelkin, encoder, machine) VALUES(?,?,?,?,?)",
-                now(), "running", __version__, encoder, platform.platform(),
+                now(), "running", __version__, encoder, machine,
             )  # fmt: skip
 
     def _compute(self, snapshot: Snapshot, near: int, wanted: range | None) -> Iterator[Progress]:
@@ -110,7 +119,8 @@ class Run:
         stale = {s: set(stale_frames(self._store, s)) for s in snapshot.segments}
         total = self._done + sum(job.units for job in jobs)
         for pair in _pairs(jobs):
-            runs = [self._extended(snapshot, job, unchanged) for job in pair]
+            abreast = _abreast(pair)
+            runs = [self._extended(snapshot, job, unchanged, abreast) for job in pair]
             for frame in _in_turn(runs):
                 for segment, frames in stale.items():
                     if frame in frames and self._shown(snapshot, segment, frame):
@@ -126,13 +136,15 @@ class Run:
                     yield Progress(frame, self._done, total)
 
     def _extended(
-        self, snapshot: Snapshot, job: Job, goes_on: Callable[[], bool]
+        self, snapshot: Snapshot, job: Job, goes_on: Callable[[], bool], abreast: Abreast
     ) -> Generator[int]:
         """Do a job; the number of each frame that there is more of."""
         labels = [snapshot.label(p.object, p.source.keyframe) for p in job.passes]
         found = cast(
             "Generator[int]",
-            self._passes.extend(job.layer, job.passes, labels, job.until, goes_on, job.beside),
+            self._passes.extend(
+                job.layer, job.passes, labels, job.until, goes_on, job.beside, abreast=abreast
+            ),
         )
         with closing(found):
             for frame in found:
@@ -174,6 +186,12 @@ def _pairs(jobs: Sequence[Job]) -> Iterator[list[Job]]:
         ways = ([job for job in own if job.source.direction == way] for way in (1, -1))
         for pair in zip_longest(*ways):
             yield [job for job in pair if job is not None]
+
+
+def _abreast(jobs: Sequence[Job]) -> Abreast:
+    """Threads for jobs that are done together."""
+    steady = all(RULES[job.layer.protocol.rule].steady for job in jobs)
+    return Abreast(len(jobs), None if steady else 1)
 
 
 def _in_turn(runs: Sequence[Generator[int]]) -> Iterator[int]:

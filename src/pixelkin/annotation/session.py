@@ -30,6 +30,7 @@ from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.locks import Lock
 from pixelkin.models.encoder import NAMED, Runtime, describe_encoder, load_encoder
+from pixelkin.ops.devices import find_device
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
@@ -51,7 +52,10 @@ class Session(Exchanger):
         >>> session.close()
     """
 
-    def __init__(self, folder: Path, store: Store, *, edit: bool) -> None:
+    def __init__(
+        self, folder: Path, store: Store, *, edit: bool, device: str | None = None
+    ) -> None:
+        self._device = device
         self._lock = Lock(folder / EDITING)
         if edit:
             try:
@@ -69,6 +73,8 @@ class Session(Exchanger):
         encoder: str | Path = "default",
         protocols: Mapping[LabelKind, Protocol | str] | None = None,
         runtime: Runtime = "torch",
+        device: str = "auto",
+        progress: Callable[[int, int], None] | None = None,
     ) -> Session:
         """Begin a session in a new or empty folder.
 
@@ -79,17 +85,21 @@ class Session(Exchanger):
             protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
                 vip for parts, jhmdb at a short side of at most 320 for keypoints and points.
             runtime: As in `load_encoder`; the session keeps to it.
+            device: Where features and votes are computed, as in `find_device`, unless `open` says
+                so; it decides nothing but near-ties.
+            progress: As in `open_video`.
 
         Raises:
-            InputError: If the folder holds something, or the video or the encoder cannot be read.
+            InputError: If the folder holds something, the video or the encoder cannot be read, or
+                there is no such device.
         """
         folder = Path(folder)
         if (folder / FILE).exists():
             raise InputError(f"{folder} holds a session already: open it, or choose another folder")
         check_empty(folder, (EDITING, RUNNING))
-        footage = Footage.of(video)
+        footage = Footage.of(video, progress)
         chosen = {**DEFAULTS, **{k: Protocol.named(p) for k, p in (protocols or {}).items()}}
-        network = load_encoder(encoder, runtime)
+        network = load_encoder(encoder, runtime, None if device == "auto" else device)
         chosen = {kind: fitted(protocol, network) for kind, protocol in chosen.items()}
         for kind in chosen:
             layers_of([Object(1, kind)], footage.info.size, chosen)
@@ -100,7 +110,12 @@ class Session(Exchanger):
         facts = {
             "video": footage.to_json(),
             "encoder": json.dumps(
-                {"name": name, "digest": json.dumps(described), "runtime": runtime}
+                {
+                    "name": name,
+                    "digest": json.dumps(described),
+                    "runtime": runtime,
+                    "device": device,
+                }
             ),
             "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
             "made": json.dumps({"pixelkin": __version__, "time": now()}),
@@ -116,6 +131,7 @@ class Session(Exchanger):
         folder: str | Path,
         *,
         edit: bool = True,
+        device: str | None = None,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> Session:
         """Open a session; one of an earlier version of pixelkin is brought up to date.
@@ -124,17 +140,21 @@ class Session(Exchanger):
             folder: Where it is.
             edit: Whether labels are to be changed; where another process does so already, the
                 session is opened to look at (`read_only`).
+            device: Where features and votes are computed, as in `find_device`; None: as `create`
+                was told.
             progress: Told, while a session is brought up to date, how many frames of passes are
                 done, and of how many.
 
         Raises:
-            InputError: If there is no session, or it cannot be read.
+            InputError: If there is no session, it cannot be read, or there is no such device.
         """
+        if device is not None:
+            find_device(device)
         folder, store = Path(folder), Store(Path(folder), progress=progress)
         if store.meta("made") is None:
             store.close()
             raise InputError(f"{folder} was never made wholly: remove it, and make it anew")
-        return cls(folder, store, edit=edit)
+        return cls(folder, store, edit=edit, device=device)
 
     def close(self) -> None:
         """Close the session; everything is kept already."""
@@ -162,7 +182,8 @@ class Session(Exchanger):
                 that the session was made with.
         """
         with Lock(self.folder / RUNNING):
-            run = Run(self._store, self.snapshot, self._passes, self._display)
+            where = self._features.device
+            run = Run(self._store, self.snapshot, self._passes, self._display, where)
             yield from run.steps(near, frames)
             upkeep.trim(self._store, (inputs for _, _, inputs, _ in self.snapshot().wanted()))
 
@@ -186,8 +207,8 @@ class Session(Exchanger):
 
     @cached_property
     def _features(self) -> Features:
-        name, digest, runtime = self._store.fact("encoder", _encoder)
-        encoder = load_encoder(name, runtime)
+        name, digest, runtime, device = self._store.fact("encoder", _encoder)
+        encoder = load_encoder(name, runtime, self._device or device)
         if json.dumps(describe_encoder(encoder)) != digest:
             raise InputError(
                 f"the weights {name} are others than those that the session was made "
@@ -245,7 +266,8 @@ class Session(Exchanger):
             self.__dict__.pop(made, None)
 
 
-def _encoder(text: str) -> tuple[str, str, Runtime]:
-    """Name and digest of the weights, and what computes features."""
+def _encoder(text: str) -> tuple[str, str, Runtime, str]:
+    """Name and digest of the weights, what computes features, and where."""
     known = json.loads(text)
-    return str(known["name"]), str(known["digest"]), known.get("runtime", "torch")
+    runtime, device = known.get("runtime", "torch"), str(known.get("device", "auto"))
+    return str(known["name"]), str(known["digest"]), runtime, device

@@ -25,6 +25,7 @@ from pixelkin.files import write_json
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import save_points
 from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.ops.devices import described
 from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import RunFolder, Standing
@@ -116,6 +117,7 @@ def run_demo(
     *,
     weights: str = "default",
     protocol: str = "davis",
+    device: str = "auto",
     frames: int = 48,
     objects: int = 2,
     size: tuple[int, int] = (240, 432),
@@ -132,6 +134,7 @@ def run_demo(
         out: Folder for the results; created if missing.
         weights: What `load_encoder` takes.
         protocol: Name of a protocol, for masks and keypoints alike.
+        device: As in `Propagator`.
         frames: Length of the video; objects first meet after about 24 frames.
         objects: How many objects, 1 to 8.
         size: (height, width) of the video in pixels.
@@ -147,7 +150,7 @@ def run_demo(
     if size[0] % 2 or size[1] % 2:
         raise InputError(f"{size = }: height and width of the demo's video must be even")
     scene = SyntheticScene(seed, size, frames, objects)
-    encoder, rules = load_encoder(weights), Protocol.named(protocol)
+    encoder, rules = load_encoder(weights, device=device), Protocol.named(protocol)
     settings = {
         "weights": weights,
         "protocol": asdict(rules),
@@ -160,7 +163,8 @@ def run_demo(
         own.remove("scores.json")  # its presence says that all is complete
         files = {name: own.file(name) for name in OUTPUTS}
         predicted, static = _run(scene, files, encoder, rules)
-        result = DemoResult(folder, settings, predicted, static)
+        told = {**settings, "device": described(encoder.device)}
+        result = DemoResult(folder, told, predicted, static)
         write_json(files["scores.json"], result.to_json())
         own.finish()
     return result

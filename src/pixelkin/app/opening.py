@@ -20,7 +20,7 @@ def open_and_tell(video: str) -> VideoReader:
 
         def progress(done: int, total: int) -> None:
             nonlocal bar
-            bar = bar or stack.enter_context(progress_bar("reading the video", "s"))
+            bar = bar or stack.enter_context(progress_bar("reading the video"))
             bar(done, total)
 
         reader = open_video(video, progress=progress)

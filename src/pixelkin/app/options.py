@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pixelkin.types import InputError
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pixelkin.propagation.protocol import Protocol
 
 MAX_THREADS = 1024
+Device = Literal["auto", "cpu", "cuda", "mps"]  # that of ops.devices, without torch
 
 
 def check_threads(threads: int | None) -> None:
@@ -40,6 +41,8 @@ class Rules:
     """davis, youtube_vos, youtube_vos_centred, jhmdb, vip; by default davis or the benchmark's."""
     threads: int | None = None
     """CPU threads; all by default."""
+    device: Device = "auto"
+    """What computes: cpu, cuda or mps; auto takes a GPU where there is one."""
     overwrite: bool = False
     """Replace results that are there."""
 

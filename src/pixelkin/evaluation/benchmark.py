@@ -85,15 +85,18 @@ class Store(RunFolder):
         """Write the map of one frame."""
         write_mask(self.file(f"predictions/{video.name}/{video.names[index]}.png"), labels)
 
-    def write(self, video: Video, kind: LabelKind, frames: dict[str, Any]) -> None:
+    def write(
+        self, video: Video, kind: LabelKind, frames: dict[str, Any], device: str = "cpu"
+    ) -> None:
         """Write a record, which says that a video is done; its maps have been written before.
 
         Args:
             video: What was predicted.
             kind: Of its labels.
             frames: By frame name, what `entry` gives.
+            device: What computed them, in words.
         """
-        content = {"kind": kind, "source": video.source, "frames": frames}
+        content = {"kind": kind, "source": video.source, "device": device, "frames": frames}
         write_json(self.file(f"records/{video.name}.json"), content, indent=None)
 
     @staticmethod
@@ -115,6 +118,10 @@ class Store(RunFolder):
         except (OSError, ValueError, AttributeError, RecursionError) as error:
             raise InputError(f"{path} is missing or damaged: remove it to start again") from error
         return content
+
+    def devices(self, videos: Sequence[Video]) -> list[str]:
+        """What computed the predictions of videos, in words."""
+        return sorted({str(self.record(video).get("device", "cpu")) for video in videos})
 
     def points(self, video: Video) -> NDArray[np.float32]:
         """Predicted keypoints of a video, F x P x 2 (x, y) pixels, NaN where lost."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pixelkin.evaluation.metrics import pck, region_similarity
@@ -116,6 +117,7 @@ def compare(
     *,
     distances: Sequence[int] = DISTANCES,
     protocol: Protocol | str = "davis",
+    device: str | torch.device = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Carry the labels of the first labelled frame away and back, with each encoder.
@@ -128,6 +130,7 @@ def compare(
         distances: Frames from the first labelled one to where labels turn back; those beyond the
             end of the video are left out, and where that leaves none, its last frame is taken.
         protocol: A `Protocol`, or the name of one.
+        device: As in `Propagator`.
         progress: Called with (frames done, frames in all).
 
     Raises:
@@ -145,6 +148,7 @@ def compare(
         raise InputError("no labels given: at least one frame must be labelled")
     if not isinstance(encoders, Mapping):
         encoders = {str(name): load_encoder(name) for name in encoders}
+    encoders = {name: load_encoder(one, device=device) for name, one in encoders.items()}
     if not encoders or not distances or min(distances) < 1:
         raise InputError("give at least one encoder, and distances of 1 frame or more")
     work = _Work(reader, keyframes, sorted(set(distances)), protocol)

@@ -60,4 +60,4 @@ def _share(encoder: Encoder, first: NDArray[np.uint8], second: NDArray[np.uint8]
     a, b = (F.normalize(encoder.encode(x).flatten(1).mT, dim=1) for x in (first, second))
     similarity = a @ b.mT
     there, back = similarity.argmax(1), similarity.argmax(0)
-    return float((back[there] == torch.arange(len(a))).float().mean())
+    return float((back[there] == torch.arange(len(a), device=a.device)).float().mean())

@@ -18,6 +18,7 @@ from pixelkin.background import BackgroundWriter
 from pixelkin.evaluation.benchmark import Store
 from pixelkin.evaluation.videos import Video
 from pixelkin.models.encoder import Encoder, describe_encoder
+from pixelkin.ops.devices import described
 from pixelkin.processes import Processes, shares
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.passes import stream
@@ -151,4 +152,5 @@ def _predict(
                 entries[video.names[index]] = store.entry(prediction)
             yield prediction
             began = time.monotonic()
-    store.write(video, prediction.labels.kind, entries)
+    device = described(propagator.encoder.device)
+    store.write(video, prediction.labels.kind, entries, device)

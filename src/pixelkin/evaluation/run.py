@@ -15,6 +15,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from pixelkin.evaluation.benchmark import Benchmark, Result, Store
 from pixelkin.evaluation.pipeline import called, predict_all
 from pixelkin.evaluation.qualitative import draw_video
@@ -36,6 +38,7 @@ def evaluate(
     encoder: Encoder | str | Path = "default",
     *,
     protocol: Protocol | str | None = None,
+    device: str | torch.device = "auto",
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -48,6 +51,7 @@ def evaluate(
         root: The data set's folder.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: Decides the propagation; the benchmark's own if None.
+        device: As in `Propagator`; the figures name those that computed.
         out: Keeps predictions, figures and table, and goes on with what is missing; nothing is
             kept if None.
         overwrite: Whether another run's results in `out` may be replaced.
@@ -71,6 +75,7 @@ def evaluate(
         make_benchmark(name, root, **options),
         encoder,
         protocol=None if protocol is None else Protocol.named(protocol),
+        device=device,
         out=None if out is None else Path(out),
         overwrite=overwrite,
         bar=lambda title, _: nullcontext(progress if title == PREDICTING else None),
@@ -92,6 +97,7 @@ def run_benchmark(
     encoder: Encoder | str | Path,
     *,
     protocol: Protocol | None = None,
+    device: str | torch.device = "auto",
     out: Path | None = None,
     overwrite: bool = False,
     draw: bool = False,
@@ -105,6 +111,8 @@ def run_benchmark(
         benchmark: What to run.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: Decides the propagation; the benchmark's own if None.
+        device: As in `Propagator`; it decides nothing but near-ties, so predictions that another
+            has made are kept.
         out: Folder for predictions, result.json, table.md and what the benchmark adds; nothing is
             kept if None.
         overwrite: Whether another run's results may be replaced.
@@ -125,7 +133,7 @@ def run_benchmark(
         raise InputError(f"{benchmark.unscored}: --out keeps what it takes")
     videos = benchmark.load()
     weights = str(encoder) if isinstance(encoder, str | Path) else "given"
-    network = load_encoder(encoder)
+    network = load_encoder(encoder, device=device)
     protocol = fitted(protocol, network)
     with _folder(out, draw, processes.count) as folder, Store(folder) as store:
         processes.agree(store.lock)
@@ -144,8 +152,11 @@ def run_benchmark(
             )
         if not processes.is_main:
             return None
+        devices = store.devices(videos)
         title = f"{benchmark.title(videos)}, {_describe(weights, protocol)}"
+        title += "" if devices == ["cpu"] else f", on {' and '.join(devices)}"
         figures = {**benchmark.settings, "weights": weights, "protocol": asdict(protocol)}
+        figures["devices"] = devices
         if speed.frames:
             rate = speed.seconds / speed.frames
             title += f", {rate:.2f} s a frame"

@@ -7,9 +7,7 @@ can read; stored.py), or an ONNX file. Knows nothing about videos, labels or pro
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -20,16 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pixelkin.checks import check_choice
-from pixelkin.files import atomic_write
-from pixelkin.models.checked import check_values
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
 from pixelkin.models.grid import cells_of, whole_cells
 from pixelkin.models.grid import check_frame as check_frame
 from pixelkin.models.onnx import Exported, OnnxNet, export
 from pixelkin.models.resnet import DEPTHS, ResNet
+from pixelkin.models.saving import describe_encoder as describe_encoder
+from pixelkin.models.saving import save_encoder as save_encoder
 from pixelkin.models.stored import make_network, read_folder
 from pixelkin.ops.colour import rgb_to_lab
+from pixelkin.ops.devices import CPU, computing, find_device
 from pixelkin.types import InputError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
@@ -97,6 +96,7 @@ class Encoder(nn.Module):
             "given", stride, mean=mean, std=std, temperature=temperature, input_scale=input_scale
         )
         encoder = cls(config, module).eval()
+        encoder.to(next((p.device for p in module.parameters()), CPU))
         try:
             features = encoder.encode(_TRIED)
         except (RuntimeError, TypeError, AttributeError, IndexError) as error:
@@ -104,6 +104,32 @@ class Encoder(nn.Module):
             raise InputError(f"the module cannot encode a frame of 64x96 pixels: {said}") from error
         module.channels = len(features)  # type: ignore[assignment]
         return encoder
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.mean.device
+
+    def on(self, device: str | torch.device) -> Encoder:
+        """The same encoder on a device: a copy, or self if it is there.
+
+        Args:
+            device: As in `find_device`; "auto" is the CPU for what onnxruntime computes.
+
+        Raises:
+            InputError: If there is none, it has too little memory, or onnxruntime computes.
+        """
+        onnx = "onnx" in (self.runtime, self.config.network)
+        where = CPU if onnx and device == "auto" else find_device(device)
+        if onnx and where.type != "cpu":
+            raise InputError(
+                f"device {where.type}: onnxruntime computes on the CPU alone here; take the device "
+                "cpu, or weights and runtime of torch"
+            )
+        if where == self.device:
+            return self
+        with computing(where):
+            return copy.deepcopy(self).to(where)
 
     @property
     def stride(self) -> int:
@@ -139,10 +165,10 @@ class Encoder(nn.Module):
                 )
             other = Encoder(self.config.at_stride(stride), self.net)
         else:
-            other = Encoder(replace(self.config, stride=stride))
+            other = Encoder(replace(self.config, stride=stride)).to(self.device)
             other.load_state_dict(self.state_dict())
         other.runtime = self.runtime
-        return other.train(self.training)
+        return other.to(self.device).train(self.training)
 
     def for_inference(self, stride: int, dtype: torch.dtype = torch.float32) -> Encoder:
         """A copy at a stride that only encodes, faster: batch norms folded, channels last.
@@ -176,7 +202,7 @@ class Encoder(nn.Module):
             raise InputError("this encoder is an ONNX file already")
         plain = copy.copy(self)
         plain.runtime, plain._exported = "torch", {}
-        ready = copy.deepcopy(plain.for_inference(stride or self.stride))
+        ready = copy.deepcopy(plain.for_inference(stride or self.stride)).to(CPU)
         if half:
             ready.net = ready.net.half()
         facts = {
@@ -213,7 +239,8 @@ class Encoder(nn.Module):
 
         Raises:
             InputError: If it is no such frame, or too small for reflect padding, which needs a
-                grid of 2 x 2 cells; if the features are of another grid, or not finite.
+                grid of 2 x 2 cells; if the features are of another grid, or not finite; if the
+                memory of its device is too small.
         """
         check_frame(frame)
         reflects = self.config.network in DEPTHS and self.config.padding == "reflect"
@@ -222,9 +249,9 @@ class Encoder(nn.Module):
                 f"a frame of {frame.shape[1]}x{frame.shape[0]} (WxH) is too small for this "
                 f"encoder: each side must be at least {self.stride + 1} pixels"
             )
-        device = next((p.device for p in self.parameters()), torch.device("cpu"))
-        rgb = torch.tensor(np.ascontiguousarray(frame), device=device).permute(2, 0, 1)
-        features: Tensor = self(rgb[None].float() / 255.0)[0].float()
+        with computing(self.device):
+            rgb = torch.tensor(np.ascontiguousarray(frame), device=self.device).permute(2, 0, 1)
+            features: Tensor = self(rgb[None].float() / 255.0)[0].float()
         grid = cells_of((frame.shape[0], frame.shape[1]), self.stride)
         if features.shape[1:] != grid:
             raise InputError(
@@ -240,24 +267,32 @@ class Encoder(nn.Module):
 
 
 def load_encoder(
-    name_or_path: str | Path | Encoder = "default", runtime: Runtime = "torch"
+    name_or_path: str | Path | Encoder = "default",
+    runtime: Runtime = "torch",
+    device: str | torch.device | None = None,
 ) -> Encoder:
     """An encoder ready for inference.
 
     Args:
         name_or_path: "default" (the checkpoint in the package), "random" (untrained, seed 0),
             "lab" (colour, no weights), a folder written by `save_encoder` or `pixelkin encoder
-            import`, or an ONNX file by `pixelkin encoder export`. An encoder is returned as it is.
+            import`, or an ONNX file by `pixelkin encoder export`. An encoder is returned as it is,
+            or its copy on another device.
         runtime: "onnx" has onnxruntime compute it, on the CPU.
+        device: Where it computes, as in `find_device`; None: on the CPU. An encoder that is given
+            stays where it is for None and "auto".
 
     Raises:
-        InputError: If there is no such name or folder, its files do not fit together, or its
-            weights are not complete and finite.
+        InputError: If there is no such name or folder, its files do not fit together, its weights
+            are not complete and finite, or there is no such device.
     """
     if isinstance(name_or_path, Encoder):
-        return name_or_path
+        return name_or_path if device in (None, "auto") else name_or_path.on(device)
     check_choice("runtime", runtime, ("torch", "onnx"))
-    name = str(name_or_path)
+    return _loaded(str(name_or_path), runtime).on(CPU if device is None else device)
+
+
+def _loaded(name: str, runtime: Runtime) -> Encoder:
     if Path(name).suffix == ".onnx":
         return _of_onnx(OnnxNet(Path(name)))
     if name == "lab":
@@ -278,45 +313,3 @@ def _of_onnx(net: OnnxNet) -> Encoder:
         "onnx", int(net.facts["stride"]), temperature=None, family=str(net.facts["family"])
     )
     return Encoder(config, net).eval()
-
-
-def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) -> None:
-    """Write weights.safetensors and config.json into `folder`, each atomically.
-
-    Args:
-        encoder: What to save.
-        folder: Created if missing; existing files of these names are replaced.
-        half: Store floating-point weights in half precision.
-
-    Raises:
-        InputError: If the network is not ours, or a weight is none, as after a training that
-            diverged.
-    """
-    if isinstance(encoder.config, OtherConfig):
-        raise InputError(
-            f"an encoder of network {encoder.config.network!r} is not saved: pixelkin encoder "
-            "import and export make files of it"
-        )
-    from safetensors.torch import save
-
-    folder = Path(folder)
-    state = {
-        k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu()
-        for k, v in encoder.state_dict().items()
-    }
-    check_values(state, str(folder / "weights.safetensors"))
-    config = json.dumps(asdict(encoder.config), indent=2) + "\n"
-    for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
-        with atomic_write(folder / name) as temporary:
-            temporary.write_bytes(data)
-
-
-def describe_encoder(encoder: Encoder) -> dict[str, Any]:
-    """An encoder's settings and a digest of its weights, ready for JSON."""
-    weights = hashlib.sha256()
-    for name, value in sorted(encoder.state_dict().items()):
-        weights.update(name.encode() + value.cpu().numpy().tobytes())
-    unsaid = ("meta", "folder", "licence")
-    settings = {k: v for k, v in asdict(encoder.config).items() if k not in unsaid}
-    runs = {} if encoder.runtime == "torch" else {"runtime": encoder.runtime}
-    return {**settings, "weights": weights.hexdigest(), **runs}

@@ -100,7 +100,8 @@ class Distillation(Objective):
     @torch.no_grad()
     def _taught(self, views: Tensor, features: Tensor) -> Tensor:
         """The teachers' features side by side, B x 2 x N x C unit vectors."""
-        seen, dtype, grid = views.flatten(0, 1), features.dtype, features.shape[-2:]
+        seen, dtype = views.flatten(0, 1), features.dtype
+        grid = (features.shape[-2], features.shape[-1])
         if self.teacher_scale > 1:
             seen = F.interpolate(seen, scale_factor=self.teacher_scale, mode="bicubic")
         with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):

@@ -136,10 +136,10 @@ def decode_map(
         Index of the winning class, int32 of `size`; and, for each class, the mean share of its
         votes over the pixels that it wins, L float32, 0 where it wins none.
     """
-    best = torch.full(size, -torch.inf)
-    votes = torch.zeros(size) if stretched else best
-    total = torch.zeros(size)
-    winner = torch.zeros(size, dtype=torch.int32)
+    best = torch.full(size, -torch.inf, device=soft.device)
+    total = torch.zeros(size, device=soft.device)
+    votes = total.clone() if stretched else best
+    winner = torch.zeros(size, dtype=torch.int32, device=soft.device)
     for i, small in enumerate(soft):
         share = upsample(small[None]) if upsample else resize_bilinear(small[None], size)
         score = stretch(share)[0] if stretched else share[0]
@@ -153,6 +153,16 @@ def decode_map(
     counts = torch.bincount(winner.flatten(), minlength=len(soft))
     sums = torch.bincount(winner.flatten(), weights=share, minlength=len(soft))
     return winner, sums / counts.clamp_min(1)
+
+
+def block_means(maps: Tensor, side: int) -> Tensor:
+    """C x h x w -> C x ceil(h / side) x ceil(w / side), means of square blocks.
+
+    Channels that lie beside each other in memory, as an encoder has them, are taken together.
+    """
+    beside = maps.permute(1, 2, 0)[None].permute(0, 3, 1, 2)
+    means = F.avg_pool2d(beside, side, ceil_mode=True, count_include_pad=False)
+    return means[0].contiguous()
 
 
 def heatmaps(cells: Tensor, grid: tuple[int, int], sigma: float) -> Tensor:

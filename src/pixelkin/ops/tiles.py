@@ -8,7 +8,15 @@ from itertools import product
 import torch
 from torch import Tensor
 
-TILE = 12  # side of a tile in cells
+from pixelkin.ops.host import at_hand
+
+TILE = 12  # side of a tile in cells, so that what is computed of it stays in a CPU's cache
+FAR_TILE = 32  # on a device, to which every step of a tile has to be told
+
+
+def side_for(x: Tensor) -> int:
+    """Side of the tiles that suit the place where a tensor is."""
+    return TILE if at_hand(x) else FAR_TILE
 
 
 def spans(length: int, side: int = TILE) -> Iterator[slice]:
@@ -28,16 +36,22 @@ def grown(cells: slice, margin: int, limit: int) -> slice:
 
 
 def outside_disc(
-    rows: slice, columns: slice, box_rows: slice, box_columns: slice, radius: float
+    rows: slice,
+    columns: slice,
+    box_rows: slice,
+    box_columns: slice,
+    radius: float,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Which cells of a box lie at a Euclidean distance >= radius from the cells of a tile.
 
     Returns:
         bool, (cells of the tile) x (cells of the box), both row-major.
     """
-    dy = torch.arange(rows.start, rows.stop)[:, None]
-    dy = dy - torch.arange(box_rows.start, box_rows.stop)
-    dx = torch.arange(columns.start, columns.stop)[:, None]
-    dx = dx - torch.arange(box_columns.start, box_columns.stop)
+    dy, dx = (
+        torch.arange(cells.start, cells.stop, device=device)[:, None]
+        - torch.arange(box.start, box.stop, device=device)
+        for cells, box in ((rows, box_rows), (columns, box_columns))
+    )
     squared = dy.square()[:, None, :, None] + dx.square()[None, :, None, :]
     return (squared >= radius * radius).flatten(2).flatten(0, 1)

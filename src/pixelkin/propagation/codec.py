@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pixelkin.ops import resample
+from pixelkin.ops.devices import computing
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, MaskLabels, Objects, PointLabels, check_size
 
@@ -70,13 +71,14 @@ class Codec(ABC):
 
     @abstractmethod
     def encode(self, labels: Labels) -> Tensor:
-        """Labels of a keyframe as soft labels, L x h x w float32."""
+        """Labels of a keyframe as soft labels, L x h x w float32 on the CPU."""
 
     @abstractmethod
     def decode(self, soft: Tensor) -> tuple[Labels, Confidence]:
         """Soft labels L x h x w as labels of the frame, and the confidence of each object.
 
-        It is 0 for objects that have joined since the soft labels were made.
+        The confidence is 0 for objects that have joined since the soft labels were made. Masks are
+        made where the soft labels are, and come from there as a map of ids.
         """
 
     @abstractmethod
@@ -141,6 +143,14 @@ class MapCodec(Codec):
 
     def decode(self, soft: Tensor) -> tuple[Labels, Confidence]:
         """See `Codec.decode`; the confidence is the mean share of the votes over an object."""
+        with computing(soft.device):
+            ids, shares = self._decode(soft)
+            confidence = shares[1:].clamp(0, 1).float().cpu().numpy()
+            lacking = len(self.objects) - len(confidence)
+            return self._labels(ids.int().cpu().numpy()), np.pad(confidence, (0, lacking))
+
+    def _decode(self, soft: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids of the frame's size, and the share of the votes of the background and each object."""
         stretched, frame = self.protocol.stretch_output, self.sizes.frame
         if self.protocol.label_resize == "area":
             winner, shares = resample.decode_map(
@@ -148,11 +158,8 @@ class MapCodec(Codec):
             )
         else:
             winner, shares = resample.decode_map(soft, self.sizes.encoded, stretched=stretched)
-        channels = torch.tensor((0, *self.objects.ids))
-        ids = resample.resize_nearest(channels[winner], frame).int().numpy()
-        confidence = shares[1:].clamp(0, 1).float().numpy()
-        lacking = len(self.objects) - len(confidence)
-        return self._labels(ids), np.pad(confidence, (0, lacking))
+        channels = torch.tensor((0, *self.objects.ids), device=soft.device)
+        return resample.resize_nearest(channels[winner], frame), shares
 
     def given(self, labels: Labels) -> tuple[Labels, Confidence]:
         """See `Codec.given`; it is 1."""
@@ -194,7 +201,7 @@ class PointCodec(Codec):
 
     def decode(self, soft: Tensor) -> tuple[Labels, Confidence]:
         """See `Codec.decode`; the confidence is the share of the heat map around the position."""
-        heat = soft[1:]
+        heat = soft[1:].cpu()
         cells = resample.decode_points(heat, self.protocol.decode_top)
         confidence = resample.concentration(heat, cells).clamp(0, 1).float().numpy()
         points = (cells.double() * self._pixels_per_cell).float().numpy()

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.ops.resample import block_means
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import LabelKind, PointKind
 
@@ -49,7 +50,7 @@ class Likeness:
         cells = _pooled(features, self._pool).flatten(1)
         self._labels: list[tuple[Tensor, Tensor]] = []
         for label in labels:
-            weights = _means(label[None].float(), self._pool).flatten()
+            weights = block_means(label[None].to(cells), self._pool).flatten()
             there = weights > 0
             self._labels.append((cells[:, there].T.contiguous(), weights[there]))
 
@@ -64,12 +65,12 @@ class Likeness:
             L float32 in [-1, 1]; 0 for labels without a cell.
         """
         frame = _pooled(features, self._pool).flatten(1)
-        found = np.zeros(len(self._labels), np.float32)
+        found = frame.new_zeros(len(self._labels))
         for n, (cells, weights) in enumerate(self._labels):
             if len(cells):
                 nearest = (cells @ frame).amax(1)
-                found[n] = float((nearest * weights).sum() / weights.sum())
-        return found
+                found[n] = (nearest * weights).sum() / weights.sum()
+        return found.cpu().numpy()
 
 
 def is_calibrated(protocol: Protocol) -> bool:
@@ -116,10 +117,6 @@ def _cells(features: Tensor, pool: int) -> int:
     return -(-height // pool) * -(-width // pool)
 
 
-def _means(x: Tensor, pool: int) -> Tensor:
-    return F.avg_pool2d(x[None], pool, ceil_mode=True, count_include_pad=False)[0]
-
-
 def _pooled(features: Tensor, pool: int) -> Tensor:
     unit = F.normalize(features.float(), dim=0)
-    return unit if pool == 1 else F.normalize(_means(unit, pool), dim=0)
+    return unit if pool == 1 else F.normalize(block_means(unit, pool), dim=0)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.ops.resample import block_means
+
 LEAST_COHERENCE = 0.05
 """Below it (and a little more on small grids) two frames are of different shots: see
 docs/use/propagate.md for what it was measured on. Frames that are seconds apart may be below it."""
@@ -34,7 +36,11 @@ def coherence(before: Tensor, after: Tensor) -> float:
         before: Features C x h x w of a frame.
         after: Of the next one, on the same grid.
     """
-    first, last = _pooled(before), _pooled(after)
+    return _coherence(_pooled(before), _pooled(after))
+
+
+def _coherence(first: Tensor, last: Tensor) -> float:
+    """Of pooled features."""
     width = first.shape[2]
     similarity = first.flatten(1).T @ last.flatten(1)
     there, back = similarity.argmax(1), similarity.argmax(0)
@@ -48,15 +54,19 @@ def coherence(before: Tensor, after: Tensor) -> float:
     return float((apart <= _SLACK).sum()) / len(cells)
 
 
+@torch.inference_mode()
 def is_cut(before: Tensor, after: Tensor) -> bool:
     """Whether a new shot begins with the second of two frames; see `coherence`, `alike`.
 
     Never on a grid of very few cells.
     """
     cells = math.ceil(after.shape[1] / _POOL) * math.ceil(after.shape[2] / _POOL)
-    if cells < FEWEST or alike(before, after) >= MOST_ALIKE:
+    if cells < FEWEST:
         return False
-    return coherence(before, after) < LEAST_COHERENCE + BY_CHANCE / cells
+    first, last = _pooled(before), _pooled(after)
+    if _alike(first, last) >= MOST_ALIKE:
+        return False
+    return _coherence(first, last) < LEAST_COHERENCE + BY_CHANCE / cells
 
 
 @torch.inference_mode()
@@ -67,10 +77,14 @@ def alike(before: Tensor, after: Tensor) -> float:
         before: Features C x h x w of a frame.
         after: Of the next one, on the same grid.
     """
-    return float((_pooled(before) * _pooled(after)).sum(0).mean())
+    return _alike(_pooled(before), _pooled(after))
+
+
+def _alike(first: Tensor, last: Tensor) -> float:
+    """Of pooled features."""
+    return float((first * last).sum(0).mean())
 
 
 def _pooled(features: Tensor) -> Tensor:
     unit = F.normalize(features.float(), dim=0)
-    pooled = F.avg_pool2d(unit[None], _POOL, ceil_mode=True, count_include_pad=False)[0]
-    return F.normalize(pooled, dim=0)
+    return F.normalize(block_means(unit, _POOL), dim=0)

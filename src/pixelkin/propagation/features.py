@@ -17,6 +17,7 @@ from torch import Tensor
 from pixelkin.ops import resample
 from pixelkin.ops.affinity.bounds import Bounds
 from pixelkin.ops.affinity.cells import Cells, bounds_for
+from pixelkin.ops.devices import computing
 from pixelkin.propagation.memory import Memory
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules import RULES, references
@@ -50,13 +51,17 @@ class FeaturePropagator:
         """Process the next frame.
 
         Args:
-            features: C x h x w as the encoder gives them.
+            features: C x h x w as the encoder gives them; where they are, all is computed.
             labels: L x h x w soft labels where the frame is a keyframe (the first must be). Later
                 keyframes may bring more classes; they become long-term references.
 
         Returns:
             L x h x w: the labels given, or the prediction.
         """
+        with computing(features.device):
+            return self._step(features, None if labels is None else labels.to(features.device))
+
+    def _step(self, features: Tensor, labels: Tensor | None) -> Tensor:
         p = self.protocol
         if labels is None and self._next == 0:
             raise ValueError("the first frame needs labels")
@@ -78,7 +83,8 @@ class FeaturePropagator:
     @torch.inference_mode()
     def peek(self, features: Tensor) -> Tensor:
         """The prediction L x h x w for the next frame, without taking it into the memory."""
-        return self._predict(self._next, self._prepared(features))
+        with computing(features.device):
+            return self._predict(self._next, self._prepared(features))
 
     def restore(
         self,

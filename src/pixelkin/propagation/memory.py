@@ -96,9 +96,11 @@ class Memory:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The labels held, as arrays by name; features can be computed again."""
-        state = {f"predicted.{f}": e.predicted.numpy() for f, e in self._entries.items()}
+        state = {f"predicted.{f}": e.predicted.cpu().numpy() for f, e in self._entries.items()}
         given = {
-            f"given.{f}": e.given.numpy() for f, e in self._entries.items() if e.given is not None
+            f"given.{f}": e.given.cpu().numpy()
+            for f, e in self._entries.items()
+            if e.given is not None
         }
         return state | given
 
@@ -106,13 +108,13 @@ class Memory:
         """Fill from `state`; `features` gives the features of a frame."""
         frames = sorted(int(k.split(".")[1]) for k in state if k.startswith("predicted."))
         for f in frames:
-            given = state.get(f"given.{f}")
-            self._put(
-                f,
-                features(f),
-                torch.from_numpy(state[f"predicted.{f}"]),
-                None if given is None else torch.from_numpy(given),
-            )
+            cells = features(f)
+            labels = {
+                how: torch.from_numpy(state[f"{how}.{f}"]).to(cells.exact.device)
+                for how in ("predicted", "given")
+                if f"{how}.{f}" in state
+            }
+            self._put(f, cells, labels["predicted"], labels.get("given"))
 
     def collect(self, wanted: list[Reference]) -> tuple[list[int], Tensor]:
         """Of T references, the places in `cells` and the labels T x L x h x w."""

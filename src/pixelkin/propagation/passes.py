@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -245,6 +246,7 @@ def propagate(
     *,
     encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
+    device: str | torch.device = "auto",
     replace: bool = False,
     over_cuts: bool = False,
 ) -> Iterator[Prediction]:
@@ -257,6 +259,7 @@ def propagate(
             on over keyframes that do not show it; frames before the first keyframe follow that.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
+        device: As in `Propagator`.
         replace: Whether a keyframe labels all that there is: objects that it lacks end there.
         over_cuts: Whether labels are carried over hard cuts (`propagation.cuts`). If not, objects
             have no pixel or position from a cut on to the next keyframe.
@@ -269,7 +272,7 @@ def propagate(
         InputError: If the video cannot be read or the labels do not fit it.
     """
     reader = open_video(video)
-    encoder = load_encoder(encoder)
+    encoder = load_encoder(encoder, device=device)
     protocol = fitted(Protocol.named(protocol), encoder)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)

@@ -48,6 +48,8 @@ class Propagator:
     Args:
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
+        device: Where all is computed, as in `find_device`: "auto" is a GPU where there is one. An
+            `Encoder` stays where it is for "auto".
 
     Example:
         >>> propagator = Propagator("random", protocol="davis")
@@ -57,11 +59,15 @@ class Propagator:
     """
 
     def __init__(
-        self, encoder: Encoder | str | Path = "default", protocol: Protocol | str = "davis"
+        self,
+        encoder: Encoder | str | Path = "default",
+        protocol: Protocol | str = "davis",
+        *,
+        device: str | torch.device = "auto",
     ) -> None:
-        encoder = load_encoder(encoder)
+        encoder = load_encoder(encoder, device=device)
         self.protocol = fitted(Protocol.named(protocol), encoder)
-        rough = self.protocol.fast and fast_bfloat16()
+        rough = self.protocol.fast and fast_bfloat16(encoder.device)
         dtype = torch.bfloat16 if rough else torch.float32
         self.encoder = encoder.for_inference(self.protocol.stride, dtype)
         self._run: tuple[FeaturePropagator, Codec] | None = None  # none before the first frame
@@ -128,7 +134,7 @@ class Propagator:
             labels: Where it is a keyframe, from which the propagation starts afresh.
 
         Returns:
-            Soft labels on the grid, L x h x w: the background, then `objects`.
+            Soft labels on the grid, L x h x w: the background, then `objects`; on its device.
         """
         if labels is not None:
             engine, codec = self._run = self._accepted(labels.size, labels, fresh=True)
@@ -238,7 +244,7 @@ class Propagator:
     def _nothing(self) -> Tensor:
         """Soft labels of a frame in which no object is."""
         _, codec = self._running()
-        soft = torch.zeros(1 + len(codec.objects), *codec.sizes.grid)
+        soft = torch.zeros(1 + len(codec.objects), *codec.sizes.grid, device=self.encoder.device)
         soft[0] = 1
         return soft
 

@@ -1,6 +1,7 @@
 """The folder that a propagation writes: results of every frame, settings, and a resumable state.
 
-OUT/run.json           video, encoder, protocol; the passes, which are finished, and cuts in them
+OUT/run.json           video, encoder, protocol; the passes, which are finished, and cuts in them;
+                       which devices computed
 OUT/masks/NAME.png     palette PNG at the video's size (masks and parts)
 OUT/frames/NAME.json   confidence, and coordinates of keypoints and points
 OUT/.state.npz         soft labels in memory, while a pass is under way
@@ -76,6 +77,7 @@ class ResultsFolder(RunFolder):
         self._corrects = False  # passes of a finished or begun run, by other labels or frames
         self._stamps: Sequence[str] = ()
         self._changed: frozenset[int] = frozenset()  # frames whose files were replaced since
+        self._devices: list[str] = []  # that have computed any of the results, in words
         self._begun = False
 
     def open(
@@ -85,6 +87,7 @@ class ResultsFolder(RunFolder):
         passes: Sequence[Pass],
         *,
         stamps: Sequence[str] = (),
+        device: str = "cpu",
         overwrite: bool,
         reuse: bool = False,
     ) -> bool:
@@ -98,6 +101,7 @@ class ResultsFolder(RunFolder):
             passes: What is to be computed.
             stamps: See `frame_stamps`. Passes that have come past a frame that has changed are made
                 again.
+            device: What computes now, in words; kept beside those of before.
             overwrite: Whether other results may be replaced. Where only labels are others, those
                 of finished passes that are still asked for stay.
             reuse: Whether a finished run of these settings is welcome.
@@ -112,6 +116,8 @@ class ResultsFolder(RunFolder):
         # With the same settings, passes decide what is replaced.
         standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
         stored = self.progress.get("passes", [])
+        known_devices = self.progress.get("devices", ["cpu"] if stored else [])
+        self._devices = [*(d for d in known_devices if d != device), device]
         self._finished = {p["digest"]: p["frames"] for p in stored if p["finished"]}
         self._cuts = {p["digest"]: p["cuts"] for p in stored if p.get("cuts")}
         known = self.progress.get("stamps", "").split()
@@ -224,7 +230,7 @@ class ResultsFolder(RunFolder):
     def _begin(self) -> None:
         """Make room for the first result."""
         if self.standing is Standing.NEW:
-            self._finished, self._cuts = {}, {}
+            self._finished, self._cuts, self._devices = {}, {}, self._devices[-1:]
             self.progress = self._progress()
             self.begin()
         else:
@@ -243,7 +249,7 @@ class ResultsFolder(RunFolder):
         place = {"path": str(Path(self._video.path).absolute())}
         return (
             place
-            | {"passes": passes}
+            | {"devices": self._devices, "passes": passes}
             | ({"stamps": " ".join(self._stamps)} if self._stamps else {})
         )
 

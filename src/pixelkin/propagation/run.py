@@ -6,8 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from pixelkin.background import BackgroundWriter
 from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.ops.devices import described
 from pixelkin.propagation.confidence import meaning
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.passes import Keyframes, Relay, checked
@@ -32,6 +35,7 @@ class Run:
             keyframe has do not count.
         cuts: Frames with which a new shot was found to begin; see `propagate`.
         meaning: What confidence is here; see `confidence.meaning`.
+        device: What computed, in words.
     """
 
     folder: Path
@@ -40,6 +44,7 @@ class Run:
     lowest: tuple[int, float]
     cuts: tuple[int, ...] = ()
     meaning: str = ""
+    device: str = "cpu"
 
 
 def propagate_to_folder(
@@ -49,6 +54,7 @@ def propagate_to_folder(
     *,
     encoder: Encoder | str | Path = "default",
     protocol: Protocol | str = "davis",
+    device: str | torch.device = "auto",
     overwrite: bool = False,
     reuse: bool = False,
     replace: bool = False,
@@ -67,6 +73,8 @@ def propagate_to_folder(
         out: Folder for the results.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
+        device: As in `Propagator`. It is kept in run.json and decides nothing: a run goes on on
+            another device, whose results differ in near-ties alone.
         overwrite: Whether results that are there already may be replaced.
         reuse: Whether a finished run of the same video, labels and settings is taken as it is
             rather than refused.
@@ -78,7 +86,7 @@ def propagate_to_folder(
         InputError: If `out` holds other results, or as `propagate`.
     """
     reader = open_video(video)
-    encoder = load_encoder(encoder)
+    encoder = load_encoder(encoder, device=device)
     protocol = fitted(Protocol.named(protocol), encoder)
     keyframes = checked(labels, reader, protocol)
     passes = plan(len(reader), keyframes, replace=replace)
@@ -90,6 +98,7 @@ def propagate_to_folder(
             settings,
             passes,
             stamps=frame_stamps(reader),
+            device=described(encoder.device),
             overwrite=overwrite,
             reuse=reuse,
         )
@@ -126,4 +135,5 @@ def propagate_to_folder(
             folder.finish()
         lowest = folder.lowest_confidence(reader)
         said = meaning(protocol, passes[0].kind)
-        return Run(Path(out), len(reader), resumed, lowest, folder.cuts, said)
+        where = described(encoder.device)
+        return Run(Path(out), len(reader), resumed, lowest, folder.cuts, said, where)

@@ -50,7 +50,8 @@ class Return:
             height, width = self._unit.shape[1:]
             x, y = np.rint(points[there] / self._pixels).astype(int).T
             cells = features[:, y.clip(0, height - 1), x.clip(0, width - 1)].float()
-            nearest = (F.normalize(cells, dim=0).T @ self._unit.flatten(1)).argmax(1).numpy()
+            similarity = F.normalize(cells, dim=0).T @ self._unit.flatten(1)
+            nearest = similarity.argmax(1).cpu().numpy()
             back = np.stack([nearest % width, nearest // width], 1)
             far[there] = np.hypot(*(back - np.rint(self._given[there])).T)
         return far

@@ -49,7 +49,7 @@ class VideoFile:
         check: Whether the file is decoded once. Otherwise only its packets are looked at, where the
             container states presentation times (mp4, mov, mkv, webm); reading then stops at what is
             damaged.
-        progress: Called with (seconds of the video looked at, of how many) meanwhile.
+        progress: Called with (frames looked at, of about how many) meanwhile.
 
     Raises:
         InputError: If the file is not a video, or has no frames.

@@ -28,6 +28,7 @@ from pixelkin.video.demuxing import decoded, opened
 from pixelkin.video.pixels import digest, highest_value, is_deep, is_whole, size_of
 
 KEPT_FROM = 1.0  # seconds that finding out must take to be worth keeping
+TOLD_EVERY = 0.5  # seconds between two words about progress
 FORMAT = 1  # of what is kept
 
 Progress = Callable[[int, int], None]
@@ -73,7 +74,7 @@ def index_file(path: Path, *, check: bool, progress: Progress | None = None) -> 
         path: The file.
         check: Whether it is decoded to the end. Otherwise packets alone are looked at where the
             container states times (mp4, mov, mkv, webm), and damage goes unnoticed.
-        progress: Called with (seconds of the video decoded, seconds in all), rounded.
+        progress: Called with (frames decoded, of about how many) meanwhile.
 
     Raises:
         InputError: If the file is no video.
@@ -134,7 +135,7 @@ def _of_frames(
     whole = True
     size: tuple[int, int] | None = None
     with opened(path, threads=1 if damaged else None) as (container, stream):
-        length = _seconds(container)
+        expected = len(stated.times) if stated is not None else _expected(container, stream)
         said = time.monotonic()
 
         def miss(packet: av.Packet[Any] | None) -> None:
@@ -155,9 +156,9 @@ def _of_frames(
             if is_deep(frame.format):
                 highest = max(highest or 0.0, highest_value(frame))
                 whole = whole and is_whole(frame.format)
-            if progress is not None and time.monotonic() - said > 0.5 and frame.time is not None:
+            if progress is not None and time.monotonic() - said > TOLD_EVERY:
                 said = time.monotonic()
-                progress(min(round(frame.time), length), length)
+                progress(len(frames), max(len(frames), expected))
     times = [-1 if at is None else at for at, _ in frames]
     usable = all(a < b for a, b in pairwise(times)) and all(at is not None for at, _ in frames)
     keys = _keys(key for _, key in frames) if usable else (0,)
@@ -183,8 +184,10 @@ def _keys(marks: Iterable[bool]) -> tuple[int, ...]:
     return tuple(sorted({0} | {i for i, key in enumerate(marks) if key}))
 
 
-def _seconds(container: InputContainer) -> int:
-    return max(1, round((container.duration or 0) / 1e6))
+def _expected(container: InputContainer, stream: VideoStream) -> int:
+    """How many frames a file says to have, or its length and rate do; 0 where neither is known."""
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return stream.frames or round((container.duration or 0) / 1e6 * rate)
 
 
 def _read(path: Path) -> Index | None:

@@ -40,7 +40,7 @@ def open_video(
         check: Whether a video file is decoded once, so that its frames are those that FFmpeg plays:
             what is damaged is passed over, and `VideoReader.note` says so. Without it, opening an
             mp4, mov, mkv or webm is quick, and reading stops at what is damaged.
-        progress: Called with (seconds of the video looked at, of how many) meanwhile.
+        progress: Called with (frames looked at, of about how many) meanwhile.
 
     Raises:
         InputError: If there is nothing there, no frames in it, or it is a video file and PyAV is

@@ -44,6 +44,37 @@ def test_a_flag_with_a_note(look: Look, clip: Path) -> None:
     assert seen.api("timeline")["flagged"] == [{"frame": 4, "note": "the ear?"}]
 
 
+def test_acceptance_and_flag_are_taken_back_one_at_a_time(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    page = seen.page
+    seen.stroke((28, 46), (30, 46))
+    seen.saved()
+
+    def now() -> tuple[bool, bool]:
+        seen.saved()
+        timeline = seen.api("timeline")
+        return timeline["reviewed"] == [[0, 0]], timeline["flagged"] == [{"frame": 0, "note": ""}]
+
+    seen.press("m")
+    page.wait_for_selector("#note:focus")
+    seen.press("Escape", "Shift+A")
+    assert now() == (True, True)
+    seen.press("u")
+    assert now() == (False, True)
+    page.wait_for_selector("#message:has-text('not accepted any more')")
+    seen.press("u")  # there is nothing to be taken back
+    page.wait_for_selector("#message:has-text('Frame 0 is not accepted.')")
+    assert now() == (False, True)
+    seen.press("Shift+A")
+    assert now() == (True, True)
+    seen.press("m")
+    assert now() == (True, False)
+    page.click("#reopen")
+    assert now() == (False, False)
+    seen.press("Control+z")
+    assert now() == (True, False)
+
+
 def test_a_note_is_of_the_frame_that_it_was_written_at(look: Look, clip: Path) -> None:
     seen = look(clip)
     seen.go(3)

@@ -106,6 +106,51 @@ def test_only_kinds_that_go_together_are_offered(look: Look, clip: Path) -> None
     assert seen.mask(0, 1).any()  # of the part that there is
 
 
+def test_a_part_is_given_what_it_is_a_part_of(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    page = seen.page
+
+    def parents() -> list[str | None]:
+        seen.saved()
+        return [o["parent"] for o in seen.api("session")["objects"]]
+
+    add(seen, 2, "part")
+    page.locator("#parent").fill("dog")
+    seen.press("Enter")
+    assert parents() == [None, "dog"]
+    assert page.evaluate("() => document.activeElement.id") == "stage"
+    seen.press("1")
+    seen.until(lambda: page.locator("#parent").input_value() == "")
+    assert page.locator("#parents option").evaluate_all("(all) => all.map((o) => o.value)") == [
+        "dog"
+    ]
+    page.locator("#parent-row").click(position={"x": 6, "y": 12})
+    page.keyboard.type(" dog ")
+    page.click("#object-2 .name")  # it is of the object that was chosen
+    assert parents() == ["dog", "dog"]
+    assert page.locator("#parent").input_value() == "dog"
+    page.locator("#parent").fill("cat")
+    seen.press("Escape")
+    assert page.locator("#parent").input_value() == "dog"
+    page.locator("#parent").fill("")
+    seen.press("Tab")
+    assert parents() == ["dog", None]
+    seen.press("Control+z")
+    assert parents() == ["dog", "dog"]
+    seen.until(lambda: page.locator("#parent").input_value() == "dog")
+
+
+def test_what_is_whole_is_no_part(look: Look, clip: Path) -> None:
+    seen = look(clip)
+    add(seen, 1)
+    seen.page.wait_for_selector("#object-acts", state="visible")
+    assert not seen.page.locator("#parent").is_visible()
+    add(seen, 1, "keypoint")
+    seen.page.wait_for_selector("#parent", state="visible")
+    options = seen.page.locator("#parents option")
+    assert options.evaluate_all("(all) => all.map((o) => o.value)") == ["object 1"]
+
+
 def test_one_click_for_each_point(look: Look, clip: Path) -> None:
     seen = look(clip)
     seen.press("k")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,17 @@ import pytest
 from page_seen import SIZE, Seen, disc, truth
 
 from pixelkin.ops import rle
+from pixelkin.video import numbering
+from pixelkin.video.writer import VideoWriter
 
 Look = Callable[..., Seen]
 COUNT = """() => { window.clicks = 0;
   for (const t of ['pointerdown']) addEventListener(t, () => window.clicks++, true); }"""
+
+READING = """() => { window.read = []; const text = document.getElementById('reading-text');
+  new MutationObserver(() => { const bar = document.getElementById('reading-bar');
+    window.read.push([text.textContent, bar.value / bar.max]); })
+  .observe(text, { childList: true }); }"""
 
 
 def exported(path: Path) -> dict[int, Any]:
@@ -203,6 +212,35 @@ def test_while_it_plays_every_frame_has_its_labels(look: Look, clip: Path) -> No
     shown = page.evaluate("() => window.shown")
     assert {frame for frame, _ in shown} == set(range(10))
     assert [frame for frame, painted in shown if not painted] == []
+
+
+def test_a_video_is_read_with_a_bar(look: Look, tmp_path: Path, monkeypatch) -> None:
+    frames, decoded = 60, numbering.decoded
+    with VideoWriter(tmp_path / "long.mp4", 25, (96, 160)) as writer:
+        for t in range(frames):
+            writer.write(np.full((96, 160, 3), t, np.uint8))
+
+    def slowly(*given: Any) -> Iterator[Any]:
+        for frame in decoded(*given):
+            time.sleep(0.02)
+            yield frame
+
+    monkeypatch.setattr(numbering, "decoded", slowly)
+    monkeypatch.setattr(numbering, "TOLD_EVERY", 0.05)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    seen = look(None)
+    page = seen.page
+    page.evaluate(READING)
+    page.click("text=Open a video or session")
+    page.click(".file:has-text('long.mp4')")
+    page.wait_for_selector("#stage[data-frame='0']")
+    assert not page.locator("#reading").is_visible()
+    shown = page.evaluate("() => window.read")
+    counts = [int(text.split("/")[0].removeprefix("Reading the video: ")) for text, _ in shown]
+    assert len(counts) > 5 and counts == sorted(counts) and 0 < counts[0] < counts[-1] <= frames
+    assert all(re.search(rf"/{frames} frames · \d+ s left$", text) for text, _ in shown)
+    for count, (_, share) in zip(counts, shown, strict=True):
+        assert share == pytest.approx(count / frames)
 
 
 def test_from_the_command_alone_to_coco(look: Look, clip: Path) -> None:

@@ -10,12 +10,13 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import say
+from pixelkin.app.options import Device
 from pixelkin.types import InputError
 
 DESCRIPTION = """
@@ -42,8 +43,10 @@ def app(
     browser: bool = True,
     root: Path = Path(),
     weights: str = "default",
+    runtime: Literal["torch", "onnx"] = "torch",
     cache_size: float = 2.0,
     threads: int | None = None,
+    device: Device | None = None,
 ) -> None:
     """Open the page.
 
@@ -54,8 +57,11 @@ def app(
         browser: --no-browser only prints the address.
         root: The page lists and opens nothing outside of this folder.
         weights: Encoder of new sessions: default, an encoder's folder, or F.onnx.
+        runtime: What computes their features: torch, or onnx (onnxruntime, pixelkin[onnx]).
         cache_size: GiB of frames that are kept beside a session.
         threads: CPU threads of the process that computes.
+        device: What it computes on: cpu, cuda or mps; auto takes a GPU where there is one. By
+            default what the session was made with: auto for new ones.
     """
     from pixelkin.app.options import check_threads
 
@@ -76,11 +82,15 @@ def app(
     from pixelkin.app.server.main import create_app, serve
     from pixelkin.app.server.places import Desk, is_session
     from pixelkin.app.server.security import hosts_of, new_token
+    from pixelkin.ops.devices import find_device
 
+    if device is not None:
+        find_device(device)
     bound = _bound(host, port)
     number = bound.getsockname()[1]
     token = None if host in LOCAL else new_token()
-    desk = Desk(root, weights=weights, cache_bytes=round(cache_size * 2**30))
+    size = round(cache_size * 2**30)
+    desk = Desk(root, weights=weights, runtime=runtime, device=device, cache_bytes=size)
     try:
         if source:
             if not is_session(Path(source).expanduser()):

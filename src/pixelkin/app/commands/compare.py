@@ -61,7 +61,13 @@ def compare(
     annotations = read_labels(labels, reader.info).annotations
     with progress_bar("carrying") as progress:
         found = compare(
-            reader, annotations, weights, distances=distances, protocol=rules, progress=progress
+            reader,
+            annotations,
+            weights,
+            distances=distances,
+            protocol=rules,
+            device=common.device,
+            progress=progress,
         )
     say(f"{found.measure} in percent, labels of frame {found.frame}, protocol {rules.name}")
     show_table(found.rows(), columns=found.columns)

@@ -44,13 +44,14 @@ def doctor() -> None:
     import torch
 
     from pixelkin.models.encoder import WEIGHTS_DIR
+    from pixelkin.ops.devices import described, find_device
 
     rows = [("Python", f"{platform.python_version()} on {platform.platform(terse=True)}")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     rows.append(("CPU", f"{cores} cores, {torch.get_num_threads()} torch threads"))
     rows.append(("vector instructions", torch.backends.cpu.get_cpu_capability()))
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    rows.append(("GPU", gpu))
+    gpu = find_device()
+    rows.append(("GPU", "none" if gpu.type == "cpu" else described(gpu)))
     weights = WEIGHTS_DIR / "default" / "weights.safetensors"
     size = f"{weights.stat().st_size / 2**20:.1f} MiB" if weights.is_file() else "missing"
     rows.append(("default weights", size))

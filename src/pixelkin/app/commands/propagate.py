@@ -82,7 +82,7 @@ def propagate(
         for line in _shortened(going_on(labelled.annotations, reader.info)):
             say(line)
     weights = tuned(video, out, common) if tune else common.weights
-    encoder = load_encoder(weights, runtime)
+    encoder = load_encoder(weights, runtime, common.device)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
         run = propagate_to_folder(
@@ -109,7 +109,8 @@ def propagate(
     done = run.frames - run.resumed
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""
-    say(f"{done} frames in {seconds:.1f} s{rate}{resumed}: {run.folder}")
+    where = "" if run.device == "cpu" else f" on {run.device}"
+    say(f"{done} frames in {seconds:.1f} s{rate}{where}{resumed}: {run.folder}")
     if run.cuts:
         say(f"{_shots(run.cuts, reader.info)}: {OVER_CUTS if over_cuts else NOT_OVER_CUTS}")
     if run.lowest[1] < 1:  # otherwise all frames were given

@@ -62,10 +62,13 @@ class Crew:
         folder: The session.
         hub: Who is told.
         again: Called when results are there.
+        device: What it computes on; None: what the session was made with.
     """
 
-    def __init__(self, folder: Path, hub: Hub, again: Callable[[], None]) -> None:
-        self._folder, self._hub, self._again = folder, hub, again
+    def __init__(
+        self, folder: Path, hub: Hub, again: Callable[[], None], device: str | None = None
+    ) -> None:
+        self._folder, self._hub, self._again, self._device = folder, hub, again, device
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
         self._began = 0.0
@@ -139,6 +142,7 @@ class Crew:
     def _launch(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             command = [sys.executable, "-m", "pixelkin.app.server.worker", str(self._folder)]
+            command += [] if self._device is None else [self._device]
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
                 # Ctrl-C is for the server, which ends this process in its own time.

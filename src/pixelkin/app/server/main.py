@@ -143,7 +143,7 @@ def _editing(app: FastAPI, desk: Desk) -> None:
 
     @app.patch("/api/objects/{object}")
     def change_object(object: Id, body: models.ObjectChange) -> dict[str, Any]:
-        """Change name, colour, place in the list, lock or visibility of an object."""
+        """Change name, colour, parent, place in the list, lock or visibility of an object."""
         given = body.model_dump(exclude={"base_revision"}, exclude_unset=True)
         with desk.opened.edit(body.base_revision) as session:
             session.change_object(object, **given)

@@ -62,6 +62,7 @@ class ObjectChange(Edit):
 
     name: Name | None = None
     colour: tuple[Channel, Channel, Channel] | None = None
+    parent: Name | None = None
     position: Annotated[int, Field(ge=0, le=10**6)] | None = None
     locked: bool | None = None
     hidden: bool | None = None
@@ -80,13 +81,13 @@ class Review(Edit):
     Attributes:
         first: Frame number.
         last: Frame number.
-        state: "none" takes back both a review and a flag.
+        state: "unreviewed" and "unflagged" take back the one, "none" both.
         note: Of flagged frames; None leaves what was noted before.
     """
 
     first: FrameNumber
     last: FrameNumber
-    state: Literal["reviewed", "flagged", "unflagged", "none"]
+    state: Literal["reviewed", "unreviewed", "flagged", "unflagged", "none"]
     note: Annotated[str, Field(max_length=2000)] | None = None
 
 

@@ -43,14 +43,23 @@ class Opened:
         folder: The session.
         hub: Who is told of changes.
         cache_bytes: That frames may take.
+        device: What computes; None: what the session was made with.
+        progress: Told how many frames were looked at, where the video must be read once.
     """
 
-    def __init__(self, folder: Path, hub: Hub, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        hub: Hub,
+        cache_bytes: int = CACHE_BYTES,
+        device: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         self.folder, self._hub = folder, hub
         self.session = Session.open(folder)
         try:
             video = self.session.video
-            reader = video.open()
+            reader = video.open(progress)
             self._borrowed = tempfile.TemporaryDirectory() if self.session.read_only else None
             cache = Path(self._borrowed.name) if self._borrowed else folder / "cache" / "frames"
             _keep_only(cache, video.digest)
@@ -61,7 +70,9 @@ class Opened:
         self._lock, self._closed = RLock(), False
         self._numbers = count(1)
         self._known: dict[Any, Any] = {}
-        self.crews = {kind: Crew(folder, hub, self._results) for kind in ("propagate", "export")}
+        self.crews = {
+            kind: Crew(folder, hub, self._results, device) for kind in ("propagate", "export")
+        }
 
     def close(self) -> None:
         """End what runs, and close the session."""
@@ -164,6 +175,8 @@ class Opened:
                 session.accept(frames)
             elif review.state == "none":
                 session.reopen(frames)
+            elif review.state == "unreviewed":
+                session.unaccept(frames)
             elif review.state == "unflagged":
                 session.unflag(frames)
             else:

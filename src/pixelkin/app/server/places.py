@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -13,6 +16,7 @@ from pixelkin.app.server.events import Hub
 from pixelkin.app.server.frames import CACHE_BYTES
 from pixelkin.app.server.opened import Opened
 from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models.encoder import Runtime
 from pixelkin.types import InputError
 from pixelkin.video.suffixes import IMAGES, VIDEOS
 from pixelkin.video.writer import VideoWriter
@@ -29,6 +33,8 @@ class Desk:
     Args:
         root: Nothing outside of this folder is listed, or opened when a page asks for it.
         weights: Encoder of new sessions.
+        runtime: What computes their features.
+        device: On what; None: what a session was made with.
         cache_bytes: That frames may take.
         ready: Whether the process that computes is started when a session is opened, rather than
             with its first job.
@@ -39,11 +45,14 @@ class Desk:
         root: Path,
         *,
         weights: str = "default",
+        runtime: Runtime = "torch",
+        device: str | None = None,
         cache_bytes: int = CACHE_BYTES,
         ready: bool = True,
     ) -> None:
         self.root, self.hub = root.resolve(), Hub()
-        self._weights, self._cache_bytes, self._ready = weights, cache_bytes, ready
+        self._encoder, self._cache_bytes, self._ready = (weights, runtime), cache_bytes, ready
+        self._device = device
         self._opened: Opened | None = None
         self._lock = RLock()
 
@@ -69,19 +78,44 @@ class Desk:
         Raises:
             InputError: If it is neither.
         """
-        with self._lock:
+        with self._lock, self._reading() as told:
             folder = path if is_session(path) else session_of(path)
             if not (folder / FILE).is_file():
-                Session.create(folder, path, encoder=self._weights).close()
+                weights, runtime = self._encoder
+                Session.create(
+                    folder,
+                    path,
+                    encoder=weights,
+                    runtime=runtime,
+                    device=self._device or "auto",
+                    progress=told,
+                ).close()
             if self._opened is not None and self._opened.folder.resolve() == folder.resolve():
                 return self._opened
-            opened = Opened(folder, self.hub, self._cache_bytes)
+            opened = Opened(folder, self.hub, self._cache_bytes, self._device, told)
             self.close()
             self._opened = opened
             if self._ready and not opened.session.read_only:
                 opened.crews["propagate"].prepare()
         self.hub.tell("opened")
         return opened
+
+    @contextmanager
+    def _reading(self) -> Iterator[Callable[[int, int], None]]:
+        """A function (done, total) that tells all pages how many frames of a video are read."""
+        began, any_told = time.monotonic(), False
+
+        def tell(done: int, total: int) -> None:
+            nonlocal any_told
+            any_told = True
+            left = (time.monotonic() - began) / done * (total - done)
+            self.hub.tell("reading", done=done, total=total, seconds_left=round(left, 1))
+
+        try:
+            yield tell
+        finally:
+            if any_told:
+                self.hub.tell("read")
 
     def open_below(self, word: str) -> Opened:
         """Open what a page names, which must lie below the root.

@@ -1,6 +1,6 @@
 """The process that computes: it follows a session, and may die without harm to it or to the page.
 
-    python -m pixelkin.app.server.worker SESSION
+    python -m pixelkin.app.server.worker SESSION [DEVICE]
 
 Reads orders on standard input, a line of JSON each, and tells what comes of them on standard
 output in the same way. It ends with its input: so it never outlives who started it. The order
@@ -149,7 +149,8 @@ def work(worker: Worker, orders: SimpleQueue[Order]) -> None:
 def main() -> None:
     """Run the process."""
     out, sys.stdout = sys.stdout, sys.stderr  # libraries print
-    with Session.open(sys.argv[1], edit=False) as session:
+    folder, device = (*sys.argv[1:], None)[:2]
+    with Session.open(str(folder), edit=False, device=device) as session:
         worker = Worker(session, out)
         work(worker, _orders(worker))
 

@@ -61,7 +61,7 @@ const actions = {
   stop: () => state.job && ask("DELETE", `jobs/${state.job.id}`),
   accept: reviewing.accept,
   acceptAll: () => reviewing.review(0, state.frame, "reviewed"),
-  reopen: () => reviewing.review(state.frame, state.frame, "none"),
+  reopen: reviewing.reopen,
   flag: reviewing.flag,
   cut: reviewing.cut,
   export: dialogs.exporting,

@@ -47,6 +47,7 @@ function drawNumber() {
 function watchAll() {
   watch(["session", "saving"], header.drawHeader);
   watch(["job"], header.drawJob);
+  watch(["reading"], header.drawReading);
   watch(["message"], header.drawMessage);
   watch(["session"], open(fitVideo));
   watch(["frame"], view.drawFrame);

@@ -74,7 +74,7 @@ function openPath(path) {
 /** @param {any} body */
 export async function opening(body) {
   dialog("open").close();
-  say("Opening: a video that is opened for the first time is looked at once.", false, true);
+  say("Opening: a video that is opened for the first time is read once.", false, true);
   try {
     await ask("POST", "open", body);
     await readAll();

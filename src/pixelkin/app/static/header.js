@@ -1,5 +1,5 @@
 // @ts-check
-// The line at the top, and the messages over the picture.
+// The line at the top, and what is said over the picture.
 
 import { byId } from "./elements.js";
 import { spoken } from "./spans.js";
@@ -31,6 +31,19 @@ export function drawJob() {
   else bar.removeAttribute("value");
   const left = job.seconds_left === null ? "" : ` · ${spoken(job.seconds_left)} left`;
   byId("job-text").textContent = job.total ? `Propagating ${job.done}/${job.total}${left}` : "Propagating …";
+}
+
+/** How far the video is read that is opened for the first time. */
+export function drawReading() {
+  const reading = state.reading;
+  byId("reading").hidden = !reading;
+  if (!reading) return;
+  const bar = /** @type {HTMLProgressElement} */ (byId("reading-bar"));
+  const { done, total, seconds_left } = reading;
+  if (total > done) [bar.max, bar.value] = [total, done];
+  else bar.removeAttribute("value"); // nobody knows how many there are
+  const left = total > done ? `/${total} frames · ${spoken(seconds_left)} left` : " frames";
+  byId("reading-text").textContent = `Reading the video: ${done}${left}`;
 }
 
 const SHOWN = 8000; // milliseconds that a message lies over the picture

@@ -20,6 +20,8 @@ function readLater(now) {
 
 /** @param {any} event */
 export function heard(event) {
+  if (event.event === "reading") set({ reading: event });
+  if (event.event === "read") set({ reading: null });
   if (event.event === "opened") model.readAll().catch(model.complain);
   if (!state.session) return;
   if (event.event === "revision" && event.revision > session().revision && !state.saving) {
@@ -46,6 +48,7 @@ export function heard(event) {
 let away = false;
 /** @param {boolean} there */
 export function connected(there) {
+  if (!there) set({ reading: null });
   if (!there && !away) say("The server does not answer; is pixelkin app still running? Your labels are kept.", true);
   if (there && away) model.readAll().then(() => say("The server is back."), model.complain);
   away = !there;

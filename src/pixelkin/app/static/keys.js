@@ -58,7 +58,7 @@ export const BINDINGS = [
   bind("Results", "forward", "propagate from here on only", "Shift+R"),
   bind("Results", "accept", "accept the frame, go to the next to check", "a"),
   bind("Results", "acceptAll", "accept all frames up to here", "Shift+A"),
-  bind("Results", "reopen", "take acceptance back", "u"),
+  bind("Results", "reopen", "take acceptance back; a flag stays", "u"),
   bind("Results", "flag", "flag the frame for a later look, or take the flag back", "m"),
   bind("Results", "cut", "a new shot begins here, or does not", "d"),
   bind("Results", "export", "export", "Ctrl+e"),

@@ -2,11 +2,11 @@
 // The list of objects: chosen, renamed, coloured, dragged to other places.
 
 import { colourOf, parts } from "./colours.js";
-import { byId, element } from "./elements.js";
+import { byId, element, input } from "./elements.js";
 import { icon } from "./icons.js";
 import { edit } from "./model.js";
 import { KINDS, choose, chooseBeside, kindThatFits, kindWord, moveTo, toggle } from "./objects.js";
-import { chosen, shownOf, state } from "./store.js";
+import { chosen, say, shownOf, state } from "./store.js";
 
 /** The object that is dragged. @type {number | null} */
 let dragged = null;
@@ -30,6 +30,7 @@ export function drawObjects() {
 function drawActs() {
   const thing = chosen();
   byId("object-acts").hidden = !thing;
+  drawParent(thing);
   if (!thing) return;
   for (const [id, picture, word] of [
     ["hide-object", thing.hidden ? "hidden" : "eye", thing.hidden ? "show" : "hide"],
@@ -38,6 +39,27 @@ function drawActs() {
     byId(id).replaceChildren(icon(picture));
     byId(id).setAttribute("aria-label", `${word} ${thing.name}`);
   }
+}
+
+/** Show what the chosen object is a part of, and what it could be. @param {import("./store.js").Thing} [thing] */
+function drawParent(thing) {
+  const field = input("parent");
+  if (document.activeElement === field && Number(field.dataset.id) === thing?.id) return; // somebody writes there
+  byId("parent-row").hidden = !thing || thing.kind === "mask";
+  field.value = thing?.parent ?? "";
+  field.dataset.id = String(thing?.id ?? "");
+  const names = new Set(state.session?.objects.map((o) => (o.kind === "mask" ? o.name : o.parent)));
+  byId("parents").replaceChildren(...[...names].flatMap((name) => (name ? [element("option", { value: name })] : [])));
+}
+
+/** Say what an object is a part of, as it is written in the field. */
+async function setParent() {
+  const field = input("parent");
+  const thing = state.session?.objects.find((o) => o.id === Number(field.dataset.id));
+  const parent = field.value.trim() || null;
+  if (!thing || parent === thing.parent) return;
+  if (!(await edit("PATCH", `objects/${thing.id}`, { parent }))) return;
+  say(parent ? `${thing.name} is a part of ${parent}.` : `${thing.name} is a part of nothing any more.`);
 }
 
 /** @param {import("./store.js").Thing} thing @param {number} k */
@@ -189,4 +211,11 @@ export function start() {
   });
   list.addEventListener("keydown", keyDown);
   byId("add-kind").addEventListener("change", drawKinds);
+  const parent = input("parent");
+  parent.addEventListener("change", () => void setParent());
+  parent.addEventListener("blur", drawActs);
+  parent.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") parent.value = chosen()?.parent ?? "";
+    if (event.key === "Escape" || event.key === "Enter") byId("stage").focus({ preventScroll: true });
+  });
 }

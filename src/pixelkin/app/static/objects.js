@@ -113,6 +113,7 @@ export async function move(way) {
 
 /** Change something of an object to its contrary. @param {"hidden" | "locked"} what @param {number | null} [id] Left out: of the chosen one. */
 export async function toggle(what, id = state.object) {
+  if (id === null) return;
   await editAsIs(async () => {
     const one = (await sessionNow()).objects.find((o) => o.id === id);
     return one && ["PATCH", `objects/${id}`, { [what]: !one[what] }];

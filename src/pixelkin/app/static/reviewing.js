@@ -21,7 +21,7 @@ export function goToCheck(way) {
   goTo(frame);
 }
 
-/** @param {number} first @param {number} last @param {"reviewed" | "none"} kind */
+/** @param {number} first @param {number} last @param {"reviewed" | "unreviewed"} kind */
 export async function review(first, last, kind) {
   return edit("POST", "review", { first, last, state: kind });
 }
@@ -36,6 +36,13 @@ export async function accept() {
     set({ object: check.object });
     goTo(check.frame);
   }
+}
+
+/** Take back that the frame in view is accepted. A flag stays. */
+export async function reopen() {
+  const frame = state.frame;
+  if (state.labels?.frame === frame && !state.labels.reviewed) return say(`Frame ${frame} is not accepted.`);
+  if (await review(frame, frame, "unreviewed")) say(`Frame ${frame} is not accepted any more: it takes new results.`);
 }
 
 /** Flag the frame in view, and let somebody note why; or take the flag back. */

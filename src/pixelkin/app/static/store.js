@@ -41,6 +41,7 @@ import { atFirst } from "./settings.js";
  * @property {boolean} numbers Whether objects have their numbers in the picture.
  * @property {boolean} playing
  * @property {Job | null} job That runs, or ran last.
+ * @property {{done: number, total: number, seconds_left: number} | null} reading How far a video is read that is opened.
  * @property {number} saving Edits that are on their way.
  * @property {string} message
  * @property {boolean} wrong Whether the message tells of a failure.
@@ -53,7 +54,7 @@ import { atFirst } from "./settings.js";
 export const state = {
   session: null, timeline: null, checks: [], frame: 0, labels: null, object: null, tool: "brush",
   radius: 12, protect: false, opacity: 0.55, outlines: false, hidden: false, onion: false, numbers: true,
-  playing: false, job: null, saving: 0, message: "", wrong: false, stays: false, range: null, settings: atFirst(),
+  playing: false, job: null, reading: null, saving: 0, message: "", wrong: false, stays: false, range: null, settings: atFirst(),
 };
 
 /** @type {{keys: (keyof State)[], act: () => void}[]} */

@@ -2,7 +2,8 @@
 
 * `dense.py`: by brute force, the whole matrix at once; what the search must equal.
 * `tiled.py`: the search, a tile of target cells at a time.
-* `bounds.py`: what it searches with: few channels, whose products no similarity exceeds.
+* `bounds.py`: what it searches with: few channels, whose products no similarity exceeds; on GPUs
+  all channels, and so the similarities.
 * `rounded.py`: the same in bfloat16, for processors that multiply it fast. Nothing but
   `cells.py` knows of it, and without it all is found as well.
 * `cells.py`: features laid out for all of them.

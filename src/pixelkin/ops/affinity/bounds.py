@@ -24,7 +24,13 @@ SLACK = 2e-5  # by how much rounding in float32 may change a product of unit vec
 
 
 class Bounds(Protocol):
-    """How features are searched. A distance is what ascends as the upper bound falls."""
+    """How features are searched. A distance is what ascends as the upper bound falls.
+
+    Attributes:
+        exact: Whether a distance is a similarity, negated, so that no second look is needed.
+    """
+
+    exact: bool
 
     def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """S x h x w x C features as S x h x w x D rows, and for each frame what `limit` asks."""
@@ -69,6 +75,28 @@ def shortened(features: Tensor, rotation: Tensor, kept: int) -> Tensor:
     return torch.cat([rotated[..., :kept], rest], dim=-1)
 
 
+class Exact:
+    """All channels: similarities themselves, where a product costs less than leaving one out."""
+
+    exact = True
+
+    def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The features; nothing is asked of them."""
+        return features, features.new_zeros(len(features))
+
+    def queries(self, rows: Tensor) -> Tensor:
+        """Negated."""
+        return -rows
+
+    def distances(self, rows: Tensor, queries: Tensor) -> Tensor:
+        """Minus the similarity."""
+        return product(rows, queries)
+
+    def limit(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:  # noqa: ARG002
+        """Minus the similarity."""
+        return -kth
+
+
 class Short:
     """Bounds in the precision of the features.
 
@@ -76,6 +104,8 @@ class Short:
         features: ... x C, whose principal axes are the basis; any will do.
         kept: d; with C or fewer channels, they are compared as they are.
     """
+
+    exact = False
 
     def __init__(self, features: Tensor, kept: int = KEPT) -> None:
         self._kept = kept

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pixelkin.ops.affinity.bounds import Bounds, Short
+from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.rounded import LONGEST, Rounded
+from pixelkin.ops.host import at_hand
 from pixelkin.ops.products import fast_bfloat16
 from pixelkin.types import InputError
 
 
 def bounds_for(features: Tensor, *, rounded: bool | None = None) -> Bounds:
-    """Bounds for the frames of one video.
+    """Bounds for the frames of one video; on a device other than the CPU, similarities themselves.
 
     Args:
         features: S x C x h x w, finite, of some of its frames.
@@ -26,8 +27,10 @@ def bounds_for(features: Tensor, *, rounded: bool | None = None) -> Bounds:
     """
     features = _raised(features)
     _check_finite(features)
+    if not at_hand(features):
+        return Exact()
     if rounded is None:
-        rounded = features.device.type == "cpu" and fast_bfloat16()
+        rounded = fast_bfloat16()
     rows = features.permute(0, 2, 3, 1)
     unit = rows.dtype == torch.float32 and bool((torch.linalg.vecdot(rows, rows) <= LONGEST).all())
     return Rounded(rows) if rounded and unit else Short(rows)

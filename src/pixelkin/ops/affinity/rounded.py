@@ -41,6 +41,8 @@ class Rounded:
         kept: d.
     """
 
+    exact = False
+
     def __init__(self, features: Tensor, kept: int = KEPT) -> None:
         self._kept = min(kept, features.shape[-1])
         self._rotation = principal(features)

@@ -19,6 +19,9 @@ that they take a fraction of the time, and most of that is looked at once:
 2. Columns, and of them entries, whose bound is below `kth` are none of the k best. All others are
    compared exactly: that is the proof. On step 1 rests nothing but how many they are.
 3. Where they are too many, as bounds are loose, a target is compared with all of its sources.
+
+On a GPU distances are of all channels, tiles larger, and the k best of the k best columns of each
+part are the result: k entries, the closest of these columns, are no worse than any other column's.
 """
 
 from __future__ import annotations
@@ -33,10 +36,11 @@ from torch import Tensor
 from pixelkin.ops.affinity.bounds import nothing, worst
 from pixelkin.ops.affinity.cells import Cells, bounds_for
 from pixelkin.ops.affinity.parts import Part
+from pixelkin.ops.host import at_hand
 from pixelkin.ops.products import product, products_of_pairs
-from pixelkin.ops.tiles import TILE, grown, outside_disc, spans
+from pixelkin.ops.tiles import grown, outside_disc, side_for, spans
 
-BLOCK = 2**23  # entries of a tile's distances, at most
+BLOCK, FAR_BLOCK = 2**23, 2**26  # entries of a tile's distances, at most; on a device
 FRAMES = 20  # entries of a column, where all references are searched as a whole
 COLUMNS, FEWEST, ENTRIES = 16, 8, 20  # looked at first, at least: in all, of a part, exactly
 CROWDED = 256  # columns that remain of a target, at most
@@ -44,11 +48,16 @@ CROWDED = 256  # columns that remain of a target, at most
 
 @lru_cache(maxsize=64)
 def _cut(
-    tile: tuple[int, int], before: tuple[int, int], box: tuple[int, int], radius: float
+    tile: tuple[int, int],
+    before: tuple[int, int],
+    box: tuple[int, int],
+    radius: float,
+    device: torch.device,
 ) -> Tensor:
     """`outside_disc`, box first, of a tile that begins `before` cells into its box."""
     rows, columns = (slice(b, b + n) for b, n in zip(before, tile, strict=True))
-    return outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius).T.contiguous()
+    cut = outside_disc(rows, columns, slice(0, box[0]), slice(0, box[1]), radius, device)
+    return cut.T.contiguous()
 
 
 class _Search:
@@ -73,15 +82,13 @@ class _Search:
         self.spread = keys.spread[slots].max()
         self.position = torch.arange(h * w, device=target.exact.device).view(h, w)
         self.first = torch.tensor(slots, device=self.position.device) * (h * w)
-        box = min(TILE + 2 * self.margin, h) * min(TILE + 2 * self.margin, w)
+        self.first_near = torch.tensor(near, device=self.position.device)[:, None] * (h * w)
+        side = side_for(target.exact)
+        box = min(side + 2 * self.margin, h) * min(side + 2 * self.margin, w)
         sources = len(self.far) * h * w + len(near) * box
-        self.side = max(1, min(TILE, isqrt(BLOCK // sources)))
+        block = BLOCK if at_hand(target.exact) else FAR_BLOCK
+        self.side = max(1, min(side, isqrt(block // sources)))
         self.fold = len(near) or min(FRAMES, sources)
-
-    def _ids(self, references: list[int], rows: slice, columns: slice) -> Tensor:
-        """rows x references x columns, reference * hw + cell."""
-        first = torch.tensor(references, device=self.position.device) * self.position.numel()
-        return first[:, None] + self.position[rows, None, columns]
 
     def _whole(self) -> tuple[Tensor, Tensor]:
         """Rows and ids 1 x F x B of the references without a disc; the last may be none, -1."""
@@ -106,7 +113,7 @@ class _Search:
         """The others, of which a strip has the columns beside a tile, and its n queries."""
         above = grown(rows, self.margin, len(self.position))
         distances = self.bounds.distances(strip[above].flatten(0, 2), queries)
-        ids = self._ids(self.near, above, beside)
+        ids = self.first_near + self.position[above, None, beside]
         share = len(self.near) / len(self.slots)
         cut = self._outside(rows, columns)
         return Part(distances.view(*ids.shape, -1), ids, share, cut)
@@ -151,7 +158,7 @@ class _Search:
             if near:
                 found.masked_fill_(self._outside(rows, columns).T[targets], -torch.inf)
             value, order = found.topk(min(self.k, found.shape[1]), dim=1, sorted=False)
-            ids.append(self._ids([t], above, beside).view(-1)[order])
+            ids.append(t * h * w + self.position[above, beside].flatten()[order])
             values.append(value)
         found = torch.cat(values, 1)
         found, order = found.topk(min(self.k, found.shape[1]), dim=1)
@@ -166,13 +173,13 @@ class _Search:
             grown(s, self.margin, size)
             for s, size in zip((rows, columns), self.position.shape, strict=True)
         )
-        cut = _cut(
+        return _cut(
             (rows.stop - rows.start, columns.stop - columns.start),
             (rows.start - above.start, columns.start - beside.start),
             (above.stop - above.start, beside.stop - beside.start),
             self.radius,
+            self.position.device,
         )
-        return cut.to(self.position.device)
 
     def _best(
         self, parts: list[Part], tile: Tensor, rows: slice, columns: slice
@@ -230,6 +237,23 @@ class _Search:
         return values.flatten(0, 1), ids.flatten(0, 1)
 
 
+class _Exact(_Search):
+    """The same with similarities as distances: what is closest needs no second look."""
+
+    def _best(
+        self,
+        parts: list[Part],
+        tile: Tensor,  # noqa: ARG002
+        rows: slice,  # noqa: ARG002
+        columns: slice,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        found = [part.best(part.least(), self.k) for part in parts]
+        distances, ids = (torch.cat(x, 1) for x in zip(*found, strict=True))
+        count = min(self.k, distances.shape[1])
+        distances, order = distances.topk(count, dim=1, largest=False)
+        return -distances, ids.gather(1, order).clamp_min(0)
+
+
 @torch.no_grad()
 def windowed_topk(
     query: Tensor | Cells,
@@ -272,4 +296,5 @@ def windowed_topk(
     if keys.bounds is None or target.bounds is not keys.bounds:
         raise ValueError("target and sources must have the same bounds")
     k = min(k, len(slots) * target.exact.shape[1] * target.exact.shape[2])
-    return _Search(target, keys, slots, near, radius, k, thorough).run()
+    search = _Exact if keys.bounds.exact else _Search
+    return search(target, keys, slots, near, radius, k, thorough).run()

@@ -60,6 +60,8 @@ class Rule(ABC):
 
     searches = False
     """Whether it searches references for the most similar cells, and wants features so prepared."""
+    steady = True
+    """Whether the number of threads changes no bit of a step."""
 
     @abstractmethod
     def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:

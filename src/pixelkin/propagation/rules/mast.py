@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.ops.affinity import Cells
-from pixelkin.ops.tiles import tiles
+from pixelkin.ops.tiles import side_for, tiles
 from pixelkin.ops.windows import MovedWindows, Windows, padded
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
@@ -65,7 +65,7 @@ def mast(
     label_grids = [padded(label, radius) for label in labels]
     cells = query.permute(1, 2, 0).contiguous()
     out = labels.new_empty(h, w, labels.shape[1])
-    for rows, columns in tiles(h, w):
+    for rows, columns in tiles(h, w, side_for(query)):
         plain = Windows(rows, columns, radius)
 
         def moved(offset: Tensor | None, plain: Windows = plain) -> Windows | MovedWindows:
@@ -88,6 +88,8 @@ def mast(
 
 class MastRule(Rule):
     """One soft-max over windows in the long-term frames and every second of the recent ones."""
+
+    steady = False
 
     def references(self, protocol: Protocol, t: int, later: Sequence[int]) -> list[Reference]:
         """Long-term frames, later keyframes, and recent frames two apart."""
@@ -133,14 +135,14 @@ def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
     """
     _, h, w = query.shape
     radius = MAST_LOCALISATION_RADIUS
-    steps = torch.arange(-radius, radius + 1).to(query) * dilation
+    steps = torch.arange(-radius, radius + 1, device=query.device).to(query.dtype) * dilation
     offsets = query.new_empty(h, w, 2)
     for y in range(min(dilation, h)):
         for x in range(min(dilation, w)):
             cells = query[:, y::dilation, x::dilation].permute(1, 2, 0).contiguous()
             grid = padded(key[:, y::dilation, x::dilation], radius)
             part = offsets[y::dilation, x::dilation]
-            for rows, columns in tiles(*cells.shape[:2]):
+            for rows, columns in tiles(len(cells), cells.shape[1], side_for(query)):
                 tile = cells[rows, columns].flatten(0, 1)
                 logits = Windows(rows, columns, radius).products(tile, grid)
                 p = _softmax(logits).view(-1, len(steps), len(steps))

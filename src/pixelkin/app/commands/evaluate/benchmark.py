@@ -98,11 +98,12 @@ def _predict(benchmark: Benchmark[Any], running: Running, maps: Maps) -> Result 
     from pixelkin.processes import join_processes
 
     running.use_threads()
-    with join_processes() as processes:
+    with join_processes(running.device, "--device") as processes:
         return run_benchmark(
             benchmark,
             running.weights,
             protocol=running.rules(benchmark.PROTOCOL),
+            device=running.device if processes.count == 1 else processes.device,
             out=running.out,
             overwrite=running.overwrite,
             draw=running.videos,

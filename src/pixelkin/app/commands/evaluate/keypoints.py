@@ -42,6 +42,7 @@ def evaluate(
     """
     from pixelkin.evaluation.keypoints import evaluate, load_truth
     from pixelkin.models.encoder import load_encoder
+    from pixelkin.ops.devices import described
     from pixelkin.video.reader import open_video
 
     check_writable(json, overwrite=common.overwrite)
@@ -50,13 +51,16 @@ def evaluate(
     reader = open_video(video)
     joints = load_truth(truth, reader)
     with progress_bar("predicting") as progress:
-        score = evaluate(reader, joints, load_encoder(common.weights), rules, progress)
+        encoder = load_encoder(common.weights, device=common.device)
+        score = evaluate(reader, joints, encoder, rules, progress)
+    where = described(encoder.device)
     how = f"weights {common.weights}, protocol {rules.name}"
+    how += "" if where == "cpu" else f", on {where}"
     say(f"{truth}: {len(score.names)} joints, {score.frames} frames, {how}")
     show_table(score.rows(), columns=score.COLUMNS, total=True)
     if json is not None:
         settings = {"weights": common.weights, "protocol": dataclasses.asdict(rules)}
-        write_json(json, {**settings, **score.to_json()})
+        write_json(json, {**settings, "devices": [where], **score.to_json()})
 
 
 def run(arguments: Sequence[str]) -> None:

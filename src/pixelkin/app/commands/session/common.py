@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Folder = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
 
 
-def opened(folder: Path, *, edit: bool = False) -> Session:
-    """An open session; `edit` says whether labels are to be changed."""
+def opened(folder: Path, *, edit: bool = False, device: str | None = None) -> Session:
+    """An open session; `edit` says whether labels are to be changed, `device` what computes."""
     from pixelkin.annotation.session import Session
 
     with ExitStack() as stack:  # nothing is shown where nothing is to be done
@@ -32,7 +32,7 @@ def opened(folder: Path, *, edit: bool = False) -> Session:
                 shown.append(stack.enter_context(bar))
             shown[0](done, total)
 
-        return Session.open(folder, edit=edit, progress=progress)
+        return Session.open(folder, edit=edit, device=device, progress=progress)
 
 
 def spoken(frames: Sequence[int]) -> str:

@@ -9,6 +9,7 @@ import tyro
 
 from pixelkin.app.commands.session.common import Folder, opened
 from pixelkin.app.console import say
+from pixelkin.app.options import Device
 from pixelkin.types import InputError, Objects
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def new(
     weights: str = "default",
     snap: bool = False,
     runtime: Literal["torch", "onnx"] = "torch",
+    device: Device = "auto",
 ) -> None:
     """Begin a session about a video.
 
@@ -33,6 +35,8 @@ def new(
         weights: Encoder: default, the folder of a training or of `pixelkin encoder import`, or
             F.onnx.
         runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
+        device: What runs of this session compute on: cpu, cuda or mps; auto takes a GPU where
+            there is one.
         snap: Take the nearest of the colours that were meant where a mask has smoothed edges.
     """
     from pixelkin.annotation.session import Session
@@ -40,7 +44,8 @@ def new(
     from pixelkin.app.opening import open_and_tell
 
     open_and_tell(video)
-    with Session.create(folder, video, encoder=weights, runtime=runtime) as session:
+    made = Session.create(folder, video, encoder=weights, runtime=runtime, device=device)
+    with made as session:
         say(f"{folder}: {len(session)} frames of {session.size[1]}x{session.size[0]}")
         try:
             if labels:

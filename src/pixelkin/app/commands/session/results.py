@@ -11,24 +11,32 @@ import tyro
 
 from pixelkin.app.commands.session.common import Folder, opened, spoken
 from pixelkin.app.console import late_bar, progress_bar, say, show_table, warn
+from pixelkin.app.options import Device
 from pixelkin.types import InputError, Object
 
 if TYPE_CHECKING:
     from pixelkin.annotation.session import Session
 
 
-def compute(folder: Folder, /, near: int = 0, threads: int | None = None) -> None:
+def compute(
+    folder: Folder, /, near: int = 0, threads: int | None = None, device: Device | None = None
+) -> None:
     """Compute what is missing, and nothing else. Ctrl-C stops; the same command goes on.
 
     Args:
         folder: The session.
         near: Frames near this one are done first.
         threads: CPU threads.
+        device: What computes: cpu, cuda or mps; auto takes a GPU where there is one. By default
+            what `session new` was told.
     """
     from pixelkin.app.options import use_threads
 
     use_threads(threads)
-    with opened(folder) as session, progress_bar("computing", "frames of passes") as progress:
+    with (
+        opened(folder, device=device) as session,
+        progress_bar("computing", "frames of passes") as progress,
+    ):
         for step in session.propagate(near=near):
             progress(step.done, step.total)
         worst, cuts = session.suggest(1), session.cuts
