@@ -17,8 +17,10 @@ import torch
 
 __all__ = ["pytest_terminal_summary"]
 
-settings.register_profile("any machine", deadline=None)  # others may need its cores as well
-settings.load_profile("any machine")
+# No deadline, as others may need the cores as well. --hypothesis-profile search: other draws
+settings.register_profile("search", deadline=None, derandomize=False)
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile("same")
 
 SHARED = TESTS.parents[1] / "shared"
 GPU = torch.cuda.is_available()
