@@ -95,7 +95,7 @@ def test_frames_are_stored_in_slots(channels: int, rounded: bool) -> None:
     bank = first.resized(3)
     bank.put(0, first)
     bank.put(2, second)
-    torch.testing.assert_close(bank.features([2, 0]), grids[[1, 0]])
+    torch.testing.assert_close(bank.features([2, 0]), list(grids[[1, 0]]))
     for name in ("exact", "rows", "spread"):
         assert torch.equal(getattr(bank, name)[2], getattr(second, name)[0])
     whole = channels == 8 and not rounded

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pixelkin.ops.tiles import tiles
-from pixelkin.ops.windows import MovedWindows, Windows, padded
+from pixelkin.ops.windows import MovedWindows, Windows
 
 
 def sampled(grid: Tensor, radius: int, offsets: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ def test_products_and_sums_over_windows(
     read = sampled(key, radius, offsets)
     products = torch.einsum("chw,hwpc->hwp", query, read)
     sums = torch.einsum("hwp,hwpc->hwc", weights, read)
-    grid, cells = padded(key, radius), query.permute(1, 2, 0)
+    grid, cells = key.permute(1, 2, 0), query.permute(1, 2, 0)
     for rows, columns in tiles(h, w, 6):
         windows: list[Windows | MovedWindows] = [
             MovedWindows(Windows(rows, columns, radius), offsets)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.ops.host import at_hand
+
 
 def one_hot(ids: Tensor, classes: Sequence[int]) -> Tensor:
     """H x W integer ids -> len(classes) x H x W float32, one channel for each id of `classes`."""
@@ -111,7 +113,9 @@ def stretch(maps: Tensor, *, skip_empty: bool = True) -> Tensor:
     """
     low = maps.amin(dim=(1, 2), keepdim=True)
     high = maps.amax(dim=(1, 2), keepdim=True)
-    stretched = (maps - low) / (high - low)
+    stretched = (maps - low).div_(high - low)
+    if at_hand(maps) and bool(((high > low) & (high > 0)).all()):
+        return stretched  # what follows would change nothing
     return torch.where(high > 0, stretched.nan_to_num(0.0), maps) if skip_empty else stretched
 
 
@@ -139,16 +143,17 @@ def decode_map(
     best = torch.full(size, -torch.inf, device=soft.device)
     total = torch.zeros(size, device=soft.device)
     votes = total.clone() if stretched else best
-    winner = torch.zeros(size, dtype=torch.int32, device=soft.device)
+    winner, better = torch.zeros_like(total), torch.empty_like(total)
     for i, small in enumerate(soft):
         share = upsample(small[None]) if upsample else resize_bilinear(small[None], size)
         score = stretch(share)[0] if stretched else share[0]
-        better = score > best
-        winner.masked_fill_(better, i)
+        torch.gt(score, best, out=better)  # 1 or 0: as numbers they are far faster than a choice
+        torch.maximum(winner, better * i, out=winner)
         torch.maximum(best, score, out=best)
         if stretched:
-            votes = torch.where(better, share[0], votes)
+            votes.lerp_(share[0], better)
         total += share[0]
+    winner = winner.int()
     share = (votes / total.clamp_min(1e-12)).flatten()
     counts = torch.bincount(winner.flatten(), minlength=len(soft))
     sums = torch.bincount(winner.flatten(), weights=share, minlength=len(soft))

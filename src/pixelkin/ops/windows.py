@@ -9,8 +9,8 @@ all windows together are a strided view of the product:
                          [....]                                      [....]
 
 Both directions use it: products are read through the view, weights are written through it into a
-matrix of zeros, which then multiplies the box. Grids are `padded` with zeros, so that positions
-outside the frame need no case of their own. Pure tensor functions.
+matrix of zeros, which then multiplies the box. Positions outside the frame are zeros, which are not
+multiplied. Grids are h x w x C, a row of numbers for each cell. Pure tensor functions.
 """
 
 from __future__ import annotations
@@ -21,13 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pixelkin.ops.host import at_hand
 from pixelkin.ops.products import product
-
-
-def padded(grid: Tensor, radius: int) -> Tensor:
-    """C x h x w to rows of C numbers with a border of zeros: (h + 2r + 2) x (w + 2r + 2) x C."""
-    border = (radius + 1,) * 4
-    return F.pad(grid.permute(1, 2, 0), (0, 0, *border)).contiguous()
 
 
 @dataclass(frozen=True)
@@ -42,11 +37,14 @@ class Windows:
     def _shape(self) -> tuple[int, int]:
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
-    def _box(self, grid: Tensor) -> Tensor:
-        end = 2 * self.radius + 1
-        y = slice(self.rows.start + 1, self.rows.stop + end)
-        x = slice(self.columns.start + 1, self.columns.stop + end)
-        return grid[y, x].reshape(-1, grid.shape[2])
+    def _box(self, grid: Tensor) -> tuple[Tensor, list[int]]:
+        """What windows have of a grid, and the widths of the border that is outside, as `F.pad`."""
+        inside, outside = [], []
+        for cells, size in zip((self.rows, self.columns), grid.shape, strict=False):
+            start, stop = cells.start - self.radius, cells.stop + self.radius
+            inside.append(slice(max(start, 0), min(stop, size)))
+            outside.append([max(-start, 0), max(stop - size, 0)])
+        return grid[tuple(inside)], [*outside[1], *outside[0]]
 
     def _view(self, product: Tensor) -> Tensor:
         """Tile height x tile width x window height x window width of n x cells of the box."""
@@ -57,13 +55,23 @@ class Windows:
             (h, w, side, side), (w * cells + width, cells + 1, width, 1), product.storage_offset()
         )
 
+    def only(self, grid: Tensor) -> Tensor | None:
+        """What all positions of all windows have, C numbers; None if they differ."""
+        box, outside = self._box(grid)
+        return None if any(outside) else _only(box)
+
     def products(self, tile: Tensor, grid: Tensor) -> Tensor:
-        """Dot products of n x C cells with their windows in a padded grid: n x (2r + 1)^2."""
-        return self._view(product(tile, self._box(grid))).reshape(len(tile), -1)
+        """Dot products of n x C cells with their windows in a grid: n x (2r + 1)^2."""
+        box, outside = self._box(grid)
+        found = product(tile, box.reshape(-1, grid.shape[2]))
+        if any(outside):
+            found = F.pad(found.view(len(tile), *box.shape[:2]), outside).flatten(1)
+        return self._view(found).reshape(len(tile), -1)
 
     def sums(self, weights: Tensor, grid: Tensor) -> Tensor:
-        """Sums over the windows in a padded grid, weighted with n x (2r + 1)^2: n x C."""
-        box = self._box(grid)
+        """Sums over the windows in a grid, weighted with n x (2r + 1)^2: n x C."""
+        box, outside = self._box(grid)
+        box = F.pad(box, [0, 0, *outside]).reshape(-1, grid.shape[2])
         spread = weights.new_zeros(len(weights), len(box))
         view = self._view(spread)
         view.copy_(weights.view(view.shape))
@@ -84,7 +92,6 @@ class MovedWindows:
     def __init__(self, windows: Windows, offsets: Tensor) -> None:
         h, w, _ = offsets.shape
         self._side = 2 * windows.radius + 1
-        border = windows.radius + 1
         moved = offsets[windows.rows, windows.columns]
         whole = moved.floor()
         fx, fy = (moved - whole).reshape(-1, 1, 1, 2).unbind(-1)
@@ -94,19 +101,27 @@ class MovedWindows:
         x = torch.arange(windows.columns.start, windows.columns.stop, device=offsets.device)
         ys = (whole[..., 1] + y[:, None]).reshape(-1, 1).long() + reach
         xs = (whole[..., 0] + x).reshape(-1, 1).long() + reach
-        # What is outside the frame is on its border, which is zero.
-        ys, xs = ys.clamp(-1, h) + border, xs.clamp(-1, w) + border
-        top, left = int(ys.min()), int(xs.min())
-        self._box = slice(top, int(ys.max()) + 1), slice(left, int(xs.max()) + 1)
-        width = self._box[1].stop - left
-        index = (ys - top)[:, :, None] * width + (xs - left)[:, None, :]
+        near_y, near_x = ys.clamp(0, h - 1), xs.clamp(0, w - 1)
+        (top, bottom), (left, right) = (
+            (int(low), int(high) + 1) for low, high in (near_y.aminmax(), near_x.aminmax())
+        )
+        self._box = slice(top, bottom), slice(left, right)
+        index = (near_y - top)[:, :, None] * (right - left) + (near_x - left)[:, None, :]
         self._index = index.view(len(index), -1)
+        inside = (ys == near_y)[:, :, None] & (xs == near_x)[:, None, :]
+        self._outside = None if bool(inside.all()) else ~inside
+
+    def only(self, grid: Tensor) -> Tensor | None:
+        """As `Windows.only`."""
+        return None if self._outside is not None else _only(grid[self._box])
 
     def products(self, tile: Tensor, grid: Tensor) -> Tensor:
         """As `Windows.products`."""
         box = grid[self._box].reshape(-1, grid.shape[2])
         found = product(tile, box).gather(1, self._index)
         found = found.view(len(tile), self._side + 1, self._side + 1)
+        if self._outside is not None:
+            found.masked_fill_(self._outside, 0)
         a, b, c, d = self._parts
         between = found[:, :-1, :-1] * a + found[:, :-1, 1:] * b
         between += found[:, 1:, :-1] * c
@@ -123,6 +138,14 @@ class MovedWindows:
         whole[:, :-1, 1:] += weights * b
         whole[:, 1:, :-1] += weights * c
         whole[:, 1:, 1:] += weights * d
+        if self._outside is not None:
+            whole.masked_fill_(self._outside, 0)
         spread = weights.new_zeros(len(weights), len(box))
         spread.scatter_add_(1, self._index, whole.view(len(weights), -1))
         return product(spread, box.T)
+
+
+def _only(box: Tensor) -> Tensor | None:
+    """What all cells of a box have; None if they differ, or may not be looked at."""
+    first = box[0, 0]
+    return first if at_hand(box) and bool((box == first).all()) else None

@@ -75,9 +75,9 @@ class Cells:
         tensors = {x.data_ptr(): x for x in (self.exact, self.rows, self.spread)}
         return sum(x.nbytes for x in tensors.values())
 
-    def features(self, slots: list[int]) -> Tensor:
-        """T x C x h x w, a copy of some frames' features."""
-        return self.exact[slots].permute(0, 3, 1, 2)
+    def features(self, slots: list[int]) -> list[Tensor]:
+        """C x h x w of each of some frames, views of what is stored."""
+        return [self.exact[slot].permute(2, 0, 1) for slot in slots]
 
     def resized(self, slots: int) -> Cells:
         """A copy with room for `slots` frames, as many as now or more."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pixelkin.ops.affinity import Cells
 from pixelkin.ops.tiles import side_for, tiles
-from pixelkin.ops.windows import MovedWindows, Windows, padded
+from pixelkin.ops.windows import MovedWindows, Windows
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
@@ -20,7 +20,7 @@ MAST_MAX_DILATION = 4
 
 def mast(
     query: Tensor,
-    keys: Tensor,
+    keys: Sequence[Tensor] | Tensor,
     labels: Tensor,
     *,
     radius: int,
@@ -38,7 +38,7 @@ def mast(
 
     Args:
         query: C x h x w, compared by raw dot product.
-        keys: T x C x h x w.
+        keys: T of C x h x w.
         labels: T x L x h x w, one-hot (sub-sampled hard maps).
         radius: The window has (2 * radius + 1)^2 positions.
         gaps: Distance in frames of each reference from the target.
@@ -52,7 +52,7 @@ def mast(
     Returns:
         L x h x w; classes sum to less than 1 near borders.
     """
-    check_references(len(keys), keys.shape[2:], labels, gaps=list(gaps))
+    check_references(len(keys), query.shape[1:], labels, gaps=list(gaps))
     query = query / temperature
     _, h, w = query.shape
     offsets = [
@@ -61,28 +61,33 @@ def mast(
     ]
     last = next((o for o in reversed(offsets) if o is not None), None)
     label_offsets = [o if o is None or own_offsets else last for o in offsets]
-    key_grids = [padded(key, radius) for key in keys]
-    label_grids = [padded(label, radius) for label in labels]
+    key_grids = [key.permute(1, 2, 0).contiguous() for key in keys]
+    label_grids = [label.permute(1, 2, 0).contiguous() for label in labels]
     cells = query.permute(1, 2, 0).contiguous()
     out = labels.new_empty(h, w, labels.shape[1])
     for rows, columns in tiles(h, w, side_for(query)):
         plain = Windows(rows, columns, radius)
-
-        def moved(offset: Tensor | None, plain: Windows = plain) -> Windows | MovedWindows:
-            return plain if offset is None else MovedWindows(plain, offset)
-
+        moved: dict[int, MovedWindows] = {}
+        for offset in offsets:
+            if offset is not None and id(offset) not in moved:
+                moved[id(offset)] = MovedWindows(plain, offset)
+        windows, label_windows = (
+            [moved.get(id(offset), plain) for offset in chosen]
+            for chosen in (offsets, label_offsets)
+        )
+        found = out[rows, columns]
+        if (label := _agreed(label_windows, label_grids)) is not None:
+            found[:] = label  # whatever the weights are, they sum to 1
+            continue
         tile = cells[rows, columns].flatten(0, 1)
-        logits = [
-            moved(offset).products(tile, grid)
-            for grid, offset in zip(key_grids, offsets, strict=True)
-        ]
+        logits = [w.products(tile, grid) for w, grid in zip(windows, key_grids, strict=True)]
         weights = _softmax(torch.cat(logits, dim=1)).to(labels.dtype).chunk(len(keys), dim=1)
         total = sum(
-            moved(offset).sums(weight.contiguous(), grid)
-            for weight, grid, offset in zip(weights, label_grids, label_offsets, strict=True)
+            w.sums(weight.contiguous(), grid)
+            for w, weight, grid in zip(label_windows, weights, label_grids, strict=True)
         )
         assert isinstance(total, Tensor)
-        out[rows, columns] = total.view(*out[rows, columns].shape)
+        found[:] = total.view(*found.shape)
     return out.permute(2, 0, 1).contiguous()
 
 
@@ -123,6 +128,19 @@ def _softmax(logits: Tensor) -> Tensor:
     return logits.T.contiguous().softmax(dim=0).T
 
 
+def _agreed(
+    windows: Sequence[Windows | MovedWindows], grids: Sequence[Tensor]
+) -> Tensor | None:
+    """The label, L, that all windows have everywhere in the grids of all references, if any."""
+    agreed = None
+    for window, grid in zip(windows, grids, strict=True):
+        label = window.only(grid)
+        if label is None or (agreed is not None and not torch.equal(label, agreed)):
+            return None
+        agreed = label
+    return agreed
+
+
 def _dilation(gap: int) -> int:
     return min(MAST_MAX_DILATION, gap // MAST_LONG_GAP + 1)
 
@@ -140,7 +158,7 @@ def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
     for y in range(min(dilation, h)):
         for x in range(min(dilation, w)):
             cells = query[:, y::dilation, x::dilation].permute(1, 2, 0).contiguous()
-            grid = padded(key[:, y::dilation, x::dilation], radius)
+            grid = key[:, y::dilation, x::dilation].permute(1, 2, 0).contiguous()
             part = offsets[y::dilation, x::dilation]
             for rows, columns in tiles(len(cells), cells.shape[1], side_for(query)):
                 tile = cells[rows, columns].flatten(0, 1)

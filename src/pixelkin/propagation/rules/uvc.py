@@ -7,17 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from pixelkin.ops.affinity import Cells
+from pixelkin.ops.host import at_hand
+from pixelkin.ops.largest import largest
 from pixelkin.ops.products import product
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.propagation.rules.base import Context, Reference, Rule, check_references
 
+BLOCK, FAR_BLOCK = 2**18, 2**21  # affinities at once: what a CPU's cache holds; on a device
+
 
 def uvc(
     query: Tensor,
-    keys: Tensor,
+    keys: Sequence[Tensor] | Tensor,
     labels: Tensor,
     *,
     k: int,
@@ -31,7 +36,7 @@ def uvc(
 
     Args:
         query: C x h x w.
-        keys: T x C x h x w.
+        keys: T of C x h x w.
         labels: T x L x h x w.
         k: Entries kept of each reference.
         temperature: Logits are similarity / temperature.
@@ -41,19 +46,29 @@ def uvc(
         L x h x w.
     """
     counts = [1] * len(keys) if multiplicity is None else list(multiplicity)
-    check_references(len(keys), keys.shape[2:], labels, multiplicity=counts)
+    check_references(len(keys), query.shape[1:], labels, multiplicity=counts)
     channels, h, w = query.shape
     k = min(k, h * w)
     target = query.reshape(channels, -1).T / temperature
-    out = labels.new_zeros(labels.shape[1], h * w)
-    block = max(1, 2**21 // (h * w))
-    for key, label, count in zip(keys.flatten(2), labels.flatten(2), counts, strict=True):
+    out = labels.new_zeros(h * w, labels.shape[1])
+    block = max(1, (BLOCK if at_hand(query) else FAR_BLOCK) // (h * w))
+    for key, label, count in zip(keys, labels.flatten(2), counts, strict=True):
+        sources, label = key.flatten(1).T, label.T.contiguous()
         for i in range(0, h * w, block):
-            weights = product(target[i : i + block], key.T).softmax(dim=1)
-            lowest = weights.topk(k, dim=1).values[:, -1:]
-            weights.masked_fill_(weights < lowest, 0)
-            out[:, i : i + block] += count * (label @ weights.to(label.dtype).T)
-    return (out / sum(counts)).view(-1, h, w)
+            weights = product(target[i : i + block], sources).softmax(dim=1)
+            out[i : i + block] += count * _kept(weights, label, k)
+    return (out / sum(counts)).T.contiguous().view(-1, h, w)
+
+
+def _kept(weights: Tensor, labels: Tensor, k: int) -> Tensor:
+    """Sums n x L of m x L labels, weighted with the k largest of each of n x m weights."""
+    if at_hand(weights) and k < weights.shape[1]:
+        values, ids = largest(weights, k + 1)
+        if not bool((values[:, k] == values[:, k - 1]).any()):
+            few = values[:, :k].to(labels.dtype).contiguous()
+            return F.embedding_bag(ids[:, :k], labels, mode="sum", per_sample_weights=few)
+    lowest = weights.topk(k, dim=1).values[:, -1:]
+    return weights.masked_fill_(weights < lowest, 0).to(labels.dtype) @ labels
 
 
 class UvcRule(Rule):
