@@ -24,6 +24,8 @@ FINE = re.compile(
 REFUSED = re.compile(
     r"\b(a?gpl|gnu (affero )?general public|proprietary|sspl|commercial)", re.IGNORECASE
 )
+# What a build of torch for NVIDIA's GPUs brings; one for the CPU needs none of it.
+OF_TORCH = re.compile("(nvidia|cuda|triton)\\b")
 # Stated in the package's own text alone.
 KNOWN = {"matplotlib": "PSF-based", "POT": "MIT", "sleap-io": "BSD-3-Clause"}
 
@@ -71,7 +73,7 @@ def needed(name: str, extras: tuple[str, ...]) -> Iterator[Distribution]:
             need = Requirement(line)
             if any(
                 need.marker is None or need.marker.evaluate({"extra": e}) for e in (*wanted, "")
-            ):
+            ) and (name != "torch" or not OF_TORCH.match(need.name)):
                 waiting.append((need.name, tuple(sorted(need.extras))))
 
 

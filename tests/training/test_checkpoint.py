@@ -24,7 +24,7 @@ def test_round_trip_keeps_every_bit_and_stride(tmp_path: Path) -> None:
 def test_failed_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_checkpoint(path, {"step": 1})
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match=r"pickle|local object"):
         save_checkpoint(path, {"step": 2, "wrong": lambda: None})
     assert load_checkpoint(path)["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]

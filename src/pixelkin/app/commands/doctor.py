@@ -62,6 +62,8 @@ def doctor() -> None:
         for name in names:
             installed = version(name)
             needed_by = f"for pixelkin[{extra}]" if extra else "needed"
+            if name == "torch":
+                installed = torch.__version__  # and which build it is
             rows.append((name, installed or f"missing, {needed_by}"))
             if installed is None:
                 missing.append((name, extra))
