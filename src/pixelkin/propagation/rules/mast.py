@@ -128,9 +128,7 @@ def _softmax(logits: Tensor) -> Tensor:
     return logits.T.contiguous().softmax(dim=0).T
 
 
-def _agreed(
-    windows: Sequence[Windows | MovedWindows], grids: Sequence[Tensor]
-) -> Tensor | None:
+def _agreed(windows: Sequence[Windows | MovedWindows], grids: Sequence[Tensor]) -> Tensor | None:
     """The label, L, that all windows have everywhere in the grids of all references, if any."""
     agreed = None
     for window, grid in zip(windows, grids, strict=True):
