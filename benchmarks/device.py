@@ -5,7 +5,8 @@
 For each protocol and size, on the GPU and on the CPU with so many threads: wall-clock seconds a
 frame of the encoder, of the search and mixing of labels, of decoding, and of all of
 `pixelkin.propagate` with its frames in memory; peak memory of the GPU; and how many pixels (points)
-of both agree. Then how the search depends on the size of its tiles, how far its similarities are
+of both agree. Then the encoder by memory format and by how cuDNN chooses (`--cases formats`
+alone: a minute), how the search depends on the size of its tiles, how far its similarities are
 from those of a dense form in float64, and what the GPU does in a frame. The video is made up; PyAV
 is not needed. A part that fails is reported, and the others go on; figures are printed, and
 written, as they come.
@@ -28,6 +29,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from common import machine
+from layouts import formats
 from numpy.typing import NDArray
 from steady import stripes
 
@@ -329,6 +331,12 @@ def main() -> None:
         if device.type == "cuda" and case == CASES[0]:
             attempt("kernels of a frame", lambda: profiled(CASES[0], device))
     for size in ((480, 854), (1080, 1920)):
+        attempt(
+            f"formats, {size[0]}x{size[1]}",
+            lambda size=size: formats(  # type: ignore[misc]
+                size, device, lambda step: seconds(step, device, options.runs, warm=5)
+            ),
+        )
         attempt(
             f"tiles, {size[0]}x{size[1]}",
             lambda size=size: sides(size, device, options.runs),  # type: ignore[misc]

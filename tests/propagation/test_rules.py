@@ -72,6 +72,16 @@ def test_uvc_keeps_the_largest_entries_of_each_reference() -> None:
     torch.testing.assert_close(ours.flatten(1), expected)
 
 
+def test_uvc_keeps_all_that_tie_with_the_last() -> None:
+    query, keys, labels = sample(1, 12, 16, 2)
+    keys[0].flatten(1)[:, 100:] = keys[0].flatten(1)[:, :92]  # each of 92 sources is there twice
+    ours = rules.uvc(query, keys, labels, k=3, temperature=0.7)
+    p = (query.flatten(1).T @ keys[0].flatten(1) / 0.7).softmax(1)
+    kept = p * (p >= p.sort(1, descending=True).values[:, 2:3] * (1 - 1e-12))
+    assert bool((kept > 0).sum(1).gt(3).any())
+    torch.testing.assert_close(ours.flatten(1), (kept @ labels[0].flatten(1).T).T)
+
+
 def mast_by_sampling(
     query: torch.Tensor, keys: torch.Tensor, labels: torch.Tensor, radius: int, gaps: list[int]
 ) -> torch.Tensor:
@@ -111,6 +121,20 @@ def test_mast_equals_sampling_features(h: int, w: int, radius: int, seed: int) -
     ours = rules.mast(query, keys, labels, radius=radius, gaps=gaps, own_offsets=True)
     expected = mast_by_sampling(query, keys, labels, radius, gaps)
     torch.testing.assert_close(ours, expected, atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("gaps", [[5, 3, 1], [50, 17, 3]])
+def test_mast_equals_sampling_where_tiles_see_one_label_alone(gaps: list[int]) -> None:
+    query, keys, _ = sample(3, 30, 62, 3)
+    keys[:2] = query + 0.1 * keys[:2]  # so that windows stay near where they are
+    labels = torch.zeros(3, 2, 30, 62, dtype=torch.float64)
+    labels[:, 0, :, :30] = labels[:, 1, :, 30:] = 1
+    labels[2, :, :, 55:] = 0.5  # alone in one reference of three
+    ours = rules.mast(query, keys, labels, radius=1, gaps=gaps, own_offsets=True)
+    expected = mast_by_sampling(query, keys, labels, 1, gaps)
+    torch.testing.assert_close(ours, expected, atol=1e-8, rtol=0)
+    if max(gaps) <= 15:
+        assert bool((ours[:, 12:24, 12:24] == labels[0, :, 12:24, 12:24]).all())
 
 
 def test_mast_without_localisation_takes_all_references_for_near_ones() -> None:

@@ -26,9 +26,10 @@ def largest(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     n, m = rows.shape
     folds = min(FOLDS, m // (SHORTEST * k))
     if folds < 2:
-        return tuple(rows.topk(k, dim=1))
+        top = rows.topk(k, dim=1)
+        return top.values, top.indices
     width = m // folds
-    columns = rows[:, : folds * width].unflatten(1, (folds, width)).amax(1)
+    columns = rows[:, : folds * width].reshape(n, folds, width).amax(1)
     best = columns.topk(k, dim=1, sorted=False).indices[:, :, None]
     ids = (best + torch.arange(0, folds * width, width, device=rows.device)).flatten(1)
     left = torch.arange(folds * width, m, device=rows.device).expand(n, -1)
