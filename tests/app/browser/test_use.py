@@ -236,6 +236,8 @@ def test_a_video_is_read_with_a_bar(look: Look, tmp_path: Path, monkeypatch) -> 
     page.wait_for_selector("#stage[data-frame='0']")
     assert not page.locator("#reading").is_visible()
     shown = page.evaluate("() => window.read")
+    if shown[-1][0] == f"Reading the video: {frames} frames":  # told when there was none left
+        del shown[-1]
     counts = [int(text.split("/")[0].removeprefix("Reading the video: ")) for text, _ in shown]
     assert len(counts) > 5 and counts == sorted(counts) and 0 < counts[0] < counts[-1] <= frames
     assert all(re.search(rf"/{frames} frames · \d+ s left$", text) for text, _ in shown)
