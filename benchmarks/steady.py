@@ -103,7 +103,7 @@ def main() -> None:
     with ExitStack() as stack:
         if case.float32:
             for module in (cells, propagation):
-                stack.enter_context(mock.patch.object(module, "fast_bfloat16", lambda: False))
+                stack.enter_context(mock.patch.object(module, "fast_bfloat16", lambda *_: False))
         print(json.dumps(asdict(case) | steady(case)))
 
 
