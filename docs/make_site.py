@@ -206,4 +206,7 @@ def wrapped(line: str) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(*sys.argv[1:2] or (ROOT / "out/pages",)))
+    given = [Path(word) for word in sys.argv[1:2]]
+    if given and given[0].exists():  # it would be replaced
+        sys.exit(f"{given[0]} is there already: name a new folder")
+    main(*given or [ROOT / "out/pages"])

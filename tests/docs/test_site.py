@@ -45,6 +45,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    done = run([sys.executable, MAKE, tmp_path], pages.ROOT)
+    assert done.returncode == 1 and "is there already" in done.stdout
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
     return run([ZENSICAL, "build", "--clean", "--strict"], folder)
 
