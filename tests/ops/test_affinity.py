@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from pixelkin.ops import tiles
-from pixelkin.ops.affinity import Cells, dense_topk, tiled, windowed_topk
+from pixelkin.ops.affinity import Cells, bounded, dense_topk, tiled, windowed_topk
 from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
@@ -103,7 +103,7 @@ def check(
     k=st.integers(1, 30),
     radius=st.one_of(st.none(), st.floats(0.5, 30)),
     form=st.sampled_from([Short, Rounded]),
-    crowded=st.sampled_from([0, 3, tiled.CROWDED]),
+    crowded=st.sampled_from([0, 3, bounded.CROWDED]),
     seed=st.integers(0, 2**16),
 )
 def test_the_search_equals_the_dense_form(
@@ -123,7 +123,7 @@ def test_the_search_equals_the_dense_form(
     restricted = [t % 3 > 0 for t in range(frames)]
     bounds = form(features[:1].permute(0, 2, 3, 1), kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiled, "CROWDED", crowded)
+        patch.setattr(bounded, "CROWDED", crowded)
         check(features, bounds, k, radius, restricted)
 
 

@@ -13,6 +13,6 @@ Pure tensor functions; they know nothing about labels, videos or protocols.
 
 from pixelkin.ops.affinity.cells import Cells
 from pixelkin.ops.affinity.dense import dense_topk
-from pixelkin.ops.affinity.tiled import windowed_topk
+from pixelkin.ops.affinity.search import windowed_topk
 
 __all__ = ["Cells", "dense_topk", "windowed_topk"]

@@ -23,14 +23,8 @@ KEPT = 55  # d
 SLACK = 2e-5  # by how much rounding in float32 may change a product of unit vectors
 
 
-class Bounds(Protocol):
-    """How features are searched. A distance is what ascends as the upper bound falls.
-
-    Attributes:
-        exact: Whether a distance is a similarity, negated, so that no second look is needed.
-    """
-
-    exact: bool
+class Loose(Protocol):
+    """How features are searched. A distance is what ascends as the upper bound falls."""
 
     def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """S x h x w x C features as S x h x w x D rows, and for each frame what `limit` asks."""
@@ -49,6 +43,12 @@ class Bounds(Protocol):
             target: Of its frame, as `rows` gives it.
             sources: The largest of their frames.
         """
+
+    def points(self, rows: Tensor) -> Tensor:
+        """... x d, no two of them farther from each other than the features of these rows."""
+
+    def farthest(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:
+        """How far points of sources of at least the similarities `kth` are at most; see `limit`."""
 
 
 def worst(dtype: torch.dtype) -> float:
@@ -76,9 +76,10 @@ def shortened(features: Tensor, rotation: Tensor, kept: int) -> Tensor:
 
 
 class Exact:
-    """All channels: similarities themselves, where a product costs less than leaving one out."""
+    """All channels: a distance is a similarity, negated, so that no second look is needed.
 
-    exact = True
+    For where a product costs less than leaving one out.
+    """
 
     def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The features; nothing is asked of them."""
@@ -92,10 +93,6 @@ class Exact:
         """Minus the similarity."""
         return product(rows, queries)
 
-    def limit(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:  # noqa: ARG002
-        """Minus the similarity."""
-        return -kth
-
 
 class Short:
     """Bounds in the precision of the features.
@@ -104,8 +101,6 @@ class Short:
         features: ... x C, whose principal axes are the basis; any will do.
         kept: d; with C or fewer channels, they are compared as they are.
     """
-
-    exact = False
 
     def __init__(self, features: Tensor, kept: int = KEPT) -> None:
         self._kept = kept
@@ -130,3 +125,15 @@ class Short:
         """Minus the similarity, but for rounding."""
         limit = SLACK * target * sources - kth
         return limit.clamp_max(torch.finfo(kth.dtype).max)
+
+    def points(self, rows: Tensor) -> Tensor:
+        """The rows."""
+        return rows
+
+    def farthest(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:
+        """By |a - b|^2 = |a|^2 + |b|^2 - 2 a . b, of the longest there are."""
+        longest = (target.square() + sources.square()) * (1 + SLACK)
+        return (longest - 2 * kth).clamp_min(0).sqrt()
+
+
+Bounds = Exact | Loose

@@ -17,13 +17,11 @@ class Part:
     Attributes:
         entries: A x F x B x n.
         ids: A x F x B, of the sources.
-        share: Of all references.
         cut: AB x n, columns that do not count for a target; None: all count.
     """
 
     entries: Tensor
     ids: Tensor
-    share: float
     cut: Tensor | None = None
 
     def least(self) -> Tensor:

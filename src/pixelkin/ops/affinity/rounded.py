@@ -26,6 +26,7 @@ ROUNDING = 2.0**-8  # relative rounding error of bfloat16
 # By how much a product can differ from half the squared distance besides: squared lengths in two
 # parts each, float32 sums, lengths that are not quite 1.
 SLACK = 2e-5
+FARTHEST = 4  # more than two of at most unit length can be from each other
 
 
 def half_squared(distances: Tensor) -> Tensor:
@@ -40,8 +41,6 @@ class Rounded:
         features: ... x C, whose principal axes are the basis; any will do.
         kept: d.
     """
-
-    exact = False
 
     def __init__(self, features: Tensor, kept: int = KEPT) -> None:
         self._kept = min(kept, features.shape[-1])
@@ -85,7 +84,16 @@ class Rounded:
 
     def limit(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:
         """As in the head of this file."""
-        farthest = (2 * (1 - kth)).clamp_min(0).sqrt() + target + sources
-        half = (farthest.square() / 2 + ABOVE + SLACK) * (1 + ROUNDING)
+        half = (self.farthest(kth, target, sources).square() / 2 + ABOVE) * (1 + ROUNDING)
         bits = ((-half).view(torch.int32) >> 16) + 1
         return bits.clamp_max(-129).to(torch.int16)
+
+    def points(self, rows: Tensor) -> Tensor:
+        """As they are rounded."""
+        return rows[..., : self._kept + 1]
+
+    def farthest(self, kth: Tensor, target: Tensor, sources: Tensor) -> Tensor:
+        """As in the head of this file; no two are farther than 2."""
+        moved = target + sources
+        distance = (2 * (1 - kth)).clamp_min(0).sqrt() + moved
+        return (distance.square() + 2 * SLACK).sqrt().clamp_max(FARTHEST)
