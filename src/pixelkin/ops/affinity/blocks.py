@@ -49,7 +49,11 @@ class Blocks:
     @staticmethod
     def of(rows: Tensor, places: Tensor, ids: Tensor, size: int) -> Blocks:
         """From N x D rows, the N places in them, neighbours together, and what is there."""
-        order = torch.arange(-(-len(ids) // size) * size, device=ids.device).view(-1, size).T.contiguous()
+        order = (
+            torch.arange(-(-len(ids) // size) * size, device=ids.device)
+            .view(-1, size)
+            .T.contiguous()
+        )
         known = order.clamp_max(len(ids) - 1)
         return Blocks(rows[places[known]], ids[known].masked_fill_(order > known, -1))
 

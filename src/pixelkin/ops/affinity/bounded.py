@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from pixelkin.ops.affinity.blocks import SIDE, Centres
-from pixelkin.ops.affinity.bounds import Loose, nothing, worst
+from pixelkin.ops.affinity.bounds import Loose, worst
 from pixelkin.ops.affinity.cells import Cells
 from pixelkin.ops.affinity.parts import Part
 from pixelkin.ops.affinity.tiled import Search
 from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import grown
 
-COLUMNS, ENTRIES = 16, 20  # looked at first, at least, and exactly
+COLUMNS, ENTRIES = 12, 20  # looked at first, at least, and exactly
 CROWDED = 256  # columns that remain of a target, at most
 
 
@@ -60,36 +60,45 @@ class Bounded(Search):
     ) -> tuple[Tensor, Tensor]:
         """See `Search.best`."""
         tile = self.target.exact[0, rows, columns].flatten(0, 1)
-        parts, seen = [], []
+        parts: list[tuple[Part, Tensor]] = []
+        seen: list[tuple[Tensor, Tensor]] = []
         if near is not None:
             parts.append((near, near.least()))
             seen.append(self._first(tile, *parts[0]))
         kth = self._kth(tile, seen)
         limit = self.loose.limit(kth, *self.spread)[:, None]
-        if self.far is not None and self.centres is not None:
-            farthest = self.loose.farthest(kth, *self.spread)
-            points = self.points[rows, columns].flatten(0, 1)
-            far = self.far.part(self.bounds, queries, self.centres.wanted(points, farthest))
-            least = far.least()
-            if int((least <= limit).sum(1).max()) > COLUMNS:
-                seen.append(self._first(tile, far, least))
-                kth = self._kth(tile, seen)
-                limit = self.loose.limit(kth, *self.spread)[:, None]
-            parts.append((far, least))
-        left = []
-        if self.thorough:
-            crowded = torch.stack([(x <= limit).sum(1) for _, x in parts]).sum(0) > CROWDED
-            limit.masked_fill_(crowded[:, None], nothing(limit.dtype))
-            left = [part.within(least, limit) for part, least in parts]
-            if crowded.any():
+        far = self._far_part(queries, kth, rows, columns)
+        if far is not None:
+            parts.append((far, far.least()))
+            count = (parts[-1][1] <= limit).sum(1)
+            if int(count.sum()) > COLUMNS * len(tile) or int(count.max()) > CROWDED:
+                seen.append(self._first(tile, *parts[-1]))
+                limit = self.loose.limit(self._kth(tile, seen), *self.spread)[:, None]
+        if not self.thorough:
+            if len(parts) > len(seen):
+                least = parts[-1][1]
+                seen.append(self._gathered(tile, [parts[-1][0].within(least <= limit, limit)]))
+        else:
+            kept = [least <= limit for _, least in parts]
+            crowded = torch.stack([x.sum(1) for x in kept]).sum(0) > CROWDED
+            some = bool(crowded.any())
+            if some:
+                kept = [x & ~crowded[:, None] for x in kept]
+            left = [part.within(x, limit) for (part, _), x in zip(parts, kept, strict=True)]
+            if some:
                 left.append(self._all(tile, crowded.nonzero()[:, 0], rows, columns))
-            seen = []
-        elif len(parts) > len(seen):
-            left = [parts[-1][0].within(parts[-1][1], limit)]
-        found = [*seen, *([self._gathered(tile, left)] if left else [])]
-        values, ids = (torch.cat(x, 1) for x in zip(*found, strict=True))
+            seen = [self._gathered(tile, left)]
+        values, ids = (torch.cat(x, 1) for x in zip(*seen, strict=True))
         values, order = values.topk(min(self.k, values.shape[1]), dim=1)
         return values, ids.gather(1, order)
+
+    def _far_part(self, queries: Tensor, kth: Tensor, rows: slice, columns: slice) -> Part | None:
+        """What a tile wants of the references without a disc, if anything."""
+        if self.far is None or self.centres is None:
+            return None
+        points = self.points[rows, columns].flatten(0, 1)
+        chosen = self.centres.wanted(points, self.loose.farthest(kth, *self.spread))
+        return self.far.part(self.bounds, queries, chosen) if len(chosen) else None
 
     def _first(self, tile: Tensor, part: Part, least: Tensor) -> tuple[Tensor, Tensor]:
         """Similarities and ids, n x m, of what is compared first; -inf where there is nothing."""

@@ -56,11 +56,6 @@ def worst(dtype: torch.dtype) -> float:
     return torch.inf if dtype.is_floating_point else -128
 
 
-def nothing(dtype: torch.dtype) -> float:
-    """A limit that no distance keeps."""
-    return -torch.inf if dtype.is_floating_point else torch.iinfo(dtype).min
-
-
 def principal(features: Tensor) -> Tensor:
     """C x C, in whose columns lie the principal axes of ... x C features, the longest first."""
     flat = features.reshape(-1, features.shape[-1]).double()

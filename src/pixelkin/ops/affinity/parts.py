@@ -50,9 +50,14 @@ class Part:
         distances = distances.masked_fill_((top == out).view(-1, 1), out)
         return distances.view(n, -1), self.ids.view(-1)[places].view(n, -1)
 
-    def within(self, least: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
-        """Targets, ascending, and ids of all entries that do not exceed the limits n x 1."""
-        targets, columns = (least <= limit).nonzero().unbind(1)
+    def within(self, kept: Tensor, limit: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets, ascending, and ids of the entries of some columns that keep a limit.
+
+        Args:
+            kept: n x AB, which columns.
+            limit: n x 1, distances that are not exceeded.
+        """
+        targets, columns = kept.nonzero().unbind(1)
         distances, places = self.of(targets, columns)
         here = (distances <= limit[targets]).view(-1).nonzero()[:, 0]
         return targets[here // places.shape[1]], self.ids.view(-1)[places.view(-1)[here]]
