@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pixelkin.ops import tiles
 from pixelkin.ops.affinity import Cells, bounded, dense_topk, tiled, windowed_topk
+from pixelkin.ops.affinity.blocks import Blocks, Centres, in_blocks
 from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
@@ -172,6 +173,71 @@ def test_features_of_many_channels(kind: str, form: type[Short | Rounded]) -> No
     check(features, form(features[:1].permute(0, 2, 3, 1)), 10, 9, [False, True, True, True])
 
 
+@pytest.mark.parametrize("form", [Short, Rounded])
+@pytest.mark.parametrize("likeness", [0.5, 0.9, 0.999, 1.0])
+@pytest.mark.parametrize("size", [(24, 24), (25, 31)])
+def test_one_source_far_away_is_found(
+    form: type[Short | Rounded], likeness: float, size: tuple[int, int]
+) -> None:
+    """In a block of others, it is just better than the k-th, for one target of a tile."""
+    g = torch.Generator().manual_seed(0)
+    h, w = size
+    frames = made("moving", 5, h, w, 64, 3)
+    frames[1:] = F.normalize(frames[4:] + 1e-2 * torch.randn(4, 64, h, w, generator=g), dim=1)
+    # The opposite of all that the target has, so that no block is wanted but for a planted cell.
+    frames[0] = -frames[4]
+    flags = [False, True, True, True]
+    none, _ = dense_topk(frames[4], frames[:4], 8, 6, flags)
+    for y, x in ((3, 2), (h - 1, w - 1), (0, w - 1), (h // 2, 5)):
+        at, kth = y * w + x, float(none[y * w + x, -1])
+        wanted = kth + likeness * (1 - kth) * 1e-2
+        own, aside = frames[4, :, y, x], torch.randn(64, generator=g)
+        aside = F.normalize(aside - (aside @ own) * own, dim=0)
+        frames[0, :, h - 1 - y, w - 1 - x] = wanted * own + (1 - wanted**2) ** 0.5 * aside
+        _, ids = dense_topk(frames[4], frames[:4], 8, 6, flags)
+        assert (h * w - 1 - at) in ids[at].tolist()
+    bounds = form(frames[4:].permute(0, 2, 3, 1), 24)
+    check(frames, bounds, 8, 6, flags)
+
+
+@pytest.mark.parametrize("form", [Short, Rounded])
+def test_blocks_are_passed_and_none_that_is_wanted(form: type[Short | Rounded]) -> None:
+    g = torch.Generator().manual_seed(0)
+    smooth = F.interpolate(torch.randn(1, 64, 6, 8, generator=g), (31, 41), mode="bilinear")
+    moved = torch.cat([smooth, smooth.roll((2, 3), (2, 3))])
+    features = F.normalize(moved + 0.02 * torch.randn(moved.shape, generator=g), dim=1)
+    points = features.permute(0, 2, 3, 1)
+    bounds = form(points[:1], 24)
+    cells = Cells.of(features, bounds)
+    position = torch.arange(31 * 41).view(31, 41)
+    rows = cells.rows[0].flatten(0, 1)
+    blocks = Blocks.of(rows, in_blocks(position), in_blocks(position), 4)
+    assert sorted(blocks.ids.flatten().tolist()) == [-1, *range(31 * 41)]
+    similar = points[1].flatten(0, 1).double() @ points[0].flatten(0, 1).double().T
+    targets = torch.arange(0, 31 * 41, 7)
+    kth = similar[targets].topk(10, dim=1).values[:, -1]
+    centres = Centres(bounds.points(blocks.rows))
+    own = bounds.points(cells.rows[1]).flatten(0, 1)[targets]
+    found = bounds.farthest(kth.float(), cells.spread[1], cells.spread[0])
+    share = []
+    for i in range(len(targets)):
+        wanted = centres.wanted(own[i : i + 1], found[i : i + 1])
+        held = (similar[targets[i]][blocks.ids] >= kth[i]) & (blocks.ids >= 0)
+        assert set(held.any(0).nonzero()[:, 0].tolist()) <= set(wanted.tolist())
+        share.append(len(wanted) / blocks.ids.shape[1])
+    assert sum(share) / len(share) < 0.5
+    assert len(centres.wanted(own, found)) > len(wanted)  # of several: what any of them wants
+    everything = centres.wanted(own[:1], torch.tensor([torch.inf]).clamp_max(4))
+    assert len(everything) == blocks.ids.shape[1]
+
+
+def test_a_frame_of_which_nothing_is_wanted() -> None:
+    features = made("all equal", 4, 15, 15, 64, 0)
+    features[0] *= -1
+    for form in (Short, Rounded):
+        check(features, form(features[:1].permute(0, 2, 3, 1), 24), 5, 8, [False, True, True])
+
+
 def test_lengths_are_not_those_of_unit_vectors() -> None:
     g = torch.Generator().manual_seed(0)
     features = torch.randn(4, 80, 20, 20, generator=g) * torch.rand(4, 1, 20, 20, generator=g) * 9
@@ -227,6 +293,20 @@ def test_bounds_that_do_not_hold_would_be_seen(
     )
     with pytest.raises(AssertionError):
         check(features, bounds, 5, 8, [True] * 5)
+
+
+@pytest.mark.parametrize("form", [Short, Rounded])
+def test_blocks_passed_wrongly_would_be_seen(
+    form: type[Short | Rounded], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = made("moving", 6, 20, 20, 64, 0)
+    features[0] = features[5]
+    bounds = form(features[:1].permute(0, 2, 3, 1), 6)
+    check(features, bounds, 5, 8, [False, *[True] * 4])
+    farthest = bounds.farthest
+    monkeypatch.setattr(bounds, "farthest", lambda *known: farthest(*known) - 1)
+    with pytest.raises(AssertionError):
+        check(features, bounds, 5, 8, [False, *[True] * 4])
 
 
 def test_what_is_looked_at_first_is_close_and_not_all() -> None:

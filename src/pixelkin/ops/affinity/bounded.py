@@ -23,7 +23,7 @@ from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import grown
 
 COLUMNS, ENTRIES = 12, 20  # looked at first, at least, and exactly
-CROWDED = 256  # columns that remain of a target, at most
+CROWDED = 128  # columns that remain of a tile's targets, on average, at most
 
 
 class Bounded(Search):
@@ -70,8 +70,7 @@ class Bounded(Search):
         far = self._far_part(queries, kth, rows, columns)
         if far is not None:
             parts.append((far, far.least()))
-            count = (parts[-1][1] <= limit).sum(1)
-            if int(count.sum()) > COLUMNS * len(tile) or int(count.max()) > CROWDED:
+            if int((parts[-1][1] <= limit).sum()) > COLUMNS * len(tile):
                 seen.append(self._first(tile, *parts[-1]))
                 limit = self.loose.limit(self._kth(tile, seen), *self.spread)[:, None]
         if not self.thorough:
@@ -80,7 +79,8 @@ class Bounded(Search):
                 seen.append(self._gathered(tile, [parts[-1][0].within(least <= limit, limit)]))
         else:
             kept = [least <= limit for _, least in parts]
-            crowded = torch.stack([x.sum(1) for x in kept]).sum(0) > CROWDED
+            remain = torch.stack([x.sum(1) for x in kept]).sum(0)
+            crowded = (remain > CROWDED) & (remain.sum() > CROWDED * len(tile))
             some = bool(crowded.any())
             if some:
                 kept = [x & ~crowded[:, None] for x in kept]
