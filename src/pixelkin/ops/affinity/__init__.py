@@ -1,9 +1,11 @@
 """Affinity between a target frame and its references: the k most similar sources of each cell.
 
 * `dense.py`: by brute force, the whole matrix at once; what the search must equal.
-* `tiled.py`: the search, a tile of target cells at a time.
+* `search.py`: the search; `tiled.py` goes through it, a tile of target cells at a time, and
+  `bounded.py` leaves out of it what bounds allow.
 * `bounds.py`: what it searches with: few channels, whose products no similarity exceeds; on GPUs
   all channels, and so the similarities.
+* `blocks.py`: sources without a disc, in blocks that can be passed as a whole.
 * `rounded.py`: the same in bfloat16, for processors that multiply it fast. Nothing but
   `cells.py` knows of it, and without it all is found as well.
 * `cells.py`: features laid out for all of them.

@@ -22,7 +22,7 @@ from pixelkin.ops.affinity.tiled import Search
 from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import grown
 
-COLUMNS, ENTRIES = 12, 20  # looked at first, at least, and exactly
+COLUMNS, ENTRIES = 12, 20  # looked at first; of them, compared
 CROWDED = 128  # columns that remain of a tile's targets, on average, at most
 
 
