@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -147,3 +148,24 @@ def test_without_onnx_the_extra_is_named(
     Path("e.onnx").write_bytes(b"")
     assert main(["encoder", "show", "e.onnx"]) == 2
     assert "pip install 'pixelkin[onnx]'" in capsys.readouterr().err
+
+
+def test_onnx_runs_a_benchmark(davis: Path) -> None:
+    """By --runtime, and as a file of its own: the figures of torch, and the runtime in them."""
+    for needed in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(needed, reason=f"{needed} is not installed")
+    save_encoder(Encoder(EncoderConfig(widths=(8, 16, 16))).eval(), Path("e"))
+    assert main(["encoder", "export", "e", "--onnx", "e.onnx"]) == 0
+    command = ["evaluate", "davis", "--root", "DAVIS", "--year", "2016", "--split", "val"]
+    found = {}
+    for name, options in {
+        "torch": ["--weights", "e"],
+        "onnx": ["--weights", "e", "--runtime", "onnx"],
+        "file": ["--weights", "e.onnx"],
+    }.items():
+        assert main([*command, *options, "--out", name]) == 0
+        found[name] = json.loads(Path(name, "result.json").read_text())
+    assert [one["runtime"] for one in found.values()] == ["torch", "onnx", "onnx"]
+    assert "by onnx" in Path("onnx", "table.md").read_text()
+    for name in ("onnx", "file"):
+        assert found[name]["J&F"] == pytest.approx(found["torch"]["J&F"], abs=0.5)

@@ -35,7 +35,7 @@ LOADED = (  # before the forks, as it takes seconds
     "pixelkin.app.commands.propagate", "pixelkin.app.commands.train", "pixelkin.training.loop",
     "pixelkin.app.commands.evaluate", "pixelkin.app.commands.experiment",
     "pixelkin.app.commands.session", "pixelkin.experiments.runner", "pixelkin.evaluation.run",
-    "matplotlib.figure", "rich.console", "pixelkin.app.overlay",
+    "matplotlib.figure", "rich.console", "pixelkin.propagation.overlay",
 )  # fmt: skip
 LOCKS = (LOCK, RUNNING)
 ATTEMPTS = 6  # draws for one kill that comes before the end
