@@ -47,10 +47,10 @@ def available() -> bool:
     """Whether this processor and this torch compute convolutions of integers, and right."""
     if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return False
-    conv = nn.Conv2d(32, 8, 3)
+    conv = nn.Conv2d(32, 8, 3, bias=False)
     signs = torch.tensor([1.0, 1.0, -1.0, 1.0]).repeat(8 * 32 * 9 // 4)
     x = torch.full((1, 32, 3, 4), float(LEVELS)).to(memory_format=torch.channels_last)
-    conv.weight.data, conv.bias.data = LEVELS * signs.view_as(conv.weight), torch.arange(8.0)
+    conv.weight.data = LEVELS * signs.view_as(conv.weight)
     with torch.inference_mode():
         expected = F.relu(conv(x) + 1)
         try:
@@ -101,13 +101,12 @@ class QuantisedConv(nn.Module):
         integers = x.mul(1 / scale).round_().to(torch.int8).view(torch.uint8)
         given = (integers, scale, 0, self.packed, self.scales, self.zeros)
         shape = (self.bias, self.stride, [0, 0], [1, 1], 1, 1.0, 0, torch.float32)
-        after = ("relu" if relu else "none", [], "")
-        compute = torch.ops.onednn.qconv2d_pointwise
+        compute, after = torch.ops.onednn.qconv2d_pointwise, "relu" if relu else "none"
         result: Tensor
         if onto is None:
-            result = compute(*given, *shape, *after)
+            result = compute(*given, *shape, after, [], "")
         else:
-            result = compute.binary(*given, onto, *shape, 1.0, 0, "sum", 1.0, *after)
+            result = compute.binary(*given, onto, *shape, 1.0, 0, "sum", 1.0, after, [], "")
         return result
 
 
@@ -155,7 +154,7 @@ class QuantisedResNet(nn.Module):
             InputError: If something on the way is not finite.
         """
         # One after the other, as scales are of an image.
-        return torch.cat([self._one(each) for each in x.split(1)])
+        return torch.cat([self._one(x[i : i + 1]) for i in range(len(x))])
 
     def _one(self, x: Tensor) -> Tensor:
         x = self.conv1(x)
