@@ -15,7 +15,7 @@ from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models import quantised
 from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
 from pixelkin.models.quantised import LEVELS, QuantisedConv, QuantisedResNet, available, quick_dtype
-from pixelkin.models.resnet import PaddedConv
+from pixelkin.models.resnet import PaddedConv, ResNet
 from pixelkin.propagation import Protocol
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError
@@ -176,6 +176,8 @@ def test_where_torch_lacks_the_operators_there_are_none(monkeypatch: pytest.Monk
             monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda p=processor: p)
             monkeypatch.setattr(torch.ops, "onednn", operators)
             assert not available()
+            net = Encoder(SMALL).eval().for_inference(8, torch.int8).net
+            assert isinstance(net, ResNet)
     finally:
         available.cache_clear()
 

@@ -178,7 +178,7 @@ class Encoder(nn.Module):
         Args:
             stride: As in `with_stride`.
             dtype: Of a ResNet's convolutions: bfloat16 and int8 are faster on processors made for
-                them (`quick_dtype`), and rougher.
+                them (`quick_dtype`), and rougher. float32 serves where there is no int8.
         """
         if self.runtime == "onnx" and self.config.network != "onnx":
             if stride not in self._exported:

@@ -165,6 +165,6 @@ class QuantisedResNet(nn.Module):
 
 
 def quantised(net: ResNet) -> nn.Module:
-    """`QuantisedResNet`; the network itself where there is none, as weights are not finite."""
+    """`QuantisedResNet`; the network itself where that cannot be, or weights are not finite."""
     finite = all(bool(torch.isfinite(p).all()) for p in net.parameters())
-    return QuantisedResNet(net) if finite else net
+    return QuantisedResNet(net) if finite and available() else net
