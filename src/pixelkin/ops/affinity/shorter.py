@@ -1,8 +1,8 @@
 """Shorter bounds, for a search that is not thorough: what looks best among them is taken.
 
 By their order 20 sources are chosen, of which the ten that are most similar are kept. With 23
-channels in place of 55 some of these ten are others, hardly less similar, and products take half the
-time.
+channels in place of 55 some of these ten are others, hardly less similar, and products take half
+the time.
 """
 
 from __future__ import annotations
