@@ -10,6 +10,10 @@ from torch import Tensor
 
 from pixelkin.types import InputError
 
+NOT_FINITE = (
+    "the encoder gives features that are not finite: its weights, or what it computes in, are unfit"
+)
+
 
 def cells_of(size: tuple[int, int], stride: int) -> tuple[int, int]:
     """(rows, columns) of the cells of `stride` pixels that cover (height, width)."""
