@@ -6,7 +6,8 @@ Each trial: a command is begun in a new folder and killed, up to three times; af
 file under its own name may be half; then the same command is given until it ends. What it leaves
 must be, to the bit, what an uninterrupted one left, without a temporary file. Half of the kills
 come at a random moment, half at a write (a name that is given, with the file cut off; a file that
-is opened, removed, or flushed). The same with SIGINT and SIGTERM. Then two commands in one folder.
+is opened, removed, or flushed). The same with SIGINT and SIGTERM. Then two commands in one folder,
+or a command and a job of the page.
 Needs `os.fork`.
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kill_subjects import SUBJECTS, AppJob, Subject, material
+from kill_subjects import SUBJECTS, AppJob, SessionRun, Subject, material
 from killed_child import Ended, drawn, forked, run, start
 
 from pixelkin.annotation.store import RUNNING
@@ -97,22 +98,24 @@ class Trials:
         if out.exists():
             yield from forked(lambda: self.subject.check(out, self.reference))
 
-    def second(self) -> str | None:
-        """What is wrong with a second command in a folder where one is at work."""
-        out = self._new("second")
-        child = start(lambda: self.subject.work(out), out)
+    def second(self, other: Subject) -> str | None:
+        """What is wrong with a second one in a folder where this one is at work."""
+        out = self._new(f"before-{other.name}".replace(" ", "-"))
+        child, log = start(lambda: self.subject.work(out), out)
         while not any(p.name in LOCKS for p in out.rglob("*")):
             time.sleep(0.001)
         time.sleep(0.02)  # between its making and its locking
-        os.kill(child, signal.SIGSTOP)
-        ended = run(lambda: self.subject.work(out), out)
-        os.kill(child, signal.SIGCONT)
+        working = [child, *self.subject.workers(log.read_text())]
+        for process in working:
+            os.kill(process, signal.SIGSTOP)
+        ended = run(lambda: other.work(out), out)
+        for process in working:
+            os.kill(process, signal.SIGCONT)
         first = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        lines = [line for line in ended.told.splitlines() if line.startswith("pixelkin: error")]
-        if ended.code != 2 or len(lines) != 1 or "in use" not in lines[0]:
+        if "is in use by another" not in (other.refusal(ended.code, ended.told) or ""):
             return f"the second ended with {ended.code}: {ended.told}"
         if first:
-            return f"the first ended with {first}"
+            return f"the first ended with {first}: {log.read_text()}"
         return "; ".join(self._differences(out)) or None
 
     def _new(self, name: str) -> Path:
@@ -155,13 +158,22 @@ def soak(
                     prepared.trial(rng, rng.randrange(10**6), kill, tally)
                     if tally.trials > before:
                         break
-        second = tallies.setdefault(f"{subject.name}, a second command", Tally(1))
-        if not isinstance(subject, AppJob):
-            fault = prepared.second()
-            second.faults += [fault] if fault else []
-        for what, tally in list(tallies.items())[-1 - len(kinds) :]:
-            show(what, tally)
+        for other in seconds(subject):
+            fault = prepared.second(other)
+            tallies[f"{subject.name}, then {other.name}"] = Tally(
+                1, faults=[fault] if fault else []
+            )
+        for what, tally in tallies.items():
+            if what.startswith(f"{subject.name}, "):
+                show(what, tally)
     return tallies
+
+
+def seconds(first: Subject) -> list[Subject]:
+    """What may be tried in a folder where something is at work: the same, or what shares it."""
+    if isinstance(first, SessionRun):
+        return [other for other in SUBJECTS if isinstance(other, SessionRun)]
+    return [first]
 
 
 def show(what: str, tally: Tally) -> None:
