@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from kill_subjects import SUBJECTS, AppJob, SessionRun, Subject, material
@@ -98,14 +99,14 @@ class Trials:
         if out.exists():
             yield from forked(lambda: self.subject.check(out, self.reference))
 
-    def second(self, other: Subject) -> str | None:
-        """What is wrong with a second one in a folder where this one is at work."""
-        out = self._new(f"before-{other.name}".replace(" ", "-"))
-        child, log = start(lambda: self.subject.work(out), out)
+    def second(self, one: Subject, other: Subject) -> str | None:
+        """What is wrong with another one in a folder where one is at work, of the same outcome."""
+        out = self._new(f"{one.name}-then-{other.name}".replace(" ", "-"))
+        child, log = start(lambda: one.work(out), out)
         while not any(p.name in LOCKS for p in out.rglob("*")):
             time.sleep(0.001)
         time.sleep(0.02)  # between its making and its locking
-        working = [child, *self.subject.workers(log.read_text())]
+        working = [child, *one.workers(log.read_text())]
         for process in working:
             os.kill(process, signal.SIGSTOP)
         ended = run(lambda: other.work(out), out)
@@ -142,6 +143,7 @@ def soak(
     for name in LOADED:
         importlib.import_module(name)
     tallies: dict[str, Tally] = {}
+    shown: set[str] = set()
     kinds = {signal.SIGKILL: trials, signal.SIGINT: signals, signal.SIGTERM: signals}
     signalled = [subject for subject in subjects if not isinstance(subject, AppJob)]
     for place, subject in enumerate(subjects):
@@ -158,28 +160,28 @@ def soak(
                     prepared.trial(rng, rng.randrange(10**6), kill, tally)
                     if tally.trials > before:
                         break
-        for other in seconds(subject):
-            fault = prepared.second(other)
-            tallies[f"{subject.name}, then {other.name}"] = Tally(
-                1, faults=[fault] if fault else []
-            )
-        for what, tally in tallies.items():
-            if what.startswith(f"{subject.name}, "):
-                show(what, tally)
+        for one, other in pairs(subject):
+            fault = prepared.second(one, other)
+            second = tallies.setdefault(f"{one.name} before {other.name}", Tally(1))
+            second.faults += [fault] if fault else []
+        for what in [what for what in tallies if what not in shown]:
+            show(what, tallies[what])
+        shown = set(tallies)
     return tallies
 
 
-def seconds(first: Subject) -> list[Subject]:
-    """What may be tried in a folder where something is at work: the same, or what shares it."""
-    if isinstance(first, SessionRun):
-        return [other for other in SUBJECTS if isinstance(other, SessionRun)]
-    return [first]
+def pairs(subject: Subject) -> list[tuple[Subject, Subject]]:
+    """What is tried at once in one folder: a job of the page also with a command of its session."""
+    if isinstance(subject, AppJob):
+        return []
+    alike = [s for s in SUBJECTS if isinstance(s, SessionRun)]
+    return list(product(alike, alike)) if subject in alike else [(subject, subject)]
 
 
 def show(what: str, tally: Tally) -> None:
     """Say what came of some trials."""
     kills = f"{tally.kills:4} kills ({tally.at_write} at writes)"
-    print(f"{what:36} {tally.trials:3} trials {kills}", flush=True)
+    print(f"{what:42} {tally.trials:3} trials {kills}", flush=True)
     for fault in tally.faults:
         print(f"    {fault}", flush=True)
 

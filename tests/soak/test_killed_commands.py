@@ -16,7 +16,7 @@ KILLS = Path(__file__).with_name("kills.py")
 def test_what_is_killed_ends_as_if_nothing_had_happened() -> None:
     command = [sys.executable, KILLS, "--trials", "6", "--signals", "3", "--seed", "3"]
     told = subprocess.run(
-        [*command, "--only", "propagate points", "session run", "app job", "train"],
+        [*command, "--only", "propagate points", "session run", "train"],
         capture_output=True,
         text=True,
         timeout=600,
