@@ -85,7 +85,7 @@ def tried(python: str, versions: str, package: Path, folder: Path) -> Row:
     constraints = CONSTRAINTS[versions]
     options = [] if constraints is None else ["-c", ROOT / constraints]
     clean = {"PATH": os.environ["PATH"], "HOME": str(home)}
-    own = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}  # of pip, and an index
+    own = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}  # pip's, an index's
     inside = venv / "bin/python"
     try:
         done([python, "-m", "venv", venv], folder, own)
