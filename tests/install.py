@@ -75,7 +75,7 @@ def build(folder: Path) -> tuple[Path, Path]:
     return wheel, source
 
 
-def tried(python: str, versions: str, package: Path, folder: Path) -> Row:
+def tried(python: Path, versions: str, package: Path, folder: Path) -> Row:
     """Install a package into an empty environment, and use it there."""
     began = time.monotonic()
     kind = "wheel" if package.suffix == ".whl" else "sdist"
@@ -119,12 +119,13 @@ def main() -> int:
         print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|", flush=True)
         package = source
         for python in options.python:
-            if shutil.which(python) is None:
+            found = shutil.which(python)
+            if found is None:
                 print(f"{python} is not on the PATH: left out", file=sys.stderr)
                 continue
             for versions in options.versions:
                 with tempfile.TemporaryDirectory(dir=folder) as own:
-                    row = tried(python, versions, package, Path(own))
+                    row = tried(Path(found).absolute(), versions, package, Path(own))
                 if row.fault:
                     failed = True
                     print(f"{python}, {versions}, {row.package}: {row.fault}", flush=True)
