@@ -32,13 +32,14 @@ RECIPE = {
                {"share": 0.5, "objectives": [{"name": "random_walk",
                                               "settings": {"gaps": [1, 2], "patches": 3}}]}],
     "run": {"device": "cpu", "workers": 1, "threads": 1, "store": "", "checkpoint_every": 2,
-            "batch_norm_frames": 4, "validate_scenes": 0, "report": False},
+            "batch_norm_frames": 4, "validate_scenes": 0, "report": False, "tensorboard": False},
 }  # fmt: skip
 SCALE = {
     "about": "As small as can be.", "synthetic": True, "seeds": [0], "points": 1,
     "recipe": {"batch": 4, "size": 32, "precision": "float32", "network": {"widths": [8, 8, 8]},
                "data": {"short_side": 64},
-               "run": {"device": "cpu", "workers": 0, "threads": 1, "batch_norm_frames": 4}},
+               "run": {"device": "cpu", "workers": 0, "threads": 1, "batch_norm_frames": 4,
+                       "tensorboard": False}},
     "phases": [{"steps": 2}, {"steps": 2}],
     "objectives": {"random_walk": {"gaps": [1, 2], "patches": 3},
                    "mined_contrast": {"gaps": [2, 4], "mining": {"negatives": {"floor": 4}}}},
