@@ -11,13 +11,14 @@ TESTS := -m pytest -n logical --maxprocesses 4 --dist loadfile \
 APT := $(if $(filter 0,$(shell id -u)),,sudo -n) env DEBIAN_FRONTEND=noninteractive apt-get -q
 CHROMIUM := -y --no-install-recommends chromium fonts-dejavu-core
 
-.PHONY: help setup setup-browser demo test test-lowest check check-ui docs docs-serve soak kills \
-	mutants licences format benchmark clean
+.PHONY: help setup setup-browser demo test test-lowest test-install check check-ui docs docs-serve \
+	soak kills mutants licences format benchmark clean
 
 help:
 	@echo "make demo       set up, carry labels through a made-up video, say where the result is"
 	@echo "make test       set up, run the tests"
 	@echo "make test-lowest  the same with the lowest versions that are allowed, in .venv-lowest"
+	@echo "make test-install  wheel and sdist in empty environments, versions lowest and newest"
 	@echo "make kills      commands that are killed anywhere, 60 times, and told to end (ten minutes)"
 	@echo "make mutants    small changes of the code: which does no test notice? (an hour)"
 	@echo "make check      format, lint, types and tests: what a change must pass"
@@ -58,6 +59,9 @@ test-lowest:
 	@$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt \
 	  -e '.[app,train,plots]' pytest pytest-xdist hypothesis httpx POT
 	$(LOWEST)/bin/python $(TESTS)
+
+test-install: $(TOOLS)
+	$(BIN)/python tests/install.py
 
 kills: $(TOOLS)
 	$(BIN)/python tests/soak/kills.py

@@ -21,10 +21,10 @@ import torch
 from common import cpu_seconds, peak_gib
 
 from pixelkin.data.synthetic import SyntheticScene
+from pixelkin.models import quantised
 from pixelkin.models.encoder import load_encoder
 from pixelkin.ops.affinity import cells
 from pixelkin.propagation import Protocol
-from pixelkin.propagation import propagator as propagation
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import Labels
 
@@ -102,7 +102,7 @@ def main() -> None:
     case = Case(**json.loads(sys.argv[1]))
     with ExitStack() as stack:
         if case.float32:
-            for module in (cells, propagation):
+            for module in (cells, quantised):
                 stack.enter_context(mock.patch.object(module, "fast_bfloat16", lambda *_: False))
         print(json.dumps(asdict(case) | steady(case)))
 

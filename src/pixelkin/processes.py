@@ -9,6 +9,7 @@ command goes on with what is missing; on several machines the folders must be sh
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from pixelkin.types import InputError
 T = TypeVar("T")
 _CPU = torch.device("cpu")
 _PATIENCE = timedelta(days=7)  # the others wait while one validates, or finishes its share
+# Before 2.8, torch ends a group with Python's lock held, and waits without end for a thread that
+# needs the lock to let go of the last message. So it has a moment for that before.
+_LETTING_GO = 0.05
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ def join_processes(device: str = "cpu", setting: str = "run.device") -> Iterator
     try:
         yield Processes(where, rank, count)
     finally:
+        time.sleep(_LETTING_GO)
         dist.destroy_process_group()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
 import pixelkin
 from pixelkin.app.cli import main
@@ -78,7 +79,7 @@ def test_weights_that_are_unfit_are_one_line(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_encoder(Encoder(EncoderConfig(widths=(4, 4))), "e")
-    state = load_file("e/weights.safetensors")
+    state = load(Path("e/weights.safetensors").read_bytes())
     state["net.conv1.weight"][0] = torch.nan
     save_file(state, "e/weights.safetensors")
     given = ["propagate", "video.mp4", "--labels", "first_frame.png", "--out", "o"]
@@ -147,3 +148,24 @@ def test_without_onnx_the_extra_is_named(
     Path("e.onnx").write_bytes(b"")
     assert main(["encoder", "show", "e.onnx"]) == 2
     assert "pip install 'pixelkin[onnx]'" in capsys.readouterr().err
+
+
+def test_onnx_runs_a_benchmark(davis: Path) -> None:
+    """By --runtime, and as a file of its own: the figures of torch, and the runtime in them."""
+    for needed in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(needed, reason=f"{needed} is not installed")
+    save_encoder(Encoder(EncoderConfig(widths=(8, 16, 16))).eval(), Path("e"))
+    assert main(["encoder", "export", "e", "--onnx", "e.onnx"]) == 0
+    command = ["evaluate", "davis", "--root", "DAVIS", "--year", "2016", "--split", "val"]
+    found = {}
+    for name, options in {
+        "torch": ["--weights", "e"],
+        "onnx": ["--weights", "e", "--runtime", "onnx"],
+        "file": ["--weights", "e.onnx"],
+    }.items():
+        assert main([*command, *options, "--out", name]) == 0
+        found[name] = json.loads(Path(name, "result.json").read_text())
+    assert [one["runtime"] for one in found.values()] == ["torch", "onnx", "onnx"]
+    assert "by onnx" in Path("onnx", "table.md").read_text()
+    for name in ("onnx", "file"):
+        assert found[name]["J&F"] == pytest.approx(found["torch"]["J&F"], abs=0.5)

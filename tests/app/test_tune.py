@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -26,7 +29,20 @@ def brief(work: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Weights are compared elsewhere; here those after the last step are better.
     scores = iter(range(100))
     monkeypatch.setattr(tuning, "mutual_share", lambda *_: next(scores) / 100)
+    board = ModuleType("torch.utils.tensorboard")
+    board.__dict__["SummaryWriter"] = Board
+    monkeypatch.setitem(sys.modules, board.__name__, board)
     return work
+
+
+class Board(Mock):
+    """TensorBoard as far as it leaves a file, whose name nobody else knows."""
+
+    def __init__(self, folder: str = "", **_: object) -> None:
+        super().__init__()
+        if folder:
+            Path(folder).mkdir(exist_ok=True)
+            (Path(folder) / "events").touch()
 
 
 def digest_in(folder: Path) -> str:

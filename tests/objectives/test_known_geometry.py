@@ -140,10 +140,11 @@ def test_perfect_features_are_all_right() -> None:
     loss, figures = KnownGeometry()(f, clips, 0.0)
     assert figures["accuracy"] == figures["accuracy_1cell"] == figures["pairs"] == 1.0
     assert float(loss) < 1e-2
-    shifted = f.clone()
-    shifted[:, 1] = f[:, 1].roll(1, -1)
-    _, off = KnownGeometry()(shifted, clips, 0.0)
-    assert off["accuracy"] == 0.0 and off["accuracy_1cell"] == pytest.approx(7 / 8)
+    for cells, right in ((1, 7 / 8), (2, 0.0)):
+        shifted = f.clone()
+        shifted[:, 1] = f[:, 1].roll(cells, -1)
+        _, off = KnownGeometry()(shifted, clips, 0.0)
+        assert off["accuracy"] == 0.0 and off["accuracy_1cell"] == pytest.approx(right)
 
 
 def test_other_videos_add_negatives() -> None:

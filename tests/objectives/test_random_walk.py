@@ -119,6 +119,8 @@ def test_warped_end_is_where_a_loop_over_cells_finds_it() -> None:
     assert figures["pairs"] == pytest.approx(len(ends) / 32)
     hits = [int(walks[1][key // 16, key % 16].argmax()) == end for key, end in ends.items()]
     assert figures["accuracy"] == pytest.approx(np.mean(hits))
+    led = [float(walks[1][key // 16, key % 16, end]) for key, end in ends.items()]
+    assert figures["returned"] == pytest.approx(np.mean(led), rel=1e-4)
 
 
 def test_a_view_that_shows_nothing_of_the_first_teaches_nothing() -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from pixelkin.ops import tiles
 from pixelkin.ops.affinity import Cells, bounded, dense_topk, tiled, windowed_topk
-from pixelkin.ops.affinity.blocks import Blocks, Centres, in_blocks
 from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
@@ -198,37 +197,6 @@ def test_one_source_far_away_is_found(
         assert (h * w - 1 - at) in ids[at].tolist()
     bounds = form(frames[4:].permute(0, 2, 3, 1), 24)
     check(frames, bounds, 8, 6, flags)
-
-
-@pytest.mark.parametrize("form", [Short, Rounded])
-def test_blocks_are_passed_and_none_that_is_wanted(form: type[Short | Rounded]) -> None:
-    g = torch.Generator().manual_seed(0)
-    smooth = F.interpolate(torch.randn(1, 64, 6, 8, generator=g), (31, 41), mode="bilinear")
-    moved = torch.cat([smooth, smooth.roll((2, 3), (2, 3))])
-    features = F.normalize(moved + 0.02 * torch.randn(moved.shape, generator=g), dim=1)
-    points = features.permute(0, 2, 3, 1)
-    bounds = form(points[:1], 24)
-    cells = Cells.of(features, bounds)
-    position = torch.arange(31 * 41).view(31, 41)
-    rows = cells.rows[0].flatten(0, 1)
-    blocks = Blocks.of(rows, in_blocks(position), in_blocks(position), 4)
-    assert sorted(blocks.ids.flatten().tolist()) == [-1, *range(31 * 41)]
-    similar = points[1].flatten(0, 1).double() @ points[0].flatten(0, 1).double().T
-    targets = torch.arange(0, 31 * 41, 7)
-    kth = similar[targets].topk(10, dim=1).values[:, -1]
-    centres = Centres(bounds.points(blocks.rows))
-    own = bounds.points(cells.rows[1]).flatten(0, 1)[targets]
-    found = bounds.farthest(kth.float(), cells.spread[1], cells.spread[0])
-    share = []
-    for i in range(len(targets)):
-        wanted = centres.wanted(own[i : i + 1], found[i : i + 1])
-        held = (similar[targets[i]][blocks.ids] >= kth[i]) & (blocks.ids >= 0)
-        assert set(held.any(0).nonzero()[:, 0].tolist()) <= set(wanted.tolist())
-        share.append(len(wanted) / blocks.ids.shape[1])
-    assert sum(share) / len(share) < 0.5
-    assert len(centres.wanted(own, found)) > len(wanted)  # of several: what any of them wants
-    everything = centres.wanted(own[:1], torch.tensor([torch.inf]).clamp_max(4))
-    assert len(everything) == blocks.ids.shape[1]
 
 
 def test_a_frame_of_which_nothing_is_wanted() -> None:

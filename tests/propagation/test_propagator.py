@@ -82,6 +82,8 @@ def test_memory_does_not_grow(name: str) -> None:
         propagator.step(images[t % 2], Labels.from_mask(masks[0]) if t == 0 else None)
         sizes.append(propagator.memory_bytes)
     assert len(set(sizes[8:])) == 1
+    one = propagator.features(images[0])
+    assert sizes[0] >= one.nbytes and sizes[-1] >= 3 * one.nbytes  # of frame 0 and two before
 
 
 def test_streaming_equals_whole_array() -> None:

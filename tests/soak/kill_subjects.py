@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -31,13 +32,14 @@ RECIPE = {
                {"share": 0.5, "objectives": [{"name": "random_walk",
                                               "settings": {"gaps": [1, 2], "patches": 3}}]}],
     "run": {"device": "cpu", "workers": 1, "threads": 1, "store": "", "checkpoint_every": 2,
-            "batch_norm_frames": 4, "validate_scenes": 0, "report": False},
+            "batch_norm_frames": 4, "validate_scenes": 0, "report": False, "tensorboard": False},
 }  # fmt: skip
 SCALE = {
     "about": "As small as can be.", "synthetic": True, "seeds": [0], "points": 1,
     "recipe": {"batch": 4, "size": 32, "precision": "float32", "network": {"widths": [8, 8, 8]},
                "data": {"short_side": 64},
-               "run": {"device": "cpu", "workers": 0, "threads": 1, "batch_norm_frames": 4}},
+               "run": {"device": "cpu", "workers": 0, "threads": 1, "batch_norm_frames": 4,
+                       "tensorboard": False}},
     "phases": [{"steps": 2}, {"steps": 2}],
     "objectives": {"random_walk": {"gaps": [1, 2], "patches": 3},
                    "mined_contrast": {"gaps": [2, 4], "mining": {"negatives": {"floor": 4}}}},
@@ -93,6 +95,15 @@ class Subject(ABC):
     @abstractmethod
     def check(self, out: Path, whole: Mapping[str, Any]) -> list[str]:
         """What is wrong after a kill: files under their own names that are not as in the end."""
+
+    def refusal(self, code: int, told: str) -> str | None:
+        """The one line by which it was refused; None if it was not."""
+        lines = [line for line in told.splitlines() if line.startswith("pixelkin: error")]
+        return lines[0] if code == 2 and len(lines) == 1 else None
+
+    def workers(self, told: str) -> list[int]:
+        """Processes that work for it beside its own, by what it has told."""
+        return []
 
     def leftovers(self, out: Path) -> list[str]:
         """Files that nobody needs when all is done."""
@@ -186,12 +197,19 @@ class AppJob(SessionRun):
     def work(self, out: Path) -> int:
         crew, job = Crew(out, Hub(), lambda: None), Job(1, "propagate")
         crew.start(job, {"near": 0})
+        print(f"worker {crew.pid}", flush=True)
         while job.state == "running":
             time.sleep(0.01)
-        pid = crew.pid
         crew.close()
-        print(f"worker {pid}: {job.state} {job.error or ''}", flush=True)
+        print(f"{job.state}: {job.error}", flush=True)
         return 0 if job.state == "done" else 1
+
+    def refusal(self, code: int, told: str) -> str | None:
+        found = re.fullmatch(r"worker \d+\nfailed: (.+)\n", told)
+        return found[1] if code == 1 and found else None
+
+    def workers(self, told: str) -> list[int]:
+        return [int(pid) for pid in re.findall(r"^worker (\d+)$", told, re.M)]
 
 
 SUBJECTS: tuple[Subject, ...] = (

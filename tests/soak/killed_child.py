@@ -126,13 +126,13 @@ def run(work: Callable[[], int], folder: Path, stop: Stop | None = None) -> Ende
     return Ended(code, log.read_text(errors="replace"), seconds, writes)
 
 
-def start(work: Callable[[], int], folder: Path) -> int:
-    """Begin some work in a fork; its process."""
+def start(work: Callable[[], int], folder: Path) -> tuple[int, Path]:
+    """Begin some work in a fork; its process, and the file where stands what it tells."""
     log, count = folder.parent / f".{folder.name}.first", folder.parent / f".{folder.name}.ignored"
     child = os.fork()
     if not child:
         _child(work, folder, Stop(), log, count, os.open(os.devnull, os.O_WRONLY))
-    return child
+    return child, log
 
 
 def forked(work: Callable[[], T]) -> T:

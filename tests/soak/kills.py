@@ -6,7 +6,8 @@ Each trial: a command is begun in a new folder and killed, up to three times; af
 file under its own name may be half; then the same command is given until it ends. What it leaves
 must be, to the bit, what an uninterrupted one left, without a temporary file. Half of the kills
 come at a random moment, half at a write (a name that is given, with the file cut off; a file that
-is opened, removed, or flushed). The same with SIGINT and SIGTERM. Then two commands in one folder.
+is opened, removed, or flushed). The same with SIGINT and SIGTERM. Then two commands in one folder,
+or a command and a job of the page.
 Needs `os.fork`.
 """
 
@@ -22,9 +23,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
-from kill_subjects import SUBJECTS, AppJob, Subject, material
+from kill_subjects import SUBJECTS, AppJob, SessionRun, Subject, material
 from killed_child import Ended, drawn, forked, run, start
 
 from pixelkin.annotation.store import RUNNING
@@ -35,7 +37,7 @@ LOADED = (  # before the forks, as it takes seconds
     "pixelkin.app.commands.propagate", "pixelkin.app.commands.train", "pixelkin.training.loop",
     "pixelkin.app.commands.evaluate", "pixelkin.app.commands.experiment",
     "pixelkin.app.commands.session", "pixelkin.experiments.runner", "pixelkin.evaluation.run",
-    "matplotlib.figure", "rich.console", "pixelkin.app.overlay",
+    "matplotlib.figure", "rich.console", "pixelkin.propagation.overlay",
 )  # fmt: skip
 LOCKS = (LOCK, RUNNING)
 ATTEMPTS = 6  # draws for one kill that comes before the end
@@ -97,22 +99,24 @@ class Trials:
         if out.exists():
             yield from forked(lambda: self.subject.check(out, self.reference))
 
-    def second(self) -> str | None:
-        """What is wrong with a second command in a folder where one is at work."""
-        out = self._new("second")
-        child = start(lambda: self.subject.work(out), out)
+    def second(self, one: Subject, other: Subject) -> str | None:
+        """What is wrong with another one in a folder where one is at work, of the same outcome."""
+        out = self._new(f"{one.name}-then-{other.name}".replace(" ", "-"))
+        child, log = start(lambda: one.work(out), out)
         while not any(p.name in LOCKS for p in out.rglob("*")):
             time.sleep(0.001)
         time.sleep(0.02)  # between its making and its locking
-        os.kill(child, signal.SIGSTOP)
-        ended = run(lambda: self.subject.work(out), out)
-        os.kill(child, signal.SIGCONT)
+        working = [child, *one.workers(log.read_text())]
+        for process in working:
+            os.kill(process, signal.SIGSTOP)
+        ended = run(lambda: other.work(out), out)
+        for process in working:
+            os.kill(process, signal.SIGCONT)
         first = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        lines = [line for line in ended.told.splitlines() if line.startswith("pixelkin: error")]
-        if ended.code != 2 or len(lines) != 1 or "in use" not in lines[0]:
+        if "is in use by another" not in (other.refusal(ended.code, ended.told) or ""):
             return f"the second ended with {ended.code}: {ended.told}"
         if first:
-            return f"the first ended with {first}"
+            return f"the first ended with {first}: {log.read_text()}"
         return "; ".join(self._differences(out)) or None
 
     def _new(self, name: str) -> Path:
@@ -139,6 +143,7 @@ def soak(
     for name in LOADED:
         importlib.import_module(name)
     tallies: dict[str, Tally] = {}
+    shown: set[str] = set()
     kinds = {signal.SIGKILL: trials, signal.SIGINT: signals, signal.SIGTERM: signals}
     signalled = [subject for subject in subjects if not isinstance(subject, AppJob)]
     for place, subject in enumerate(subjects):
@@ -155,19 +160,28 @@ def soak(
                     prepared.trial(rng, rng.randrange(10**6), kill, tally)
                     if tally.trials > before:
                         break
-        second = tallies.setdefault(f"{subject.name}, a second command", Tally(1))
-        if not isinstance(subject, AppJob):
-            fault = prepared.second()
+        for one, other in pairs(subject):
+            fault = prepared.second(one, other)
+            second = tallies.setdefault(f"{one.name} before {other.name}", Tally(1))
             second.faults += [fault] if fault else []
-        for what, tally in list(tallies.items())[-1 - len(kinds) :]:
-            show(what, tally)
+        for what in [what for what in tallies if what not in shown]:
+            show(what, tallies[what])
+        shown = set(tallies)
     return tallies
+
+
+def pairs(subject: Subject) -> list[tuple[Subject, Subject]]:
+    """What is tried at once in one folder: a job of the page also with a command of its session."""
+    if isinstance(subject, AppJob):
+        return []
+    alike = [s for s in SUBJECTS if isinstance(s, SessionRun)]
+    return list(product(alike, alike)) if subject in alike else [(subject, subject)]
 
 
 def show(what: str, tally: Tally) -> None:
     """Say what came of some trials."""
     kills = f"{tally.kills:4} kills ({tally.at_write} at writes)"
-    print(f"{what:36} {tally.trials:3} trials {kills}", flush=True)
+    print(f"{what:42} {tally.trials:3} trials {kills}", flush=True)
     for fault in tally.faults:
         print(f"    {fault}", flush=True)
 

@@ -82,6 +82,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "device": "auto", "workers": None, "threads": None, "frames": "auto", "store": None,
         "store_gb": 8.0, "checkpoint_every": 200, "validate_every": None, "validate_scenes": 3,
         "limit_minutes": None, "batch_norm_frames": 64, "half": False, "report": True,
+        "tensorboard": True,
     },
     Recipe: {  # [D]
         "name": "unnamed", "seed": 0, "batch": 16, "accumulate": 1, "size": 128,

@@ -190,6 +190,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "run.validate_every": 24,
         "run.validate_scenes": 0,
         "run.report": False,
+        "run.tensorboard": False,
     },
 }  # fmt: skip
 

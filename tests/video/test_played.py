@@ -27,7 +27,7 @@ def tracks(path: Path, tones: dict[int, tuple[int, int]], default: int | None) -
             streams.append(stream)
         for number, stream in enumerate(streams):
             shown = number == default
-            stream.disposition = av.stream.Disposition.default if shown else 0
+            stream.disposition = av.stream.Disposition.default.value if shown else 0
         for _ in range(10):
             for (tone, size), stream in zip(tones.items(), streams, strict=True):
                 plain = np.full((*size, 3), tone, np.uint8)

@@ -24,7 +24,7 @@ from pixelkin.evaluation.scores import JF
 from pixelkin.files import write_json
 from pixelkin.formats.mask_png import write_mask
 from pixelkin.formats.points_json import save_points
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, Runtime, load_encoder
 from pixelkin.ops.devices import described
 from pixelkin.propagation.passes import propagate
 from pixelkin.propagation.protocol import Protocol
@@ -117,6 +117,7 @@ def run_demo(
     *,
     weights: str = "default",
     protocol: str = "davis",
+    runtime: Runtime = "torch",
     device: str = "auto",
     frames: int = 48,
     objects: int = 2,
@@ -134,6 +135,7 @@ def run_demo(
         out: Folder for the results; created if missing.
         weights: What `load_encoder` takes.
         protocol: Name of a protocol, for masks and keypoints alike.
+        runtime: As in `load_encoder`.
         device: As in `Propagator`.
         frames: Length of the video; objects first meet after about 24 frames.
         objects: How many objects, 1 to 8.
@@ -150,7 +152,7 @@ def run_demo(
     if size[0] % 2 or size[1] % 2:
         raise InputError(f"{size = }: height and width of the demo's video must be even")
     scene = SyntheticScene(seed, size, frames, objects)
-    encoder, rules = load_encoder(weights, device=device), Protocol.named(protocol)
+    encoder, rules = load_encoder(weights, runtime, device), Protocol.named(protocol)
     settings = {
         "weights": weights,
         "protocol": asdict(rules),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
+    from pixelkin.models.encoder import Encoder
     from pixelkin.propagation.protocol import Protocol
 
 MAX_THREADS = 1024
 Device = Literal["auto", "cpu", "cuda", "mps"]  # that of ops.devices, without torch
+Runtime = Literal["torch", "onnx"]  # that of models.encoder, without torch
 
 
 def check_threads(threads: int | None) -> None:
@@ -71,6 +73,21 @@ class Common(Rules):
 
     weights: str = "default"
     """default, random, lab, the folder of a training or of `pixelkin encoder import`, or F.onnx."""
+    runtime: Runtime = "torch"
+    """What computes features: torch, or onnx (onnxruntime, pixelkin[onnx])."""
+
+    def encoder(self, weights: str | None = None) -> Encoder:
+        """What computes features, on its device.
+
+        Args:
+            weights: In place of the option's.
+
+        Raises:
+            InputError: If the weights are wrong, or the runtime or the device is not at hand.
+        """
+        from pixelkin.models.encoder import load_encoder
+
+        return load_encoder(weights or self.weights, self.runtime, self.device)
 
 
 @dataclass(frozen=True)

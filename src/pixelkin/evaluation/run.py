@@ -23,7 +23,7 @@ from pixelkin.evaluation.qualitative import draw_video
 from pixelkin.evaluation.registry import make_benchmark
 from pixelkin.evaluation.videos import Video
 from pixelkin.files import write_json, write_text
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, Runtime, load_encoder
 from pixelkin.processes import Processes
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
@@ -97,6 +97,7 @@ def run_benchmark(
     encoder: Encoder | str | Path,
     *,
     protocol: Protocol | None = None,
+    runtime: Runtime = "torch",
     device: str | torch.device = "auto",
     out: Path | None = None,
     overwrite: bool = False,
@@ -111,6 +112,7 @@ def run_benchmark(
         benchmark: What to run.
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: Decides the propagation; the benchmark's own if None.
+        runtime: As in `load_encoder`.
         device: As in `Propagator`; it decides nothing but near-ties, so predictions that another
             has made are kept.
         out: Folder for predictions, result.json, table.md and what the benchmark adds; nothing is
@@ -133,7 +135,7 @@ def run_benchmark(
         raise InputError(f"{benchmark.unscored}: --out keeps what it takes")
     videos = benchmark.load()
     weights = str(encoder) if isinstance(encoder, str | Path) else "given"
-    network = load_encoder(encoder, device=device)
+    network = load_encoder(encoder, runtime, device)
     protocol = fitted(protocol, network)
     with _folder(out, draw, processes.count) as folder, Store(folder) as store:
         processes.agree(store.lock)
@@ -155,8 +157,10 @@ def run_benchmark(
         devices = store.devices(videos)
         title = f"{benchmark.title(videos)}, {_describe(weights, protocol)}"
         title += "" if devices == ["cpu"] else f", on {' and '.join(devices)}"
+        by = "onnx" if network.config.network == "onnx" else network.runtime
+        title += "" if by == "torch" else f", by {by}"
         figures = {**benchmark.settings, "weights": weights, "protocol": asdict(protocol)}
-        figures["devices"] = devices
+        figures |= {"devices": devices, "runtime": by}
         if speed.frames:
             rate = speed.seconds / speed.frames
             title += f", {rate:.2f} s a frame"

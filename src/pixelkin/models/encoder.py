@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from pixelkin.checks import check_choice
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
-from pixelkin.models.grid import cells_of, whole_cells
+from pixelkin.models.grid import NOT_FINITE, cells_of, whole_cells
 from pixelkin.models.grid import check_frame as check_frame
 from pixelkin.models.onnx import Exported, OnnxNet, export
+from pixelkin.models.quantised import quantised
+from pixelkin.models.quantised import quick_dtype as quick_dtype
 from pixelkin.models.resnet import DEPTHS, ResNet
 from pixelkin.models.saving import describe_encoder as describe_encoder
 from pixelkin.models.saving import save_encoder as save_encoder
@@ -175,7 +177,8 @@ class Encoder(nn.Module):
 
         Args:
             stride: As in `with_stride`.
-            dtype: bfloat16 is several times faster on processors made for it, and rougher.
+            dtype: Of a ResNet's convolutions: bfloat16 and int8 are faster on processors made for
+                them (`quick_dtype`), and rougher. float32 serves where there is no int8.
         """
         if self.runtime == "onnx" and self.config.network != "onnx":
             if stride not in self._exported:
@@ -185,7 +188,8 @@ class Encoder(nn.Module):
             return self.with_stride(stride).eval()
         other = copy.deepcopy(self.with_stride(stride)).eval()
         if isinstance(other.net, ResNet):
-            other.net = other.net.folded().to(dtype)
+            net = other.net.folded()
+            other.net = quantised(net) if dtype == torch.int8 else net.to(dtype)
         return other
 
     def to_onnx(self, stride: int | None = None, *, half: bool = False) -> Exported:
@@ -259,10 +263,7 @@ class Encoder(nn.Module):
                 f"pixels, and must give C x {grid[0]} x {grid[1]} at a stride of {self.stride}"
             )
         if not bool(torch.isfinite(features.sum())):
-            raise InputError(
-                "the encoder gives features that are not finite: its weights, or what "
-                "it computes in, are unfit"
-            )
+            raise InputError(NOT_FINITE)
         return features
 
 

@@ -10,6 +10,10 @@ from torch import Tensor
 
 from pixelkin.types import InputError
 
+NOT_FINITE = (
+    "the encoder gives features that are not finite: its weights, or what it computes in, are unfit"
+)
+
 
 def cells_of(size: tuple[int, int], stride: int) -> tuple[int, int]:
     """(rows, columns) of the cells of `stride` pixels that cover (height, width)."""
@@ -35,7 +39,7 @@ def whole_cells(rgb: Tensor, stride: int, patch: int) -> Tensor:
     """
     h, w = cells_of((rgb.shape[-2], rgb.shape[-1]), stride)
     pad = (0, w * stride - rgb.shape[-1], 0, h * stride - rgb.shape[-2])
-    if torch.compiler.is_exporting() or any(pad):
+    if torch.compiler.is_compiling() or any(pad):
         rgb = F.pad(rgb, pad, mode="replicate")
     if stride == patch:
         return rgb

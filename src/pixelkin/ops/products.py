@@ -23,10 +23,15 @@ def fast_bfloat16(device: torch.device | None = None) -> bool:
     """Whether a device, or this processor, multiplies bfloat16 matrices faster than float32."""
     if device is not None and device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    return capable("amx_bf16") or capable("avx512_bf16")
+
+
+def capable(name: str) -> bool:
+    """Whether this processor has an extension of AVX-512 that torch knows, not switched off."""
     capabilities = getattr(torch.cpu, "get_capabilities", None)
     known = {} if capabilities is None else capabilities()
-    allowed = torch.backends.cpu.get_cpu_capability() == "AVX512"  # not switched off
-    return allowed and any(known.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
+    allowed = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return allowed and bool(known.get(name, False))
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from pixelkin.ops import resample
 from pixelkin.ops.affinity.bounds import Bounds
 from pixelkin.ops.affinity.cells import Cells, bounds_for
+from pixelkin.ops.affinity.shorter import shorter_bounds
 from pixelkin.ops.devices import computing
 from pixelkin.propagation.memory import Memory
 from pixelkin.propagation.protocol import Protocol
@@ -102,7 +103,8 @@ class FeaturePropagator:
         elif not bool(torch.isfinite(features.square().sum())):
             raise ValueError("features are not finite, or too large for their dot products to be")
         if self.rule.searches and self._bounds is None:
-            self._bounds = bounds_for(features[None])
+            bounds = shorter_bounds if self.protocol.fast else bounds_for
+            self._bounds = bounds(features[None])
         return Cells.of(features[None], self._bounds)
 
     def _predict(self, frame: int, cells: Cells, own: Tensor | None = None) -> Tensor:

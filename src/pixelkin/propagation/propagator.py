@@ -18,8 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.models.encoder import Encoder, check_frame, load_encoder
-from pixelkin.ops.products import fast_bfloat16
+from pixelkin.models.encoder import Encoder, check_frame, load_encoder, quick_dtype
 from pixelkin.propagation.codec import Codec, Sizes, codec_for
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.features import FeaturePropagator
@@ -67,8 +66,7 @@ class Propagator:
     ) -> None:
         encoder = load_encoder(encoder, device=device)
         self.protocol = fitted(Protocol.named(protocol), encoder)
-        rough = self.protocol.fast and fast_bfloat16(encoder.device)
-        dtype = torch.bfloat16 if rough else torch.float32
+        dtype = quick_dtype(encoder.device) if self.protocol.fast else torch.float32
         self.encoder = encoder.for_inference(self.protocol.stride, dtype)
         self._run: tuple[FeaturePropagator, Codec] | None = None  # none before the first frame
         self._index = 0

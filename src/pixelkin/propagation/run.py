@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.ops.devices import described
 from pixelkin.propagation.confidence import meaning
 from pixelkin.propagation.encoding import fitted
+from pixelkin.propagation.overlay import Drawing, draw_stored
 from pixelkin.propagation.passes import Keyframes, Relay, checked
 from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.propagation.results import ResultsFolder, fingerprint, frame_stamps
+from pixelkin.propagation.results import OVERLAY, ResultsFolder, fingerprint, frame_stamps
 from pixelkin.types import InputError
 from pixelkin.video.reader import VideoReader, open_video
 
@@ -59,6 +61,7 @@ def propagate_to_folder(
     reuse: bool = False,
     replace: bool = False,
     over_cuts: bool = False,
+    overlay: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Run:
     """Carry labels through a video and write the results.
@@ -80,7 +83,9 @@ def propagate_to_folder(
             rather than refused.
         replace: As in `propagate`.
         over_cuts: As in `propagate`.
-        progress: Called with (frames done, frames in all).
+        overlay: Whether overlay.mp4 is drawn as well: while it is computed, or, of a run that goes
+            on, or whose first keyframe is not frame 0, afterwards. One that is there is kept.
+        progress: Called with (frames done, frames in all); those drawn afterwards count again.
 
     Raises:
         InputError: If `out` holds other results, or as `propagate`.
@@ -102,17 +107,24 @@ def propagate_to_folder(
             overwrite=overwrite,
             reuse=reuse,
         )
+        later = overlay and there and not (folder.folder / OVERLAY).exists()
+        finished = len(reader)
+
+        def tell(drawn: int = 0) -> None:
+            if progress is not None:
+                progress(finished + drawn, len(reader) * (2 if later else 1))
+
         if not there:
             starts = [folder.done(part) for part in passes]
             resumed = sum(len(p.results(n)) for p, (n, _) in zip(passes, starts, strict=True))
             relay = Relay(reader, keyframes, encoder, protocol, over_cuts=over_cuts)
             finished = resumed
-
-            def tell() -> None:
-                if progress is not None:
-                    progress(finished, len(reader))
-
-            with BackgroundWriter() as write:
+            later = overlay and (resumed > 0 or passes[0].keyframe != 0)
+            with ExitStack() as stack:
+                drawing = Drawing(reader, folder) if overlay and not later else None
+                if drawing is not None:
+                    stack.enter_context(drawing)
+                write = stack.enter_context(BackgroundWriter())
                 for part, (done, state) in zip(passes, starts, strict=True):
                     if done == part.frames and not state:
                         continue  # finished before
@@ -120,6 +132,8 @@ def propagate_to_folder(
                     try:
                         for now, prediction in relay.run(part, done, state, tell):
                             write(folder.write, prediction)
+                            if drawing is not None:
+                                write(drawing.add, prediction)
                             if now % STATE_EVERY == 0:
                                 write.wait()  # a state must not know of frames that are not written
                                 folder.save_state(part, now, relay.state())
@@ -133,6 +147,8 @@ def propagate_to_folder(
                     write.wait()
                     folder.finish_pass(part, relay.cuts)
             folder.finish()
+        if later:
+            draw_stored(reader, folder, tell)
         lowest = folder.lowest_confidence(reader)
         said = meaning(protocol, passes[0].kind)
         where = described(encoder.device)

@@ -136,6 +136,7 @@ class Run:
             before validations).
         half: Store the encoders in half precision: half as large.
         report: Whether to draw report.png at the end (needs the extra "plots").
+        tensorboard: Whether curves go to tensorboard/ too (needs the extra "train").
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -151,6 +152,7 @@ class Run:
     batch_norm_frames: int = 64
     half: bool = False
     report: bool = True
+    tensorboard: bool = True
 
     def __post_init__(self) -> None:
         if self.workers is not None:

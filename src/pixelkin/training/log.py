@@ -70,10 +70,13 @@ class TrainingLog:
         steps: Number of its steps.
         start: The first step that this run does.
         enabled: False in all processes but one; they tell nothing.
+        board: Whether to write for TensorBoard, if it is installed.
     """
 
-    def __init__(self, folder: Path, steps: int, start: int, *, enabled: bool = True) -> None:
-        self._metrics = MetricsLog(folder, start) if enabled else None
+    def __init__(
+        self, folder: Path, steps: int, start: int, *, enabled: bool = True, board: bool = True
+    ) -> None:
+        self._metrics = MetricsLog(folder, start, board=board) if enabled else None
         self._progress = Progress(steps, start) if enabled else None
 
     def write(self, step: int, figures: dict[str, float]) -> None:
@@ -110,14 +113,15 @@ class MetricsLog:
         folder: Of the training.
         step: The first step that will be written; lines of this and later steps, which a killed
             training may have left behind its last checkpoint, are removed.
+        board: Whether to write for TensorBoard.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, *, board: bool = True) -> None:
         path = folder / "metrics.jsonl"
         kept = [line for line in read_metrics(path) if line["step"] < step]
         write_text(path, "".join(json.dumps(x) + "\n" for x in kept))
         self._file: TextIO = path.open("a", encoding="utf-8")
-        self._board = _tensorboard(folder / "tensorboard", step)
+        self._board = _tensorboard(folder / "tensorboard", step) if board else None
 
     def write(self, step: int, figures: dict[str, float]) -> None:
         """Write the figures of one step."""

@@ -246,7 +246,8 @@ class _Training:
     def _log(self) -> TrainingLog:
         trainer, sources = self.trainer, self.sources
         start = trainer.step - (self.owed is not None)  # that step is written once more
-        told = TrainingLog(self.out, self.recipe.steps, start, enabled=self.processes.is_main)
+        run, main = self.recipe.run, self.processes.is_main
+        told = TrainingLog(self.out, self.recipe.steps, start, enabled=main, board=run.tensorboard)
         told.say(
             f"{len(sources)} videos, {sum(s.frames for s in sources)} frames; "
             f"{self.processes.count} x {self.processes.device.type}, {trainer.precision}; "

@@ -35,6 +35,11 @@ ELSEWHERE = frozenset(
     )
 )  # fmt: skip
 
+# Titles of any bytes are taken by PyAV 19 as it is, by older ones where they are told to.
+ANY_TITLE: dict[str, Any] = (
+    {"metadata_errors": "replace"} if hasattr(InputContainer, "metadata_errors") else {}
+)
+
 
 @cache
 def _formats() -> str:
@@ -58,8 +63,8 @@ def opened(
     try:
         with av.open(
             str(path),
-            metadata_errors="replace",  # any title
             container_options={"protocol_whitelist": "file", "format_whitelist": _formats()},
+            **ANY_TITLE,
         ) as container:
             stream = choose(container, path)
             stream.thread_type = "AUTO"

@@ -186,7 +186,7 @@ def _keys(marks: Iterable[bool]) -> tuple[int, ...]:
 
 def _expected(container: InputContainer, stream: VideoStream) -> int:
     """How many frames a file says to have, or its length and rate do; 0 where neither is known."""
-    rate = stream.average_rate or stream.guessed_rate or 0
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
     return stream.frames or round((container.duration or 0) / 1e6 * rate)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from contextlib import suppress
+from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -117,15 +118,20 @@ def _whole_values(form: VideoFormat) -> str:
 def _display_matrix(frame: VideoFrame) -> NDArray[np.int32] | None:
     """The 9 numbers of a frame's display matrix; None if it has none.
 
-    Not by `frame.side_data`: a frame and its side data then hold each other, and pictures stay in
-    memory until Python looks for such pairs. PyAV stops at side data of a kind that it has no name
-    for, such as the EXIF of cameras; FFmpeg puts the matrix that this EXIF asks for in front.
+    Not by `frame.side_data`: before PyAV 19, a frame and its side data then hold each other, and
+    pictures stay in memory until Python looks for such pairs; and PyAV stops at side data of a kind
+    that it has no name for, such as the EXIF of cameras. Of several matrices, players take the
+    first; FFmpeg puts the one that this EXIF asks for in front. Asked for by place, as iteration
+    gives keys since PyAV 19.
     """
     known = SideDataContainer.__new__(SideDataContainer)
     with suppress(ValueError):
         known.__init__(frame)  # type: ignore[misc]
-    found: object = next((data for data in known if _is_matrix(data)), None)
-    return None if found is None else np.frombuffer(cast(Any, found), dtype=np.int32)
+    with suppress(IndexError):
+        for place in count():
+            if _is_matrix(known[place]):
+                return np.frombuffer(cast(Any, known[place]), dtype=np.int32)
+    return None
 
 
 def _is_matrix(data: SideData) -> bool:

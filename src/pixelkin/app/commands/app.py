@@ -10,13 +10,13 @@ import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Timer
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import say
-from pixelkin.app.options import Device
+from pixelkin.app.options import Device, Runtime
 from pixelkin.types import InputError
 
 DESCRIPTION = """
@@ -43,7 +43,7 @@ def app(
     browser: bool = True,
     root: Path = Path(),
     weights: str = "default",
-    runtime: Literal["torch", "onnx"] = "torch",
+    runtime: Runtime = "torch",
     cache_size: float = 2.0,
     threads: int | None = None,
     device: Device | None = None,

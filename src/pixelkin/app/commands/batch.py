@@ -16,7 +16,7 @@ from pixelkin.app.arguments import call
 from pixelkin.app.batch.engines import Ended, on_ray, on_this_machine
 from pixelkin.app.batch.jobs import read_jobs, read_shard, share_of
 from pixelkin.app.console import progress_bar, say
-from pixelkin.app.options import Device
+from pixelkin.app.options import Device, Runtime
 from pixelkin.files import write_text
 from pixelkin.types import InputError
 
@@ -45,6 +45,7 @@ def batch(
     engine: Literal["local", "ray"] = "local",
     threads: int | None = None,
     device: Device = "auto",
+    runtime: Runtime = "torch",
     weights: str | None = None,
     protocol: str | None = None,
     short_side: int | None = None,
@@ -62,6 +63,7 @@ def batch(
         engine: Processes of this machine, or tasks of a Ray cluster.
         threads: CPU threads of each video; all cores, divided among --jobs, by default.
         device: What computes: cpu, cuda or mps; auto takes a GPU where there is one.
+        runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
         weights: Encoder for the videos for which the list names none.
         protocol: Protocol, likewise.
         short_side: Work at this short side in pixels.
@@ -74,7 +76,7 @@ def batch(
     number, count = read_shard(shard, os.environ)
     wanted = share_of(read_jobs(listed), (number, count))
     threads = threads or max(1, (os.cpu_count() or 1) // jobs)
-    options = ["--threads", str(threads), "--device", device]
+    options = ["--threads", str(threads), "--device", device, "--runtime", runtime]
     options += ["--short-side", str(short_side)] if short_side else []
     options += [f"--{name}" for name, on in (("fast", fast), ("overlay", overlay)) if on]
     options += ["--overwrite"] if overwrite else []

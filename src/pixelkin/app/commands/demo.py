@@ -44,6 +44,7 @@ def demo(
         out,
         weights=common.weights,
         protocol=common.rules().name,
+        runtime=common.runtime,
         device=common.device,
         frames=frames,
         objects=objects,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -50,7 +50,6 @@ def propagate(
     over_cuts: bool = False,
     overlay: bool = False,
     tune: bool = False,
-    runtime: Literal["torch", "onnx"] = "torch",
 ) -> None:
     """Carry labels through a video.
 
@@ -65,11 +64,11 @@ def propagate(
         overlay: Also write overlay.mp4.
         tune: First tune the weights to this video, without labels, into the folder OUT-tuned, or
             take what is there from before.
-        runtime: What computes features: torch, or onnx (onnxruntime, pixelkin[onnx]).
     """
     from pixelkin.app.opening import open_and_tell
     from pixelkin.formats.frame_names import spoken
-    from pixelkin.models.encoder import load_encoder
+    from pixelkin.propagation.overlay import playable_rate
+    from pixelkin.propagation.results import OVERLAY
     from pixelkin.propagation.run import propagate_to_folder
 
     common.use_threads()
@@ -82,7 +81,7 @@ def propagate(
         for line in _shortened(going_on(labelled.annotations, reader.info)):
             say(line)
     weights = tuned(video, out, common) if tune else common.weights
-    encoder = load_encoder(weights, runtime, common.device)
+    encoder = common.encoder(weights)
     began = time.monotonic()
     with progress_bar("propagating") as progress:
         run = propagate_to_folder(
@@ -94,18 +93,15 @@ def propagate(
             overwrite=common.overwrite,
             replace=replace,
             over_cuts=over_cuts,
-            reuse=overlay and not (out / "overlay.mp4").exists(),
+            overlay=overlay,
+            reuse=overlay and not (out / OVERLAY).exists(),
             progress=progress,
         )
     seconds = time.monotonic() - began
     if overlay:
-        from pixelkin.app.overlay import playable_rate, write_overlay
-
-        with progress_bar("drawing") as progress:
-            drawn = write_overlay(reader, run.folder, progress=progress)
         stated, shown = reader.info.fps, playable_rate(reader)
         if stated is not None and stated != shown:
-            say(f"{drawn} has {shown:g} frames a second, as players cannot show {stated:g}")
+            say(f"{OVERLAY} has {shown:g} frames a second, as players cannot show {stated:g}")
     done = run.frames - run.resumed
     resumed = f", {run.resumed} were there" if run.resumed else ""
     rate = f" ({seconds / done:.2f} s each)" if done else ""

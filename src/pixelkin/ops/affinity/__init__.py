@@ -8,6 +8,7 @@
 * `blocks.py`: sources without a disc, in blocks that can be passed as a whole.
 * `rounded.py`: the same in bfloat16, for processors that multiply it fast. Nothing but
   `cells.py` knows of it, and without it all is found as well.
+* `shorter.py`: fewer channels still, where not all needs to be found.
 * `cells.py`: features laid out for all of them.
 
 Pure tensor functions; they know nothing about labels, videos or protocols.

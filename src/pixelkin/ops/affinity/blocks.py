@@ -60,11 +60,26 @@ class Blocks:
     def part(self, bounds: Bounds, queries: Tensor, chosen: Tensor | None = None) -> Part:
         """What n queries are compared with: all blocks, or those chosen, in ascending order."""
         rows, ids = self.rows, self.ids
+        count = ids.shape[1] - 1  # the last may lack some
         if chosen is not None and len(chosen) < ids.shape[1]:
+            count = len(chosen)
+            chosen = torch.cat([chosen, chosen.new_zeros(_of_few(count) - count)])
             rows, ids = rows.index_select(1, chosen), ids.index_select(1, chosen)
+            ids[:, count:] = -1
+            count -= 1
         distances = bounds.distances(rows.flatten(0, 1), queries).view(1, *ids.shape, -1)
-        distances[0, :, -1:].masked_fill_((ids[:, -1:] < 0)[..., None], worst(distances.dtype))
+        absent = (ids[:, count:] < 0)[..., None]
+        distances[0, :, count:].masked_fill_(absent, worst(distances.dtype))
         return Part(distances, ids[None])
+
+
+def _of_few(count: int) -> int:
+    """A number of few different ones, at most a quarter larger.
+
+    oneDNN keeps a program for each size that it has multiplied, a thousand of them.
+    """
+    step = 1 << max(0, count.bit_length() - 3)
+    return -(-count // step) * step
 
 
 class Centres:

@@ -103,6 +103,7 @@ def _predict(benchmark: Benchmark[Any], running: Running, maps: Maps) -> Result 
             benchmark,
             running.weights,
             protocol=running.rules(benchmark.PROTOCOL),
+            runtime=running.runtime,
             device=running.device if processes.count == 1 else processes.device,
             out=running.out,
             overwrite=running.overwrite,

@@ -41,7 +41,6 @@ def evaluate(
         json: Write the figures to this file.
     """
     from pixelkin.evaluation.keypoints import evaluate, load_truth
-    from pixelkin.models.encoder import load_encoder
     from pixelkin.ops.devices import described
     from pixelkin.video.reader import open_video
 
@@ -51,7 +50,7 @@ def evaluate(
     reader = open_video(video)
     joints = load_truth(truth, reader)
     with progress_bar("predicting") as progress:
-        encoder = load_encoder(common.weights, device=common.device)
+        encoder = common.encoder()
         score = evaluate(reader, joints, encoder, rules, progress)
     where = described(encoder.device)
     how = f"weights {common.weights}, protocol {rules.name}"

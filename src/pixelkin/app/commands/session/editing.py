@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from pixelkin.app.commands.session.common import Folder, opened
 from pixelkin.app.console import say
-from pixelkin.app.options import Device
+from pixelkin.app.options import Device, Runtime
 from pixelkin.types import InputError, Objects
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def new(
     labels: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE ...")] = (),
     weights: str = "default",
     snap: bool = False,
-    runtime: Literal["torch", "onnx"] = "torch",
+    runtime: Runtime = "torch",
     device: Device = "auto",
 ) -> None:
     """Begin a session about a video.
