@@ -87,7 +87,6 @@ def stream(
     Raises:
         InputError: If a frame cannot be encoded, or its features are not finite; it is named.
     """
-
     threads = torch.get_num_threads()
     here = max(1, threads // 2)
 
