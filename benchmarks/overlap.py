@@ -41,8 +41,9 @@ class AtOnce(BackgroundWriter):
 
 
 def one_after_the_other() -> ExitStack:
-    """The pipeline without its threads."""
+    """The pipeline without its threads, each part on all of torch's."""
     stack = ExitStack()
+    stack.enter_context(mock.patch.object(torch, "set_num_threads", lambda _: None))
     stack.enter_context(mock.patch.object(passes, "prefetch", iter))
     stack.enter_context(mock.patch.object(folder_run, "BackgroundWriter", AtOnce))
     return stack

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixelkin.formats.id_png import read_ids
 from pixelkin.formats.mask_png import read_mask
+from pixelkin.propagation import overlay as overlays
 from pixelkin.propagation import run as running
 from pixelkin.types import InputError
 from pixelkin.video.reader import open_video
+from pixelkin.video.render import Frame
 from pixelkin.video.writer import write_image
 
 FRAMES = 6
@@ -99,3 +102,30 @@ def test_a_broken_frame_ends_both_in_one_line(work: Path) -> None:
         )
     assert not traces()
     assert sorted(p.name for p in Path("out/masks").iterdir()) == [f"{t:05d}.png" for t in range(4)]
+
+
+@pytest.mark.parametrize("broken", [0, 3, FRAMES - 1])
+def test_where_drawing_fails_the_rest_is_kept(
+    work: Path, broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One error, not what follows from it; the run goes on from there."""
+    drawn = []
+
+    def draw(frame: Frame, *_: object, **__: object) -> Frame:
+        drawn.append(frame)
+        if len(drawn) > broken:
+            raise InputError("this frame cannot be drawn")
+        return frame
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "STATE_EVERY", 2)
+        patch.setattr(overlays, "overlay", draw)
+        with pytest.raises(InputError, match="cannot be drawn"):
+            carried(Told(), overlay=True)
+    assert len(drawn) == broken + 1 and not traces()
+    assert carried(Told(), overlay=True).resumed >= broken - 2
+    assert len(open_video(OVERLAY)) == FRAMES
+    masks = [read_ids(path) for path in sorted(Path("out/masks").iterdir())]
+    whole = running.propagate_to_folder("frames", read_mask("mask.png"), "whole", encoder="lab")
+    for mask, path in zip(masks, sorted((whole.folder / "masks").iterdir()), strict=True):
+        assert np.array_equal(mask, read_ids(path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -230,3 +232,28 @@ def test_fast_follows_objects_and_goes_on_where_it_stopped(
     again.restore(state, labels, lambda t: scene[t].image)
     for t in range(4, 8):
         assert np.array_equal(again.step(scene[t].image).labels.ids, found[t])
+
+
+@integers_only
+def test_an_encoder_in_integers_is_copied_as_any() -> None:
+    encoder = Encoder(SMALL).eval().for_inference(8, torch.int8)
+    expected = encoder.encode(SCENE[0].image)
+    for other in (copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))):
+        assert torch.equal(other.encode(SCENE[0].image), expected)
+    fast = Propagator(encoder, replace(Protocol.named("davis"), fast=True))
+    assert torch.equal(fast.features(SCENE[0].image), expected)
+
+
+@integers_only
+def test_a_network_in_float64_stays_so() -> None:
+    encoder = Encoder(SMALL).eval().double()
+    assert isinstance(encoder.for_inference(8, torch.int8).net, ResNet)
+
+
+def test_trying_it_draws_no_numbers() -> None:
+    available.cache_clear()
+    torch.manual_seed(0)
+    available()
+    drawn = torch.rand(3)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, torch.rand(3))

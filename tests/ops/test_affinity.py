@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pixelkin.ops import tiles
 from pixelkin.ops.affinity import Cells, bounded, dense_topk, tiled, windowed_topk
+from pixelkin.ops.affinity.blocks import Centres
 from pixelkin.ops.affinity.bounds import Bounds, Exact, Short
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
@@ -271,8 +272,8 @@ def test_blocks_passed_wrongly_would_be_seen(
     features[0] = features[5]
     bounds = form(features[:1].permute(0, 2, 3, 1), 6)
     check(features, bounds, 5, 8, [False, *[True] * 4])
-    farthest = bounds.farthest
-    monkeypatch.setattr(bounds, "farthest", lambda *known: farthest(*known) - 1)
+    wanted = Centres.wanted
+    monkeypatch.setattr(Centres, "wanted", lambda own, x, far: wanted(own, x, far - 1))
     with pytest.raises(AssertionError):
         check(features, bounds, 5, 8, [False, *[True] * 4])
 

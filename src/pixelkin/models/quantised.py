@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -47,10 +48,11 @@ def available() -> bool:
     """Whether this processor and this torch compute convolutions of integers, and right."""
     if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return False
-    conv = nn.Conv2d(32, 8, 3, bias=False)
-    signs = torch.tensor([1.0, 1.0, -1.0, 1.0]).repeat(8 * 32 * 9 // 4)
-    x = torch.full((1, 32, 3, 4), float(LEVELS)).to(memory_format=torch.channels_last)
-    conv.weight.data = LEVELS * signs.view_as(conv.weight)
+    conv = nn.Conv2d(32, 8, 3, bias=False, device="meta", dtype=torch.float32)
+    signs = torch.tensor([1, 1, -1, 1], dtype=torch.float32).repeat(8 * 32 * 9 // 4)
+    x = torch.full((1, 32, 3, 4), float(LEVELS), dtype=torch.float32)
+    x = x.to(memory_format=torch.channels_last)
+    conv.weight = nn.Parameter(LEVELS * signs.view_as(conv.weight))
     with torch.inference_mode():
         expected = F.relu(conv(x) + 1)
         try:
@@ -76,12 +78,23 @@ class QuantisedConv(nn.Module):
         self.mode, self.margin = conv.padding_mode, int(conv.padding[0])
         self.stride = list(conv.stride)
         self.scales = (weight.abs().amax((1, 2, 3)) / LEVELS).clamp_min(LEAST)
-        integers = (weight / self.scales.view(-1, 1, 1, 1)).round().to(torch.int8)
+        self.integers = (weight / self.scales.view(-1, 1, 1, 1)).round().to(torch.int8)
         self.zeros = torch.zeros(len(weight), dtype=torch.long)
         self.bias = None if conv.bias is None else conv.bias.detach()
+        self._pack()
+
+    def _pack(self) -> None:
+        """Lay the integers out for oneDNN; that form can be neither copied nor pickled."""
         self.packed = torch.ops.onednn.qconv_prepack(
-            integers, self.scales, 1.0, 0, self.stride, [0, 0], [1, 1], 1, None
+            self.integers, self.scales, 1.0, 0, self.stride, [0, 0], [1, 1], 1, None
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "packed"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._pack()
 
     def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
         """1 x cin x H x W, none negative, -> 1 x cout x ceil(H/stride) x ceil(W/stride).
@@ -165,6 +178,9 @@ class QuantisedResNet(nn.Module):
 
 
 def quantised(net: ResNet) -> nn.Module:
-    """`QuantisedResNet`; the network itself where that cannot be, or weights are not finite."""
-    finite = all(bool(torch.isfinite(p).all()) for p in net.parameters())
-    return QuantisedResNet(net) if finite and available() else net
+    """`QuantisedResNet`; the network itself where that cannot be, or weights are unfit."""
+    fit = all(
+        p.dtype == torch.float32 and p.device.type == "cpu" and bool(torch.isfinite(p).all())
+        for p in net.parameters()
+    )
+    return QuantisedResNet(net) if fit and available() else net

@@ -35,6 +35,7 @@ class Drawing:
         self._reader, self._results = reader, results
         self._frames = reader.frames()
         self._video: VideoWriter | None = None
+        self._failed = False
         self._stack = ExitStack()
 
     def __enter__(self) -> Drawing:
@@ -46,13 +47,18 @@ class Drawing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._frames = iter(())  # the file is let go of
         self._stack.__exit__(kind, error, trace)
 
     def add(self, prediction: Prediction) -> None:
-        """Draw what is known of the next frame."""
+        """Draw what is known of the next frame; nothing any more once that has failed."""
+        if self._failed:
+            return
+        self._failed = True
         if self._video is None:
             self._video = self._stack.enter_context(_writer(self._reader, self._results))
         self._video.write(_draw(next(self._frames), prediction))
+        self._failed = False
 
 
 def draw_stored(

@@ -7,7 +7,7 @@ an iterator over a video; see results.py for a folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,8 @@ def stream(
 ) -> Generator[Prediction, None, None]:
     """The predictions of consecutive frames; the next frames are encoded meanwhile.
 
-    Each of both has half of torch's threads, which is faster than all of them for each.
+    Each of both has half of torch's threads, which is faster than all of them for each, where a
+    network of torch encodes on the CPU.
 
     Args:
         frames: H x W x 3 uint8 RGB each.
@@ -97,7 +98,9 @@ def stream(
                 features = propagator.features(frame)
             yield frame, features
 
-    with closing(prefetch(encode())) as encoded:
+    with ExitStack() as stack:
+        stack.callback(torch.set_num_threads, threads)  # also of threads that begin later
+        encoded = stack.enter_context(closing(prefetch(encode())))
         for number, (frame, features) in enumerate(encoded, start=first):
             torch.set_num_threads(here)
             try:

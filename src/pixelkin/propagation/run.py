@@ -77,7 +77,8 @@ def propagate_to_folder(
         encoder: An `Encoder`, or what `load_encoder` takes.
         protocol: A `Protocol`, or the name of one.
         device: As in `Propagator`. It is kept in run.json and decides nothing: a run goes on on
-            another device, whose results differ in near-ties alone.
+            another device, whose results differ in near-ties alone, and of
+            `Protocol.fast` by what features are computed in.
         overwrite: Whether results that are there already may be replaced.
         reuse: Whether a finished run of the same video, labels and settings is taken as it is
             rather than refused.
@@ -128,10 +129,11 @@ def propagate_to_folder(
                 for part, (done, state) in zip(passes, starts, strict=True):
                     if done == part.frames and not state:
                         continue  # finished before
-                    now = done
+                    now = computed = done
                     try:
-                        for now, prediction in relay.run(part, done, state, tell):
+                        for computed, prediction in relay.run(part, done, state, tell):
                             write(folder.write, prediction)
+                            now = computed
                             if drawing is not None:
                                 write(drawing.add, prediction)
                             if now % STATE_EVERY == 0:
@@ -141,7 +143,7 @@ def propagate_to_folder(
                             tell()
                     except InputError:  # a frame is broken: what was done before it is kept
                         write.wait()
-                        if now > done:
+                        if computed == now > done:
                             folder.save_state(part, now, relay.state())
                         raise
                     write.wait()

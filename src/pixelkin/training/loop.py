@@ -43,14 +43,9 @@ from pixelkin.types import InputError
 Validate = Callable[[Encoder], dict[str, float]]
 # What a training writes and may be killed at writing.
 FILES = (
-    "recipe.yaml",
-    "metrics.jsonl",
-    "checkpoint.pt",
-    "report.png",
-    "encoder/config.json",
-    "encoder/weights.safetensors",
-    "encoder_raw/config.json",
-    "encoder_raw/weights.safetensors",
+    *("recipe.yaml", "metrics.jsonl", "checkpoint.pt", "report.png"),
+    *("encoder/config.json", "encoder/weights.safetensors"),
+    *("encoder_raw/config.json", "encoder_raw/weights.safetensors"),
 )
 log = logging.getLogger(__name__)
 _FEWER_FRAMES = 16  # for the batch-norm statistics of an encoder that is soon thrown away

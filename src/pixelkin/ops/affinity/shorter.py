@@ -1,8 +1,8 @@
 """Shorter bounds, for a search that is not thorough: what looks best among them is taken.
 
-By their order 20 sources are chosen, of which the ten that are most similar are kept. With 23
-channels in place of 55 (26 in place of 58 in bfloat16) some of these ten are others, hardly less
-similar, and products take half the time.
+By their order 20 sources are chosen, and of frame 0 what comes up to them, or 20 more; of these the
+ten that are most similar are kept. With 23 channels in place of 55 (26 in place of 58 in bfloat16)
+some of the ten are others, hardly less similar, and products take half the time.
 """
 
 from __future__ import annotations
