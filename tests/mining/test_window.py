@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pixelkin.mining.window import WindowSchedule, is_near
+from pixelkin.ops.host import as_on_a_device
 
 
 def test_window_on_one_grid_has_the_radii_of_the_schedule() -> None:
@@ -27,6 +28,22 @@ def test_window_grows_steadily_with_time_and_with_the_frame() -> None:
     assert float(steps.min()) >= 0 and float(steps.max()) <= 480 / 32 * 0.25 + 1e-4
     torch.testing.assert_close(WindowSchedule().radius(-gaps, sizes * 2), 2 * radius)
     assert float(radius[20]) == pytest.approx(480 / 32 * (2.5 + 0.5))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "cells"),
+    [
+        (WindowSchedule(), {0: 2, 16: 2, 20: 2.5, 32: 5, 40: 7}),
+        (WindowSchedule(gaps=(4, 8, 20), radii=(1, 3, 6)), {0: 1, 4: 1, 6: 2, 14: 4.5, 24: 7}),
+    ],
+)
+def test_a_device_has_the_same_windows(schedule: WindowSchedule, cells: dict[int, float]) -> None:
+    """There no number is looked at, and the line through the radii is made otherwise."""
+    gaps, sizes = torch.tensor(list(cells)), torch.tensor([[320, 400]]).expand(len(cells), 2)
+    expected = 10 * (torch.tensor(list(cells.values())) + 0.5)
+    torch.testing.assert_close(schedule.radius(gaps, sizes), expected)
+    with as_on_a_device():
+        torch.testing.assert_close(schedule.radius(gaps, sizes), expected)
 
 
 @pytest.mark.parametrize(
