@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from contextlib import ExitStack
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,44 +20,33 @@ DEFAULT_FPS = 24.0  # of folders of frames, which do not say, and where no playe
 PLAYABLE = (1.0, 120.0)  # frames per second
 
 
-class Drawing:
-    """Draws the predictions of a run while they come, from frame 0 on.
+@contextmanager
+def drawing(reader: VideoReader, results: ResultsFolder) -> Iterator[Callable[[Prediction], None]]:
+    """Draw the predictions of a run while they come, from frame 0 on.
 
     The video appears when the `with` block ends well.
 
     Args:
         reader: What is propagated through.
         results: The run's folder; its file is added with the first frame.
+
+    Yields:
+        What draws the next frame; once that has failed, it does nothing any more.
     """
+    frames, failed = reader.frames(), False
+    video: VideoWriter | None = None
+    with ExitStack() as stack:
 
-    def __init__(self, reader: VideoReader, results: ResultsFolder) -> None:
-        self._reader, self._results = reader, results
-        self._frames = reader.frames()
-        self._video: VideoWriter | None = None
-        self._failed = False
-        self._stack = ExitStack()
+        def add(prediction: Prediction) -> None:
+            nonlocal video, failed
+            if failed:
+                return
+            failed = True
+            video = video or stack.enter_context(_writer(reader, results))
+            video.write(_draw(next(frames), prediction))
+            failed = False
 
-    def __enter__(self) -> Drawing:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._frames = iter(())  # the file is let go of
-        self._stack.__exit__(kind, error, trace)
-
-    def add(self, prediction: Prediction) -> None:
-        """Draw what is known of the next frame; nothing any more once that has failed."""
-        if self._failed:
-            return
-        self._failed = True
-        if self._video is None:
-            self._video = self._stack.enter_context(_writer(self._reader, self._results))
-        self._video.write(_draw(next(self._frames), prediction))
-        self._failed = False
+        yield add
 
 
 def draw_stored(

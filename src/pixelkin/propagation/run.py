@@ -14,7 +14,7 @@ from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.ops.devices import described
 from pixelkin.propagation.confidence import meaning
 from pixelkin.propagation.encoding import fitted
-from pixelkin.propagation.overlay import Drawing, draw_stored
+from pixelkin.propagation.overlay import draw_stored, drawing
 from pixelkin.propagation.passes import Keyframes, Relay, checked
 from pixelkin.propagation.plan import plan
 from pixelkin.propagation.protocol import Protocol
@@ -122,9 +122,9 @@ def propagate_to_folder(
             finished = resumed
             later = overlay and (resumed > 0 or passes[0].keyframe != 0)
             with ExitStack() as stack:
-                drawing = Drawing(reader, folder) if overlay and not later else None
-                if drawing is not None:
-                    stack.enter_context(drawing)
+                draw = None
+                if overlay and not later:
+                    draw = stack.enter_context(drawing(reader, folder))
                 write = stack.enter_context(BackgroundWriter())
                 for part, (done, state) in zip(passes, starts, strict=True):
                     if done == part.frames and not state:
@@ -134,8 +134,8 @@ def propagate_to_folder(
                         for computed, prediction in relay.run(part, done, state, tell):
                             write(folder.write, prediction)
                             now = computed
-                            if drawing is not None:
-                                write(drawing.add, prediction)
+                            if draw is not None:
+                                write(draw, prediction)
                             if now % STATE_EVERY == 0:
                                 write.wait()  # a state must not know of frames that are not written
                                 folder.save_state(part, now, relay.state())
