@@ -46,6 +46,15 @@ def _seeded() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rich draws is the same whichever terminal, or none, the tests were started from."""
+    monkeypatch.setenv("TERM", "xterm")
+    sizes, colours = ("COLUMNS", "LINES"), ("NO_COLOR", "FORCE_COLOR", "COLORTERM")
+    for name in (*sizes, *colours, "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests are of what a CPU computes, but for those marked `gpu`."""
     if request.node.get_closest_marker("gpu") is not None:
