@@ -23,9 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pixelkin.models import nnpack
+from pixelkin.models.fused import FusedResNet
 from pixelkin.models.grid import NOT_FINITE
-from pixelkin.models.resnet import BasicBlock, Bottleneck, ResNet
-from pixelkin.ops.products import capable, fast_bfloat16
+from pixelkin.models.resnet import ResNet
+from pixelkin.ops.products import capable, fast_bfloat16, fast_int8
 from pixelkin.types import InputError
 
 LEVELS = 127  # the largest integer of a weight and of an activation
@@ -35,11 +37,11 @@ LEAST = 1e-30  # scale of what is zero throughout
 def quick_dtype(device: torch.device) -> torch.dtype:
     """In what a ResNet computes features fastest on a device: it goes by what that is able to.
 
-    int8 on x86 processors, but bfloat16 on those with AMX and on GPUs; float32 where there is
-    neither.
+    int8 on x86 processors with VNNI, but bfloat16 on those with AMX and on GPUs; float32 where
+    there is neither.
     """
     if device.type == "cpu" and not capable("amx_bf16") and available():
-        return torch.int8
+        return torch.int8 if fast_int8() or not nnpack.available() else torch.float32
     return torch.bfloat16 if fast_bfloat16(device) else torch.float32
 
 
@@ -97,13 +99,7 @@ class QuantisedConv(nn.Module):
         self._pack()
 
     def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
-        """1 x cin x H x W, none negative, -> 1 x cout x ceil(H/stride) x ceil(W/stride).
-
-        Args:
-            x: float32, channels last.
-            relu: Whether a ReLU follows.
-            onto: What the result is added to, before the ReLU; it is overwritten.
-        """
+        """See `DirectConv.forward`; of one image, none of whose entries is negative."""
         largest = float(x.amax())
         if not math.isfinite(largest):
             raise InputError(NOT_FINITE)
@@ -123,64 +119,27 @@ class QuantisedConv(nn.Module):
         return result
 
 
-class _Block(nn.Module):
-    """Of a `BasicBlock` or `Bottleneck` without batch norms."""
-
-    def __init__(self, block: BasicBlock | Bottleneck) -> None:
-        super().__init__()
-        convs = [block.conv1, block.conv2]
-        if isinstance(block, Bottleneck):
-            convs.append(block.conv3)
-        self.convs = nn.ModuleList(QuantisedConv(conv) for conv in convs)
-        down = block.downsample
-        self.shortcut = None if down is None else QuantisedConv(down.get_submodule("0"))  # type: ignore[arg-type]
-        self.last_relu = block.last_relu
+class QuantisedResNet(FusedResNet):
+    """A `ResNet` in integers: image by image, as each has its scales."""
 
     def forward(self, x: Tensor) -> Tensor:
-        onto = x if self.shortcut is None else self.shortcut(x)
-        *first, last = self.convs
-        for conv in first:
-            x = conv(x, relu=True)
-        result: Tensor = last(x, relu=self.last_relu, onto=onto)
-        return result
-
-
-class QuantisedResNet(nn.Module):
-    """A `ResNet` in integers.
-
-    Args:
-        net: As `ResNet.folded` gives it, with finite weights.
-    """
-
-    def __init__(self, net: ResNet) -> None:
-        super().__init__()
-        self.channels, self.stride = net.channels, net.stride
-        self.conv1 = net.conv1
-        self.maxpool = net.maxpool
-        stages = (net.get_submodule(f"layer{i}") for i in range(1, net.stages + 1))
-        self.blocks = nn.Sequential(*(_Block(block) for stage in stages for block in stage))  # type: ignore[attr-defined]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """B x 3 x H x W (normalised) -> B x C x ceil(H/stride) x ceil(W/stride).
+        """See `FusedResNet.forward`.
 
         Raises:
             InputError: If something on the way is not finite.
         """
-        # One after the other, as scales are of an image.
-        return torch.cat([self._one(x[i : i + 1]) for i in range(len(x))])
-
-    def _one(self, x: Tensor) -> Tensor:
-        x = self.conv1(x)
-        if self.stride == 8:
-            x = self.maxpool(x)
-        result: Tensor = self.blocks(F.relu(x, inplace=True))
-        return result
+        whole = super().forward
+        return torch.cat([whole(x[i : i + 1]) for i in range(len(x))])
 
 
 def quantised(net: ResNet) -> nn.Module:
-    """`QuantisedResNet`; the network itself where that cannot be, or weights are unfit."""
+    """A network in integers; the network itself where that cannot be, or weights are unfit.
+
+    Args:
+        net: As `ResNet.folded` gives it.
+    """
     fit = all(
         p.dtype == torch.float32 and p.device.type == "cpu" and bool(torch.isfinite(p).all())
         for p in net.parameters()
     )
-    return QuantisedResNet(net) if fit and available() else net
+    return QuantisedResNet(net, QuantisedConv) if fit and available() else net

@@ -7,8 +7,9 @@ those of its library, and two runs on one machine are to have the same.
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,12 +27,29 @@ def fast_bfloat16(device: torch.device | None = None) -> bool:
     return capable("amx_bf16") or capable("avx512_bf16")
 
 
+def fast_int8() -> bool:
+    """Whether this processor has VNNI, products of 8-bit integers, or torch does not tell.
+
+    Not where oneDNN is told to leave it aside.
+    """
+    limits = (os.environ.get(f"{name}_MAX_CPU_ISA", "") for name in ("ONEDNN", "DNNL"))
+    if any(limit.upper() in ("SSE41", "AVX", "AVX2", "AVX512_CORE") for limit in limits):
+        return False
+    known = _capabilities()
+    return not known or capable("avx512_vnni") or bool(known.get("avx_vnni", False))
+
+
 def capable(name: str) -> bool:
     """Whether this processor has an extension of AVX-512 that torch knows, not switched off."""
-    capabilities = getattr(torch.cpu, "get_capabilities", None)
-    known = {} if capabilities is None else capabilities()
     allowed = torch.backends.cpu.get_cpu_capability() == "AVX512"
-    return allowed and bool(known.get(name, False))
+    return allowed and bool(_capabilities().get(name, False))
+
+
+def _capabilities() -> Mapping[str, object]:
+    """Extensions of this processor by name; none where torch does not tell."""
+    told = getattr(torch.cpu, "get_capabilities", None)
+    known: Mapping[str, object] = {} if told is None else told()
+    return known
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

@@ -1,0 +1,81 @@
+"""A ResNet for inference, whose convolutions do what follows them as well: the sum, the ReLU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pixelkin.models.resnet import BasicBlock, Bottleneck, ResNet
+
+Make = Callable[[nn.Conv2d], nn.Module]
+"""Of a convolution a module that is called as `DirectConv` is."""
+
+
+class DirectConv(nn.Module):
+    """A convolution as torch has it."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
+        """B x cin x H x W -> B x cout x ceil(H/stride) x ceil(W/stride).
+
+        Args:
+            x: Features.
+            relu: Whether a ReLU follows.
+            onto: What the result is added to, before the ReLU; it may be overwritten.
+        """
+        result: Tensor = self.conv(x)
+        if onto is not None:
+            result += onto
+        return F.relu(result, inplace=True) if relu else result
+
+
+class _Block(nn.Module):
+    """Of a `BasicBlock` or `Bottleneck` without batch norms."""
+
+    def __init__(self, block: BasicBlock | Bottleneck, make: Make) -> None:
+        super().__init__()
+        convs = [block.conv1, block.conv2]
+        if isinstance(block, Bottleneck):
+            convs.append(block.conv3)
+        self.convs = nn.ModuleList(make(conv) for conv in convs)
+        down = block.downsample
+        self.shortcut = None if down is None else make(down.get_submodule("0"))  # type: ignore[arg-type]
+        self.last_relu = block.last_relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        onto = x if self.shortcut is None else self.shortcut(x)
+        *first, last = self.convs
+        for conv in first:
+            x = conv(x, relu=True)
+        result: Tensor = last(x, relu=self.last_relu, onto=onto)
+        return result
+
+
+class FusedResNet(nn.Module):
+    """A `ResNet` of other convolutions; its first stays as it is.
+
+    Args:
+        net: As `ResNet.folded` gives it.
+        make: Makes the convolutions.
+    """
+
+    def __init__(self, net: ResNet, make: Make) -> None:
+        super().__init__()
+        self.channels, self.stride = net.channels, net.stride
+        self.conv1 = net.conv1
+        self.maxpool = net.maxpool
+        stages = (net.get_submodule(f"layer{i}") for i in range(1, net.stages + 1))
+        self.blocks = nn.Sequential(*(_Block(block, make) for stage in stages for block in stage))  # type: ignore[attr-defined]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """B x 3 x H x W (normalised) -> B x C x ceil(H/stride) x ceil(W/stride)."""
+        x = self.conv1(x)
+        if self.stride == 8:
+            x = self.maxpool(x)
+        result: Tensor = self.blocks(F.relu(x, inplace=True))
+        return result
