@@ -97,7 +97,8 @@ def test_what_is_no_encoder_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"x\.onnx is no ONNX file"):
         load_encoder(path)
-    program = torch.onnx.export(nn.Conv2d(3, 4, 3).eval(), (torch.rand(1, 3, 8, 8),), verbose=False)
+    other, given = nn.Conv2d(3, 4, 3).eval(), (torch.rand(1, 3, 8, 8),)
+    program = torch.onnx.export(other, given, dynamo=True, verbose=False)
     assert program is not None
     program.save(str(path))
     with pytest.raises(InputError, match="not an encoder that"):
