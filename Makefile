@@ -57,7 +57,7 @@ LOWEST := .venv-lowest
 test-lowest:
 	@test -d $(LOWEST) || $(PYTHON) -m venv $(LOWEST)
 	@$(LOWEST)/bin/python -m pip install --quiet -c constraints-lowest.txt \
-	  -e '.[app,train,plots]' pytest pytest-xdist hypothesis httpx POT
+	  -e '.[app,dlc,onnx,pose,train,plots]' pytest pytest-xdist hypothesis httpx POT
 	$(LOWEST)/bin/python $(TESTS)
 
 test-install: $(TOOLS)

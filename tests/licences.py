@@ -18,7 +18,7 @@ FINE = re.compile(
     r"\b(mit|bsd|apache|psf|"
     r"python software foundation|python-2\.0|isc|mpl|mozilla public|hpnd|"
     r"zlib|unlicense|"
-    r"public domain|cc0|0bsd|cnri|boost|bsl-1\.0|matplotlib|historical permission)\b",
+    r"public domain|cc0|cc-by-4\.0|0bsd|cnri|boost|bsl-1\.0|matplotlib|historical permission)\b",
     re.IGNORECASE,
 )
 REFUSED = re.compile(

@@ -17,6 +17,7 @@ import licences
         "MPL-2.0 AND MIT",
         "GPL-2.0 OR MIT",
         "MIT-CMU",
+        "CC-BY-4.0",
     ],
 )
 def test_permissive_ones_are_fine(licence: str) -> None:
@@ -32,6 +33,7 @@ def test_permissive_ones_are_fine(licence: str) -> None:
         ("NVIDIA Proprietary Software", "refused"),
         ("", "unknown"),
         ("see file", "unknown"),
+        ("CC-BY-NC-4.0", "unknown"),
     ],
 )
 def test_others_are_named(licence: str, word: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,8 @@ def test_what_is_no_encoder_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"nothing of the kind")
     with pytest.raises(InputError, match=r"x\.onnx is no ONNX file"):
         load_encoder(path)
-    program = torch.onnx.export(nn.Conv2d(3, 4, 3).eval(), (torch.rand(1, 3, 8, 8),), verbose=False)
+    other, given = nn.Conv2d(3, 4, 3).eval(), (torch.rand(1, 3, 8, 8),)
+    program = torch.onnx.export(other, given, dynamo=True, verbose=False)
     assert program is not None
     program.save(str(path))
     with pytest.raises(InputError, match="not an encoder that"):
@@ -108,15 +110,20 @@ def test_what_is_no_encoder_is_one_line(tmp_path: Path) -> None:
         load_encoder(exported).to_onnx()
 
 
-def test_a_network_that_cannot_be_exported_is_refused() -> None:
+def test_a_network_that_cannot_be_exported_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """In one line that says why, with the versions; torch's own lines are not shown."""
+
     class Branching(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             if float(x.sum()) > 0:  # depends on the data
                 x = x * 2
             return nn.functional.avg_pool2d(x, 8)
 
-    with pytest.raises(InputError, match="cannot be exported"):
+    with pytest.raises(InputError, match=r"exported by torch 2.*, onnxscript .*data-dep") as ended:
         Encoder.wrap(Branching(), 8).to_onnx()
+    assert str(ended.value).isprintable() and "step 1/3" not in str(ended.value)
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert logging.getLogger("torch").isEnabledFor(logging.ERROR)
 
 
 def test_a_runtime_serves_any_stride_of_a_protocol(small: Encoder) -> None:

@@ -31,7 +31,9 @@ def test_products_with_chosen_blocks_have_few_sizes(form: type[Short | Rounded])
         part = blocks.part(bounds, queries, chosen)
         sizes.add(part.ids.shape[2])
         assert torch.equal(part.ids[..., :count], whole.ids[..., chosen])
-        assert torch.equal(part.entries[..., :count, :], whole.entries[..., chosen, :])
+        near = 1e-6 if part.entries.is_floating_point() else 0  # of sums in another order
+        entries, wanted = part.entries[..., :count, :], whole.entries[..., chosen, :]
+        torch.testing.assert_close(entries, wanted, rtol=0, atol=near)
         assert bool((part.ids[..., count:] == -1).all())
         assert bool((part.entries[..., count:, :] == worst(part.entries.dtype)).all())
         assert part.ids.shape[2] <= max(count + 1, 1.25 * count)

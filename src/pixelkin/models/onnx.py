@@ -58,14 +58,13 @@ def export(encoder: nn.Module, facts: dict[str, Any], *, half: bool = False) -> 
     """
     try:
         import onnx
-        import onnxscript  # noqa: F401  (what torch.onnx writes with)
+        import onnxscript  # what torch.onnx writes with
     except ImportError as error:
         raise InputError(f"{EXPORT_NEEDS} ({error})") from error
     frame = torch.rand(1, 3, *TRACED, generator=torch.Generator().manual_seed(0))
     sizes = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
-    quiet = logging.getLogger("torch.onnx")
-    before = quiet.level
-    quiet.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)  # lines of torch about what it tried
     try:
         with (
             torch.no_grad(),
@@ -84,10 +83,10 @@ def export(encoder: nn.Module, facts: dict[str, Any], *, half: bool = False) -> 
                 verbose=False,
             )
     except Exception as error:  # torch.export's own kinds, many
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"this network cannot be exported: {said}") from error
+        by = f"torch {torch.__version__}, onnxscript {onnxscript.__version__}"
+        raise InputError(f"this network cannot be exported by {by}: {_reason(error)}") from error
     finally:
-        quiet.setLevel(before)
+        logging.disable(before)
     if program is None:
         raise InputError("this network cannot be exported: torch.onnx gave nothing")
     model = program.model_proto
@@ -100,6 +99,14 @@ def export(encoder: nn.Module, facts: dict[str, Any], *, half: bool = False) -> 
             "it is not written"
         )
     return Exported(data, parity)
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause, of which torch.onnx tells after a page of advice; one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = " ".join(str(error).split("Caused by:")[0].split())
+    return f"{type(error).__name__}: {said[:200]}"
 
 
 @torch.no_grad()
