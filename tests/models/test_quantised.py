@@ -18,6 +18,7 @@ from pixelkin.models import quantised
 from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
 from pixelkin.models.quantised import LEVELS, QuantisedConv, QuantisedResNet, available, quick_dtype
 from pixelkin.models.resnet import PaddedConv, ResNet
+from pixelkin.ops.products import fast_int8
 from pixelkin.propagation import Protocol
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError
@@ -149,10 +150,14 @@ def test_what_is_not_finite_is_refused() -> None:
 def test_the_processor_decides_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     says: set[str] = set()
     monkeypatch.setattr(quantised, "capable", lambda name: name in says)
-    monkeypatch.setattr(quantised, "fast_bfloat16", lambda _: bool(says))
+    monkeypatch.setattr(quantised, "fast_bfloat16", lambda _: bool(says & {"avx512_bf16"}))
+    monkeypatch.setattr(quantised, "fast_int8", lambda: "vnni" in says)
+    monkeypatch.setattr(quantised.nnpack, "available", lambda: "nnpack" in says)
     for integers_work, able, expected in (
         (True, set(), torch.int8),
-        (True, {"avx512_bf16"}, torch.int8),
+        (True, {"nnpack"}, torch.float32),
+        (True, {"nnpack", "vnni"}, torch.int8),
+        (True, {"nnpack", "vnni", "avx512_bf16"}, torch.int8),
         (True, {"avx512_bf16", "amx_bf16"}, torch.bfloat16),
         (False, {"avx512_bf16"}, torch.bfloat16),
         (False, set(), torch.float32),
@@ -163,6 +168,24 @@ def test_the_processor_decides_and_no_clock(monkeypatch: pytest.MonkeyPatch) -> 
         assert quick_dtype(CPU) is expected
     monkeypatch.setattr(quantised, "available", lambda: True)
     assert quick_dtype(torch.device("mps")) is torch.float32
+
+
+def test_vnni_is_used_where_it_is_known_of_and_not_switched_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    known: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert fast_int8()  # not told
+    for told, expected in (({"avx2": True}, False), ({"avx2": True, "avx_vnni": True}, True)):
+        known.clear()
+        known |= told
+        assert fast_int8() is expected
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert not fast_int8()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2_VNNI")
+    assert fast_int8()
 
 
 def test_where_torch_lacks_the_operators_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +202,7 @@ def test_where_torch_lacks_the_operators_there_are_none(monkeypatch: pytest.Monk
             monkeypatch.setattr(torch.ops, "onednn", operators)
             assert not available()
             net = Encoder(SMALL).eval().for_inference(8, torch.int8).net
-            assert isinstance(net, ResNet)
+            assert not isinstance(net, QuantisedResNet)
     finally:
         available.cache_clear()
 
