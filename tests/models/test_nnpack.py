@@ -72,6 +72,22 @@ def test_features_have_the_same_bits_with_any_number_of_threads() -> None:
 
 
 @nnpack_only
+@pytest.mark.parametrize("size", [(24, 24), (25, 31), (61, 107), (100, 7)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_strips_of_any_height_have_the_bits_of_the_whole(
+    size: tuple[int, int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conv = NnpackConv(PaddedConv(8, 8, 3, 1, 1, padding_mode="reflect"))
+    x, onto = torch.randn(1, 8, *size), torch.randn(1, 8, *size)
+    torch.set_num_threads(1)
+    whole = conv(x, relu=True, onto=onto.clone())
+    torch.set_num_threads(threads)
+    for largest in (1, 20_000, 50_000, 100_000):
+        monkeypatch.setattr(nnpack, "LARGEST", largest)
+        assert torch.equal(conv(x, relu=True, onto=onto.clone()), whole)
+
+
+@nnpack_only
 @pytest.mark.parametrize(
     ("config", "stride"),
     [

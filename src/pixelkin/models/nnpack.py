@@ -4,9 +4,10 @@ By NNPACK, which torch carries. Tiles of 8 x 8 pixels and the weights are transf
 and transformed back to 6 x 6. Rounding is that of float32: features are as far from those in
 float64 as the ones of direct convolutions are.
 
-NNPACK keeps the number of threads of its first call for good. It is asked for one, and strips of an
-image are divided between threads here, each with what follows the convolution: threads of torch
-wait busily between two of its operations, and would take the time of these.
+An image is computed in strips, which bounds what its tiles take. NNPACK keeps the number of threads
+of its first call for good. It is asked for one, and strips are divided between threads here, each
+with what follows the convolution: threads of torch wait busily between two of its operations, and
+would take the time of these.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from pixelkin.models.resnet import ResNet
 
 LEAST = 24 * 24  # pixels of an image: the weights are transformed anew for each call
 TILE = 6  # rows that are computed at once: strips of whole tiles have the bits of the image
+TRANSFORMED = 8 * 8  # numbers of a tile
 STRIP = 2 * TILE  # rows that are worth a thread
+LARGEST = 2**22  # numbers of all tiles that are transformed at once
 
 
 @lru_cache(maxsize=1)
@@ -81,8 +84,8 @@ class NnpackConv(nn.Module):
             result: Tensor = self.direct(x, relu=relu, onto=onto)
             return result
         x, onto = x.contiguous(), None if onto is None else onto.contiguous()
-        count = max(1, min(torch.get_num_threads(), height // STRIP))
-        ends = [min(-(-height * i // (count * TILE)) * TILE, height) for i in range(count + 1)]
+        threads = max(1, min(torch.get_num_threads(), height // STRIP))
+        ends = _ends(x, threads)
 
         @torch.inference_mode()
         def strip(first: int, last: int) -> Tensor:
@@ -91,7 +94,7 @@ class NnpackConv(nn.Module):
                 found += onto[:, :, first:last]
             return F.relu(found, inplace=True) if relu else found
 
-        if count == 1:
+        if len(ends) == 2:
             return strip(0, height)
         found = x.new_empty(len(x), len(self.weight), height, width)
 
@@ -99,7 +102,8 @@ class NnpackConv(nn.Module):
         def put(first: int, last: int) -> None:
             found[:, :, first:last] = strip(first, last)
 
-        list(_threads(count, os.getpid()).map(put, ends, ends[1:]))
+        parts = ends[:-1], ends[1:]
+        list(map(put, *parts) if threads == 1 else _threads(threads, os.getpid()).map(put, *parts))
         return found
 
     def _strip(self, x: Tensor, first: int, last: int) -> Tensor:
@@ -113,6 +117,15 @@ class NnpackConv(nn.Module):
             for one in torch.split(rows, 1)
         ]
         return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _ends(x: Tensor, threads: int) -> list[int]:
+    """Rows between which strips lie: as many as there are threads, and none too large."""
+    _, channels, height, width = x.shape
+    tiles, across = -(-height // TILE), -(-width // TILE)
+    least = -(-tiles * across * channels * TRANSFORMED // LARGEST)
+    count = min(max(threads, least), tiles)
+    return sorted({min(-(-tiles * i // count) * TILE, height) for i in range(count + 1)})
 
 
 def by_nnpack(net: ResNet) -> nn.Module:
