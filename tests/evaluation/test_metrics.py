@@ -212,7 +212,8 @@ def test_lost_joints_official_and_strict() -> None:
     pred[1:, 1] += [0.0, 3.1]
     pred[1, 3] = -1
     pred[2, 3] = np.nan
-    mean, joints = pck([gt], [pred], (0.1, 0.2))
+    with np.errstate(all="raise"):
+        mean, joints = pck([gt], [pred], (0.1, 0.2))
     # Joints 0..2 still span the whole box; joint 3 is never counted.
     np.testing.assert_allclose(joints, [[100, 0, 100, np.nan], [100, 100, 100, np.nan]])
     np.testing.assert_allclose(mean, [200 / 3, 100])

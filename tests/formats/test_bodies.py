@@ -87,3 +87,14 @@ def test_points_that_nothing_tells_apart_are_refused(tmp_path: Path, name: str) 
     with pytest.raises(InputError, match=r"two points of a body are called 'nose': .* 1=NAME"):
         save_annotations(tmp_path / "a", given, name, video=cases.FILE)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_box_of_a_body_in_coco_is_around_the_points_that_it_has(tmp_path: Path) -> None:
+    """Points that are absent are written as 0, 0, which is not among them."""
+    save_annotations(tmp_path / "a.json", cases.POINTS["absent"], "coco", video=cases.FILE)
+    content = json.loads((tmp_path / "a.json").read_text())
+    by_image = {one["image_id"]: one for one in content["annotations"]}
+    boxes = [
+        (one["bbox"], one["area"], one["num_keypoints"]) for _, one in sorted(by_image.items())
+    ]
+    assert boxes == [([1, 2, 2, 2], 4, 2), ([5.125, 6, 0, 0], 0, 1)]

@@ -10,6 +10,7 @@ import pytest
 
 from pixelkin.formats.frame_json import files_of, load, load_prediction, save_prediction
 from pixelkin.formats.mask_png import write_mask
+from pixelkin.formats.results_folder import probe
 from pixelkin.types import (
     InputError,
     Labels,
@@ -135,3 +136,14 @@ def test_numbers_that_are_none(tmp_path: Path, key: str, value: str) -> None:
     path.write_text(json.dumps(content).replace('"HERE"', value))
     with pytest.raises(InputError, match=r"a\.json is not the JSON of a prediction"):
         load_prediction(tmp_path, "a")
+
+
+def test_how_many_frames_a_run_has(tmp_path: Path) -> None:
+    """What run.json says; without it, up to the last that there is."""
+    for number in (0, 4):
+        labels = MaskLabels("mask", Objects((Object(3), Object(12))), IDS)
+        prediction = Prediction(number, labels, np.ones(2, np.float32))
+        save_prediction(tmp_path, f"{number:05d}", prediction)
+    assert probe(tmp_path).frames == 5
+    (tmp_path / "run.json").write_text(json.dumps({"video": {"frames": 9}}))
+    assert probe(tmp_path).frames == 9

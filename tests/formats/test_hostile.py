@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.app.cli import main
+from pixelkin.formats.damages import told
 from pixelkin.formats.registry import FORMATS, load_annotations, save_annotations
 from pixelkin.types import InputError
 
@@ -295,3 +296,17 @@ def test_no_format_runs_code(tmp_path: Path) -> None:
             with pytest.raises(InputError):
                 load_annotations(path, cases.FILE, name)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("size"), "'size' is missing"),
+        (TypeError("no list"), "something is of another form (no list)"),
+        (IndexError("too short"), "something is of another form (too short)"),
+        (ValueError("is negative"), "is negative"),
+        (OSError(5, "broken"), "OSError(5, 'broken')"),
+    ],
+)
+def test_errors_that_content_leads_to_are_told_in_words(error: Exception, words: str) -> None:
+    assert told(error) == words

@@ -5,6 +5,7 @@ import torch
 
 from pixelkin.mining.confidence import entries, forward_backward, optimal_transport
 from pixelkin.mining.curriculum import Curriculum, Signal, variance, variance_of_entries
+from pixelkin.ops.host import as_on_a_device
 
 
 def transports(b: int = 3, n: int = 40, noise: float = 0.5) -> torch.Tensor:
@@ -27,6 +28,16 @@ def test_bounds_are_flat_and_permutation() -> None:
     torch.testing.assert_close(
         variance(torch.full((2, 8, 8), 0.7), normalize_rows=True), torch.full((2,), 1 / 8)
     )
+
+
+def test_rows_are_counted_not_columns() -> None:
+    """[[1, 0, 0], [0, 0.5, 0.5]]: 1.5 over two rows, at hand, on a GPU and from the entries."""
+    two = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]])
+    found = entries(two)
+    sparse = (found.values, found.clips, 1, 2)
+    assert variance(two).tolist() == variance_of_entries(*sparse).tolist() == [0.75]
+    with as_on_a_device():
+        assert variance(two).tolist() == variance_of_entries(*sparse).tolist() == [0.75]
 
 
 @pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])

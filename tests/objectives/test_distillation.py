@@ -89,6 +89,15 @@ def test_anchors_are_a_sample_of_all() -> None:
     assert sum(losses) / 200 == pytest.approx(float(whole), rel=0.05)
 
 
+def test_one_anchor_is_enough() -> None:
+    """Of one row the share that agrees is all or nothing."""
+    batch, objective = clips(), Distillation(("lab",), anchors=1).prepare(8, CPU)
+    assert {
+        objective(features(), batch, 0.0, torch.Generator().manual_seed(s))[1]["agreement"]
+        for s in range(20)
+    } <= {0.0, 1.0}
+
+
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^teachers: give at least one"):
         Distillation(())

@@ -220,3 +220,18 @@ def test_m1_lies_below_every_m2() -> None:
     with pytest.raises(ValueError, match=r"^negatives.m1: 0.9 must lie in \[0, 0.3\], below every"):
         Mining(negatives=Negatives(m1=0.9))
     assert Mining(negatives=Negatives(m1=0.9), curriculum=Curriculum("fixed")).negatives.m1 == 0.9
+
+
+def test_of_one_candidate_that_is_taken_all_are_negatives() -> None:
+    """Two cells, of which the positive is one."""
+    batch = ClipBatch(
+        views=torch.zeros(1, 2, 3, 8, 16),
+        to_frame=torch.eye(2, 3).expand(1, 2, 2, 3),
+        times=torch.tensor([[0, 8]]),
+        frame_size=torch.tensor([[256, 256]]),
+        videos=torch.zeros(1, dtype=torch.long),
+    )
+    mining = Mining(confidence=Confidence("argmax"), negatives=Negatives(exclude=0))
+    f = torch.eye(2).view(1, 1, 2, 1, 2).expand(1, 2, 2, 1, 2)
+    figures = MinedContrast(mining=mining, max_pairs=1)(f, batch, 0.0)[1]
+    assert figures["negatives"] == 1.0

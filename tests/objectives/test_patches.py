@@ -8,7 +8,7 @@ from pixelkin.objectives.patches import cut_patches, pooled
 
 def test_whole_patches_are_slices_of_the_view() -> None:
     views = torch.rand(2, 3, 3, 64, 64, generator=torch.Generator().manual_seed(5))
-    cut = cut_patches(views, 7).view(2, 3, 7, 7, 3, 16, 16)
+    cut = cut_patches(views, 7, (1.0, 1.0)).view(2, 3, 7, 7, 3, 16, 16)
     for row in range(7):
         for column in range(7):
             y, x = 8 * row, 8 * column
@@ -33,6 +33,19 @@ def test_crops_of_patches_stay_inside_and_have_the_area_that_is_asked_for() -> N
                 seen = cut[:, row, column, axis]
                 assert begin - 0.5 <= float(seen.min()) and float(seen.max()) <= begin + 31.5
                 assert float(seen.mean((1, 2)).std()) > 0.5
+
+
+def test_crops_lie_anywhere_across_whatever_they_do_down() -> None:
+    """Of 1,800 crops: neither their middles nor their shapes are correlated."""
+    place = torch.arange(64.0)
+    view = torch.stack([place.expand(64, 64), place[:, None].expand(64, 64), torch.zeros(64, 64)])
+    generator = torch.Generator().manual_seed(0)
+    cut = cut_patches(view.expand(200, 1, 3, 64, 64), 3, (0.7, 0.7), generator)
+    middle = cut[:, :, :2].mean((3, 4)).view(200, 3, 3, 2)
+    middle = (middle - middle.mean(0)).view(-1, 2).T
+    size = (cut[:, :, 0, 20, 20] - cut[:, :, 0, 10, 10]).flatten()
+    found = torch.corrcoef(torch.stack([*middle, size])) - torch.eye(3)
+    assert float(found.abs().max()) < 0.1
 
 
 def test_patches_of_an_even_view_are_alike_where_cells_of_its_map_are_not() -> None:

@@ -104,6 +104,19 @@ def test_loss_is_that_of_explicit_products() -> None:
     assert figures["returned"] == pytest.approx(float(returned), rel=1e-4)
 
 
+def test_a_walk_of_two_frames_goes_there_and_back() -> None:
+    f = features(v=2)
+    objective = RandomWalk(2, edge_dropout=0.0, temperature=0.1, end="same")
+    a, b = (x / x.norm(dim=1, keepdim=True) for x in f.double().flatten(3).unbind(1))
+    there = (a.mT @ b / 0.1).softmax(2)
+    back = (b.mT @ a / 0.1).softmax(2)
+    expected = -(there @ back).diagonal(dim1=1, dim2=2).log().mean()
+    batch = clips(v=2)
+    assert float(objective(f, batch, 0.0)[0]) == pytest.approx(float(expected), rel=1e-4)
+    assert torch.equal(objective.images(batch.views, None), batch.views)  # nodes are cells of them
+    assert objective.state_dict() == {}
+
+
 def test_warped_end_is_where_a_loop_over_cells_finds_it() -> None:
     batch, f = warped_clips(), features(side=4)
     loss, figures = RandomWalk(frames=3, edge_dropout=0.0, end="warped")(f, batch, 0.0)

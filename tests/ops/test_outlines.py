@@ -55,6 +55,20 @@ def test_what_is_no_polygon_is_an_error(ring: list[list[float]]) -> None:
         outlines.fill([ring], (4, 4))
 
 
+def test_a_box_has_its_left_top_width_and_height() -> None:
+    expected = np.zeros((9, 12), bool)
+    expected[2:5, 3:10] = True
+    np.testing.assert_array_equal(outlines.fill_box([3, 2, 7, 3], (9, 12)), expected)
+
+
+def test_corners_may_lie_four_frames_away() -> None:
+    """Those of a 4 x 6 frame 24 pixels; the band between them is filled within the frame."""
+    far = [[-24, 1], [24, 1], [24, 3], [-24, 3]]
+    assert outlines.fill([far], (4, 6)).sum(axis=1).tolist() == [0, 6, 6, 0]
+    with pytest.raises(ValueError, match="far outside"):
+        outlines.fill([[[-24, 1], [24.1, 1], [24, 3]]], (4, 6))
+
+
 @given(MASKS.filter(lambda mask: mask.any()), st.sampled_from([0.3, 1.0, 2.5]))
 def test_corners_that_are_left_out_are_near(mask: NDArray[np.bool_], tolerance: float) -> None:
     """By walking along each side in small steps: no corner is further from all of its steps."""

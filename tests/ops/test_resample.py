@@ -134,3 +134,10 @@ def test_lab_of_known_colours() -> None:
     known += [[53.39, 0, 0], [100, 0, 0], [0, 0, 0]]
     lab = rgb_to_lab(rgb.T[None, :, None])[0, :, 0].T
     torch.testing.assert_close(lab, torch.tensor(known), atol=0.1, rtol=0)
+
+
+def test_lab_of_the_darkest_greys_is_a_line() -> None:
+    """L = 903.3 Y up to Y = 0.008856 (CIE), and Y = grey / 12.92 up to 0.04045 (sRGB)."""
+    grey = torch.tensor([1.0, 5.0, 10.0]) / 255
+    lab = rgb_to_lab(grey.expand(3, 3)[None, :, None])[0, :, 0]
+    torch.testing.assert_close(lab[0], 903.3 * grey / 12.92, atol=1e-3, rtol=0)

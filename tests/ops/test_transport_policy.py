@@ -38,11 +38,12 @@ def test_without_history_it_is_plain_sinkhorn_step_by_step(how: dict[str, Any]) 
         torch.testing.assert_close(residual, of_plain, rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.parametrize("coarsest", [1, 8])  # five levels below, and two
 @pytest.mark.parametrize("shape", [(40, 40), (37, 53), (53, 36)])
 def test_coarse_start_leads_to_the_plan_of_the_plain_form(
-    shape: tuple[int, int], how: dict[str, Any]
+    shape: tuple[int, int], coarsest: int, how: dict[str, Any]
 ) -> None:
-    cost, policy = costs(2, *shape), Policy(coarsest=8)  # two levels below
+    cost, policy = costs(2, *shape), Policy(coarsest=coarsest)
     plan, residual = sinkhorn(
         cost, epsilon=0.05, max_iterations=1000, tolerance=1e-12, policy=policy, **how
     )

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
-from pixelkin.propagation import PROTOCOL_NAMES, Protocol, propagate_features
+from pixelkin.propagation import PROTOCOL_NAMES, Protocol, propagate_features, references
+from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.types import InputError, Labels, Prediction
 
@@ -255,3 +256,42 @@ def test_names_of_objects_are_kept() -> None:
 def names(prediction: Prediction) -> list[str | None]:
     """Of the objects that are visible."""
     return [prediction.labels.objects[i].name for i in prediction.labels.present]
+
+
+def test_a_restored_propagator_has_the_keyframe_that_it_began_with() -> None:
+    images, masks = moving_square(4)
+    propagator, restored = Propagator(PatchEncoder(), "davis"), Propagator(PatchEncoder(), "davis")
+    labels = Labels.from_mask(masks[0])
+    for t, image in enumerate(images):
+        propagator.step(image, labels if t == 0 else None)
+    restored.restore(propagator.state(), labels, lambda number: images[number])
+    assert torch.equal(restored.key.features, propagator.features(images[0]))
+    assert torch.equal(restored.key.soft, propagator.key.soft)
+
+
+def test_a_later_keyframe_is_referred_to_ever_after() -> None:
+    """What it alone shows is found again after frames without it, which are all that is recent."""
+    draw = torch.Generator().manual_seed(0)
+    ground, thing = torch.randn(2, 64, generator=draw)
+    plain = ground.view(64, 1, 1).repeat(1, 4, 4)
+    shown, again = plain.clone(), plain.clone()
+    shown[:, 1, 1], again[:, 2, 3] = thing, thing
+    first, later = torch.zeros(2, 4, 4), torch.zeros(3, 4, 4)
+    first[1, 0, 0], later[2, 1, 1] = 1, 1
+    first[0], later[0] = 1 - first[1], 1 - later[2]
+    engine = FeaturePropagator(replace(Protocol.named("davis"), context=1))
+    engine.step(plain, first)
+    engine.step(plain)
+    engine.step(shown, later)
+    for _ in range(3):
+        assert float(engine.step(plain)[2].max()) < 0.01
+    found = engine.step(again)[2]
+    assert float(found[2, 3]) > 0.99 and float(found.sum()) < 1.1
+
+
+def test_frames_before_suffice_without_long_term_references() -> None:
+    """One frame of context: frame 0 is no reference for frame 2."""
+    protocol = replace(Protocol.named("davis"), context=1, long_term=(), pad_context=False)
+    assert [r.frame for r in references(protocol, 2)] == [1]
+    with pytest.raises(InputError, match="long_term"):
+        replace(protocol, context=0)

@@ -136,3 +136,11 @@ def test_the_way_back_is_what_a_loop_finds() -> None:
     assert back[0] == pytest.approx(np.hypot(x - 2, y - 2))
     assert np.isinf(back[1:]).all() and not is_visible(back)[1:].any()
     assert Return(first, given, (4.0, 8.0))(first, given)[:2].tolist() == [0, 0]
+
+
+def test_points_at_the_borders_are_of_the_cells_there() -> None:
+    """Of a frame of 36 x 56 pixels; its last pixels are nearer to where one cell more would be."""
+    first = torch.randn((6, 7, 9), generator=torch.Generator().manual_seed(2))
+    corners = np.array([[0.0, 0.0], [35.0, 55.0]])
+    back = Return(first, corners, (4.0, 8.0))(first, corners)
+    assert back.tolist() == pytest.approx([0, np.hypot(9 - 8, 7 - 6)])

@@ -3,8 +3,9 @@
     python tests/soak/mutants.py --count 60 --seed 0 --log out/mutants.jsonl
 
 Comparisons, arithmetic, numbers, booleans and returned values are changed, one at a time, in a copy
-of the tree; the tests nearest to the module run against it, and against the whole folder where
-these pass (`--wide`). What survives is printed with its line. Needs `os.fork`, so not on Windows.
+of the tree; the tests nearest to the module run against it, the quickest first, and those of the
+whole folder where these pass (`--wide`). What survives is printed with its line. The same command
+goes on where its log ends, and a greater `--count` adds to it. Needs `os.fork`: not on Windows.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import ast
 import contextlib
 import json
+import math
 import os
 import random
 import resource
@@ -22,12 +24,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("ops", "mining", "objectives", "propagation", "formats", "evaluation/metrics.py")
 CPU_SECONDS = 240  # of one run of tests; a mutant that takes longer is noticed, too
+SLOWER = 3  # times as long as without a change, and half a minute: the same
 
 SWAPS: dict[type, type] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -145,36 +150,92 @@ def nearest(root: Path, path: str) -> list[str]:
     return [p.relative_to(root).as_posix() for p in found]
 
 
-def wider(root: Path, path: str) -> list[str]:
+def wider(path: str) -> list[str]:
     """The folder of tests of a module's package."""
     return [f"tests/{path.split('/')[2]}"]
 
 
-def passes(copy: Path, tests: list[str], log: Path) -> bool:
-    """Whether tests pass in a copy of the tree: in a fork, as importing torch takes seconds."""
+def passes(
+    copy: Path, tests: list[str], log: Path, limit: int = CPU_SECONDS, *, keep: bool = False
+) -> bool:
+    """Whether tests pass in a copy of the tree: in a fork, as importing torch takes seconds.
+
+    `keep` leaves bytecode behind, which saves others half of their time: of a tree as it was.
+    """
     child = os.fork()
     if not child:
         os.setsid()
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(out, 1), os.dup2(out, 2)
         os.chdir(copy)
-        sys.dont_write_bytecode = True
+        sys.dont_write_bytecode = not keep
         sys.path.insert(0, str(copy / "src"))
         os.environ["PYTHONPATH"] = str(copy / "src")
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        import pytest
-
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "" if keep else "1"
         options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
         os._exit(int(pytest.main([*options, *tests])))
-    limit = time.monotonic() + 8 * CPU_SECONDS  # of waiting for something that never comes
+    end = time.monotonic() + 8 * limit  # of waiting for something that never comes
     while (done := os.waitpid(child, os.WNOHANG)) == (0, 0):
-        if time.monotonic() > limit:
+        if time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
         time.sleep(0.05)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # what the tests have left running
     return os.waitstatus_to_exitcode(done[1]) == 0
+
+
+@dataclass
+class Tests:
+    """Those of a copy of the tree, and how long each file takes: none if it fails unchanged."""
+
+    copy: Path
+    report: Path
+    seconds: dict[str, float | None] = field(default_factory=dict)
+
+    def near(self, path: str) -> list[str]:
+        """The sound ones nearest to a module, the quickest first."""
+        found = nearest(self.copy, path)
+        for test in found:
+            if test not in self.seconds:
+                began = time.monotonic()
+                well = passes(self.copy, [test], self.report, keep=True)
+                self.seconds[test] = time.monotonic() - began if well else None
+        return sorted((t for t in found if self.seconds[t] is not None), key=self._seconds)
+
+    def pass_with(self, mutant: Mutant, tests: list[str], *, wide: bool) -> bool:
+        """Whether no test notices a mutant."""
+        path = self.copy / mutant.path
+        original, status = path.read_bytes(), path.stat()
+        path.write_bytes(mutant.apply(original))
+        try:
+            limit = 30 + math.ceil(SLOWER * sum(map(self._seconds, tests)))
+            alive = not tests or passes(self.copy, tests, self.report, limit)
+            return alive and (not wide or passes(self.copy, wider(mutant.path), self.report))
+        finally:
+            path.write_bytes(original)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # its bytecode holds again
+
+    def _seconds(self, test: str) -> float:
+        return self.seconds[test] or 0.0
+
+
+def judged(log: Path | None, mutants: list[Mutant]) -> list[dict]:
+    """What a log tells of the first of these mutants.
+
+    Raises:
+        SystemExit: If the log is of others: another seed, or another state of the code.
+    """
+    lines = log.read_text().splitlines() if log and log.exists() else []
+    told = [json.loads(line) for line in lines]
+    if any(vars(m) != {k: t[k] for k in vars(m)} for m, t in zip(mutants, told, strict=False)):
+        sys.exit(f"{log}: is of other mutants; take another file, or the seed and code it is of")
+    return told[: len(mutants)]
+
+
+def words(told: dict) -> str:
+    """A mutant in one line."""
+    return "{path}:{line}  {kind}: {before} -> {after}".format(**told)
 
 
 def copied(root: Path, folder: Path) -> Path:
@@ -203,38 +264,26 @@ def main() -> int:
 
     del hypothesis, scipy
     torch.set_num_threads(1)
-    survived = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
         copy = copied(ROOT, Path(temporary))
-        report = Path(temporary) / "report.txt"
-        sound: dict[str, bool] = {}
-        for number, mutant in enumerate(sample(copy, options.count, options.seed), 1):
-            path, began = copy / mutant.path, time.process_time()
-            original = path.read_bytes()
-            tests = nearest(copy, mutant.path)
-            for test in tests:
-                if test not in sound:
-                    sound[test] = passes(copy, [test], report)
-            tests = [test for test in tests if sound[test]]
-            path.write_bytes(mutant.apply(original))
-            alive = all(passes(copy, [test], report) for test in tests)
-            if alive and options.wide:
-                alive = passes(copy, wider(copy, mutant.path), report)
-            path.write_bytes(original)
-            where = f"{mutant.path}:{mutant.line}"
-            word = "SURVIVED" if alive else "killed"
-            seconds = time.process_time() - began
-            line = f"{number:4} {word:9}{where}  {mutant.kind}: {mutant.before} -> {mutant.after}"
-            print(line, flush=True)
+        tests = Tests(copy, Path(temporary) / "report.txt")
+        mutants = sample(copy, options.count, options.seed)
+        results = judged(options.log, mutants)
+        for number, mutant in enumerate(mutants[len(results) :], len(results) + 1):
+            near, began = tests.near(mutant.path), time.monotonic()
+            alive = tests.pass_with(mutant, near, wide=options.wide)
+            seconds = round(time.monotonic() - began, 1)
+            results.append({**vars(mutant), "survived": alive, "tests": near, "seconds": seconds})
+            print(
+                f"{number:4} {'SURVIVED' if alive else 'killed':9}{words(results[-1])}", flush=True
+            )
             if options.log:
                 options.log.parent.mkdir(parents=True, exist_ok=True)
-                told = {**vars(mutant), "survived": alive, "tests": tests, "seconds": seconds}
                 with options.log.open("a") as file:
-                    file.write(json.dumps(told) + "\n")
-            survived += [line] if alive else []
-    unsound = [test for test, well in sound.items() if not well]
-    print(f"{options.count - len(survived)} of {options.count} killed", *survived, sep="\n")
-    if unsound:
+                    file.write(json.dumps(results[-1]) + "\n")
+    survived = [words(result) for result in results if result["survived"]]
+    print(f"{len(results) - len(survived)} of {len(results)} killed", *survived, sep="\n")
+    if unsound := [test for test, took in tests.seconds.items() if took is None]:
         print("left out, as they fail without a change:", *unsound)
     return 0
 

@@ -23,7 +23,7 @@ def patch_side(size: int, count: int) -> int:
 def cut_patches(
     views: Tensor,
     count: int,
-    area: tuple[float, float] = (1.0, 1.0),
+    area: tuple[float, float],
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """The patches of all views, of each of which a random crop is enlarged to the patch's size.

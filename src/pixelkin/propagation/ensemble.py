@@ -33,7 +33,7 @@ class Steps(Protocol):
         labels: Labels | None = None,
         *,
         merge: bool = False,
-        features: Tensor | None = None,
+        features: Tensor,
     ) -> Prediction:
         """Process the next frame; see `Propagator.step`."""
 
@@ -82,14 +82,13 @@ class Ensemble:
     @torch.inference_mode()
     def step(
         self,
-        frame: NDArray[np.uint8],
+        frame: NDArray[np.uint8],  # noqa: ARG002
         labels: Labels | None = None,
         *,
         merge: bool = False,  # noqa: ARG002
-        features: Tensor | None = None,
+        features: Tensor,
     ) -> Prediction:
         """Process the next frame: the keyframe, with its labels, or one after it."""
-        features = self.features(frame) if features is None else features
         main, codec = self._main, self._codec
         votes = [(voice, voice.propagator.votes(features)) for voice in self._others]
         if labels is None:

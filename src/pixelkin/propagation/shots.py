@@ -60,10 +60,9 @@ class Watch:
         labels: Labels | None = None,
         *,
         merge: bool = False,
-        features: Tensor | None = None,
+        features: Tensor,
     ) -> Prediction:
         """See `Propagator.step`."""
-        features = self.features(frame) if features is None else features
         self.cut = end_at_cut(self._carried, self.last, features, over=self._over)
         self.last = features
         prediction = self._steps.step(frame, labels, merge=merge, features=features)
