@@ -24,6 +24,7 @@ from pixelkin.mining.positives import mine
 from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.mining.window import WindowSchedule
 from pixelkin.objectives import Objective
+from pixelkin.objectives.base import numbers
 from pixelkin.objectives.distillation import Distillation
 from pixelkin.objectives.known_geometry import KnownGeometry
 from pixelkin.objectives.mined_contrast import MinedContrast, geometry
@@ -230,3 +231,11 @@ def test_views_are_made_without_a_look() -> None:
     pixels = torch.from_numpy(frames).flatten()
     assert len(prepared.blurred) and math.prod(prepared.largest)
     assert waited(lambda: render(pixels, prepared)) == {"numbers": 0, "shapes": 0}
+
+
+def test_figures_are_looked_at_once() -> None:
+    figures = {"a": torch.tensor(0.5), "b": 2, "c": torch.tensor(3.0, dtype=torch.float64)}
+    with Looks() as looks, Waits() as waits:
+        assert numbers(figures) == {"a": 0.5, "b": 2.0, "c": 3.0}
+    assert looks.count["look"] + waits.count["_local_scalar_dense"] == 1
+    assert numbers({"a": 0.25, "b": 2}) == {"a": 0.25, "b": 2.0}

@@ -57,7 +57,7 @@ class MinedContrast(Objective):
     mining: Mining = field(default_factory=Mining)
     temperature: float = 0.07
     max_pairs: int = 4096
-    _average: float | None = field(default=None, init=False, repr=False)
+    _average: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         check_gaps(self.gaps, least=1)
