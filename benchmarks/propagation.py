@@ -46,6 +46,7 @@ from torch import Tensor, nn
 
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import load_encoder
+from pixelkin.models.nnpack import NnpackConv
 from pixelkin.ops.affinity import Cells, windowed_topk
 from pixelkin.ops.affinity.bounds import KEPT
 from pixelkin.ops.affinity.cells import bounds_for
@@ -142,14 +143,17 @@ def against_dense(runs: int) -> dict[str, float]:
 def convolutions(runs: int) -> float:
     """CPU seconds of the encoder's convolutions and nothing else, one frame."""
     encoder = load_encoder().for_inference(8)
-    calls: list[tuple[nn.Conv2d, Tensor]] = []
-    layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d)]
+    calls: list[tuple[nn.Module, Tensor]] = []
+    layers = [m for m in encoder.modules() if isinstance(m, nn.Conv2d | NnpackConv)]
     hooks = [m.register_forward_hook(lambda m, x, _: calls.append((m, x[0]))) for m in layers]
     encoder.encode(SyntheticScene(size=(HEIGHT, WIDTH), frames=1)[0].image)
     for hook in hooks:
         hook.remove()
 
-    def one(layer: nn.Conv2d, x: Tensor) -> float:
+    def one(layer: nn.Module, x: Tensor) -> float:
+        if isinstance(layer, NnpackConv):
+            given = x.contiguous(), layer.weight, layer.bias, [1, 1]
+            return cpu_seconds(lambda: torch._nnpack_spatial_convolution(*given), runs)
         margin = layer.kernel_size[0] // 2
         x = x.contiguous(memory_format=torch.channels_last)
         return cpu_seconds(

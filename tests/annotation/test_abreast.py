@@ -16,6 +16,7 @@ from sessions import content, finish
 from pixelkin.annotation.abreast import Abreast
 from pixelkin.annotation.session import Session
 from pixelkin.propagation.features import FeaturePropagator
+from running import running
 
 New = Callable[..., Session]
 
@@ -23,15 +24,10 @@ New = Callable[..., Session]
 @pytest.fixture
 def threads() -> Iterator[Callable[[int], None]]:
     """Sets the number of torch's threads for the rest of a test, in which none may be left."""
-    before, running = torch.get_num_threads(), _running()
+    before, count = torch.get_num_threads(), running()
     yield torch.set_num_threads
     torch.set_num_threads(before)
-    assert _running() == running
-
-
-def _running() -> list[threading.Thread]:
-    """Without those that stay for convolutions, as torch's own do."""
-    return [one for one in threading.enumerate() if not one.name.startswith("nnpack")]
+    assert running() == count
 
 
 @pytest.fixture

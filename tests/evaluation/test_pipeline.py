@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, Labels, Prediction
 from pixelkin.video.images import read_image
 from pixelkin.video.reader import open_video
+from running import running
 
 DAVIS = Protocol.named("davis")
 
@@ -143,11 +143,11 @@ def test_other_videos_of_the_same_names_are_refused(davis_root: Path, tmp_path: 
 def test_an_exception_that_is_kept_keeps_no_thread(
     two: list[DavisVideo], lab: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = threading.active_count()
+    before = running()
     alive = []
 
     def fail(*_: object, **__: object) -> None:
-        alive.append(threading.active_count())
+        alive.append(running())
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(Propagator, "step", fail)
@@ -155,7 +155,7 @@ def test_an_exception_that_is_kept_keeps_no_thread(
         predict_all(two, lab, DAVIS, Store(tmp_path / "out"))
     assert kept.value.__traceback__ is not None
     assert alive[0] > before
-    assert threading.active_count() == before
+    assert running() == before
 
 
 def test_another_run_does_not_mix(two: list[DavisVideo], lab: Encoder, tmp_path: Path) -> None:

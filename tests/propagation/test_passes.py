@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from pixelkin.propagation.run import propagate_to_folder
 from pixelkin.types import Annotations, InputError, Labels
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import write_image
+from running import running
 
 
 def test_every_frame_once_and_near_the_truth(folder: Path) -> None:
@@ -82,23 +82,23 @@ def test_results_are_those_of_one_thing_after_the_other(folder: Path) -> None:
 
 
 def test_an_iterator_that_is_left_leaves_no_thread(folder: Path) -> None:
-    before = threading.active_count()
+    before = running()
     predictions = propagate(folder, square(0), encoder="lab")
     next(predictions)
-    assert threading.active_count() > before
+    assert running() > before
     del predictions
-    assert threading.active_count() == before
+    assert running() == before
 
 
 @pytest.mark.parametrize("to_folder", [False, True])
 def test_an_exception_that_is_kept_keeps_no_thread(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to_folder: bool
 ) -> None:
-    before = threading.active_count()
+    before = running()
     alive = []
 
     def fail(*_: object, **__: object) -> None:
-        alive.append(threading.active_count())
+        alive.append(running())
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(Propagator, "step", fail)
@@ -109,7 +109,7 @@ def test_an_exception_that_is_kept_keeps_no_thread(
             list(propagate(folder, square(0), encoder="lab"))
     assert kept.value.__traceback__ is not None
     assert alive[0] > before
-    assert threading.active_count() == before
+    assert running() == before
 
 
 def test_points_that_no_keyframe_has_do_not_ask_for_a_look(folder: Path, tmp_path: Path) -> None:

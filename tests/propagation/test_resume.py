@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from pixelkin.propagation.run import propagate_to_folder
 from pixelkin.types import InputError, Prediction
 from pixelkin.video.reader import open_video
 from pixelkin.video.writer import VideoWriter
+from running import running
 
 
 class Killed(Exception):
@@ -104,11 +104,11 @@ def test_a_full_disk_is_an_error_and_the_run_goes_on_from_there(
             raise OSError(28, "No space left on device")
         write(self, prediction)
 
-    before = threading.active_count()
+    before = running()
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         patch.setattr(ResultsFolder, "write", full)
         propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab")
-    assert threading.active_count() == before
+    assert running() == before
     run = propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab")
     assert run.resumed == full_at // 10 * 10
     propagate_to_folder(folder, square(0), tmp_path / "whole", encoder="lab")
