@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moving_square import FRAMES, HEIGHT, WIDTH, results, square
@@ -125,6 +128,31 @@ def test_a_damaged_state_starts_again(folder: Path, tmp_path: Path, damage: byte
         propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab", progress=stop)
     (tmp_path / "o/.state.npz").write_bytes(damage)
     assert propagate_to_folder(folder, square(0), tmp_path / "o", encoder="lab").resumed == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda progress: progress["passes"][0].pop("finished"),
+        lambda progress: progress.update(passes={"a": 1}),
+        lambda progress: progress["passes"][0].update(frames="many"),
+        lambda progress: progress.update(devices=7),
+        lambda progress: progress.update(stamps=[1]),
+    ],
+)
+def test_a_damaged_mark_is_said_and_can_be_replaced(
+    folder: Path, tmp_path: Path, damage: Callable[[dict[str, Any]], None]
+) -> None:
+    out, mark = tmp_path / "o", tmp_path / "o/run.json"
+    propagate_to_folder(folder, square(0), out, encoder="lab")
+    before = results(out)
+    content = json.loads(mark.read_text())
+    damage(content["progress"])
+    mark.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"run\.json is damaged \(.*\): --overwrite replaces"):
+        propagate_to_folder(folder, square(0), out, encoder="lab")
+    assert propagate_to_folder(folder, square(0), out, encoder="lab", overwrite=True).resumed == 0
+    assert results(out) == before
 
 
 def test_a_removed_result_is_made_again(folder: Path, tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def bomb(side: int) -> bytes:
     )
 
 
-SPECIAL = (fifo, folder, dangling, loop, zeros, noise, null, listener, huge, picture_bomb)
+NO_FILES = (fifo, folder, dangling, loop, zeros, noise, null, listener)
+SPECIAL = (*NO_FILES, huge, picture_bomb)
 # What is read, by the sample that reads it; a file of it is replaced.
 PLACES = {
     "video a.mp4": "a.mp4",
@@ -138,10 +139,10 @@ def _specials() -> Iterator[Hostile]:
             continue
         for special in SPECIAL:
             # A run's own mark, where it is no file any more, is of a run to be begun anew.
-            free = name == "resumed run" or (
-                name == "image .png" and special in (folder, fifo, listener, dangling, loop)
-            )
-            free |= name == "png.masks" and special in (folder, dangling, loop, fifo, listener)
+            free = name == "resumed run"
+            # In a folder of frames or labels it is left out, and that is said.
+            folders = ("image .png", "png.masks", "labelme.masks")
+            free |= name in folders and special in NO_FILES
             # What follows the end of these files is passed over.
             free |= special is huge and name in (
                 "video a.mp4",
@@ -151,7 +152,6 @@ def _specials() -> Iterator[Hostile]:
                 "png.masks",
                 "session status",
             )
-            free |= name == "labelme.masks" and special in (folder, dangling, loop, fifo, listener)
             sample = samples[name]
             yield Hostile(
                 f"{special.__name__} as {file} of {name}",

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write, content_stamp
-from pixelkin.formats.damages import DAMAGES
+from pixelkin.formats.damages import DAMAGES, told
 from pixelkin.formats.frame_json import files_of, load_confidence, load_prediction, save_prediction
 from pixelkin.models.encoder import Encoder, describe_encoder
 from pixelkin.propagation.plan import Pass
@@ -115,18 +115,20 @@ class ResultsFolder(RunFolder):
         self._video, self._passes, self._stamps = video, passes, stamps
         # With the same settings, passes decide what is replaced.
         standing = self.claim(settings, overwrite=overwrite and not self.matches(settings))
-        stored = self.progress.get("passes", [])
-        known_devices = self.progress.get("devices", ["cpu"] if stored else [])
-        self._devices = [*(d for d in known_devices if d != device), device]
-        self._finished = {p["digest"]: p["frames"] for p in stored if p["finished"]}
-        self._cuts = {p["digest"]: p["cuts"] for p in stored if p.get("cuts")}
-        known = self.progress.get("stamps", "").split()
+        try:
+            stored, known = self._recalled(device)
+        except DAMAGES as error:
+            if not overwrite:
+                raise InputError(
+                    f"{self.folder / 'run.json'} is damaged ({told(error)}): "
+                    "--overwrite replaces the run"
+                ) from error
+            self.progress = {}
+            stored, known = self._recalled(device)
         self._changed = frozenset(
             i for i, (a, b) in enumerate(zip(known, stamps, strict=False)) if a != b
         )
-        same = [(p["digest"], p["frames"]) for p in stored] == [
-            (p.digest, p.frames) for p in passes
-        ]
+        same = stored == [(p.digest, p.frames) for p in passes]
         complete = standing is Standing.COMPLETE
         self._corrects = self._forget_changed()
         if standing is Standing.NEW or (same and not complete):
@@ -147,6 +149,15 @@ class ResultsFolder(RunFolder):
         else:
             self._corrects = True
         return False
+
+    def _recalled(self, device: str) -> tuple[list[tuple[str, int]], list[str]]:
+        """What the mark says of a run: digests and lengths of its passes, and its stamps."""
+        stored = self.progress.get("passes", [])
+        known_devices = self.progress.get("devices", ["cpu"] if stored else [])
+        self._devices = [*(d for d in known_devices if d != device), device]
+        self._finished = {p["digest"]: int(p["frames"]) for p in stored if p["finished"]}
+        self._cuts = {p["digest"]: p["cuts"] for p in stored if p.get("cuts")}
+        return [(p["digest"], p["frames"]) for p in stored], self.progress.get("stamps", "").split()
 
     def done(self, part: Pass) -> tuple[int, State]:
         """How many frames of a pass are done, and the state from which it goes on.
