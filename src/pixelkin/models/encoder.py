@@ -189,9 +189,8 @@ class Encoder(nn.Module):
             return self.with_stride(stride).eval()
         other = self._folded(stride)
         if isinstance(other.net, ResNet):
-            other.net = quantised(other.net) if dtype == torch.int8 else other.net.to(dtype)
-        if isinstance(other.net, ResNet):
-            other.net = by_nnpack(other.net)
+            net = other.net
+            other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net.to(dtype))
         return other
 
     def _folded(self, stride: int) -> Encoder:

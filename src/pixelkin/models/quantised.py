@@ -133,7 +133,7 @@ class QuantisedResNet(FusedResNet):
 
 
 def quantised(net: ResNet) -> nn.Module:
-    """A network in integers; the network itself where that cannot be, or weights are unfit.
+    """A network in integers; in float32 where that cannot be, or weights are unfit.
 
     Args:
         net: As `ResNet.folded` gives it.
@@ -142,4 +142,4 @@ def quantised(net: ResNet) -> nn.Module:
         p.dtype == torch.float32 and p.device.type == "cpu" and bool(torch.isfinite(p).all())
         for p in net.parameters()
     )
-    return QuantisedResNet(net, QuantisedConv) if fit and available() else net
+    return QuantisedResNet(net, QuantisedConv) if fit and available() else nnpack.by_nnpack(net)
