@@ -119,10 +119,8 @@ class ResultsFolder(RunFolder):
             stored, known = self._recalled(device)
         except DAMAGES as error:
             if not overwrite:
-                raise InputError(
-                    f"{self.folder / 'run.json'} is damaged ({told(error)}): "
-                    "--overwrite replaces the run"
-                ) from error
+                why = f"{self._mark} is damaged ({told(error)}): --overwrite replaces the run"
+                raise InputError(why) from error
             self.progress = {}
             stored, known = self._recalled(device)
         self._changed = frozenset(
