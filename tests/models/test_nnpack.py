@@ -126,7 +126,7 @@ def test_where_nnpack_does_not_serve_the_convolution_itself_does() -> None:
 
 
 @nnpack_only
-def test_an_encoder_is_copied_pickled_and_exported() -> None:
+def test_an_encoder_is_copied_and_pickled() -> None:
     ready = load_encoder().for_inference(8)
     assert isinstance(ready.net, FusedResNet)
     expected = ready.encode(SCENE[0].image)

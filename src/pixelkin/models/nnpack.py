@@ -1,8 +1,8 @@
 """3x3 convolutions by Winograd's minimal filtering, in a fifth of the products.
 
 By NNPACK, which torch carries. Tiles of 8 x 8 pixels and the weights are transformed, multiplied,
-and transformed back to 6 x 6. Rounding is that of float32: features are as far from those in
-float64 as the ones of direct convolutions are.
+and transformed back to 6 x 6. Rounding is that of float32: in the mean, features are as far from
+those in float64 as the ones of direct convolutions are.
 
 An image is computed in strips, which bounds what its tiles take. NNPACK keeps the number of threads
 of its first call for good. It is asked for one, and strips are divided between threads here, each
