@@ -206,3 +206,10 @@ def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path) -> None:
     ]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert scores(killed, "criteria") == scores(whole, "criteria")
+    assert not list(tmp_path.glob("*/runs/*/checkpoint.pt"))
+    # Killed when a training was complete, before its checkpoint was removed:
+    (weights[0].parents[1] / "checkpoint.pt").write_bytes(b"the last one")
+    for name in ("criteria/results.csv", f"runs/{weights[0].parents[1].name}/scores.json"):
+        (killed / name).unlink()
+    assert experiment("criteria", killed, *options, scale=str(own)) == 0
+    assert not list(killed.glob("runs/*/checkpoint.pt"))

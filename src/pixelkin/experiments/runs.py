@@ -153,12 +153,13 @@ class Runs:
             KeyboardInterrupt: If the user stopped it; a checkpoint has been written.
         """
         for phase, (folder, recipe) in enumerate(self.trainings(row, seed)):
-            if is_done(folder):
-                continue
-            with alone(folder):
-                if not is_done(folder):  # nobody else has done it meanwhile
-                    self.tell(f"training {row.name}, seed {seed}, phase {phase + 1}: {folder}")
-                    self._train(folder, recipe, self._interval(phase))
+            if not is_done(folder):
+                with alone(folder):
+                    if not is_done(folder):  # nobody else has done it meanwhile
+                        self.tell(f"training {row.name}, seed {seed}, phase {phase + 1}: {folder}")
+                        self._train(folder, recipe, self._interval(phase))
+            # Three times the encoder, and no longer needed; a run may have been killed right here.
+            (folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def _train(self, folder: Path, recipe: Recipe, interval: int | None) -> None:
         run = replace(recipe.run, validate_every=interval, validate_scenes=0, report=False)
@@ -166,7 +167,6 @@ class Runs:
         result = train(replace(recipe, run=run), self.data, folder, validate=keep)
         if result.encoder is None or not result.complete:
             raise KeyboardInterrupt
-        (folder / "checkpoint.pt").unlink()  # three times the encoder, and no longer needed
 
     def _interval(self, phase: int) -> int | None:
         last = phase == len(self.scale.phases) - 1
