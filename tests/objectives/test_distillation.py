@@ -73,7 +73,32 @@ def test_teachers_see_larger_views() -> None:
     four = [fine[..., y::2, x::2] for y in (0, 1) for x in (0, 1)]
     mean = torch.stack(four).mean(0).unflatten(0, (3, 2))
     p, q = ((cosines(f) / tau).softmax(1) for f in (mean, features()))
-    objective = Distillation(("lab",), temperature=tau, teacher_scale=2).prepare(8, CPU)
+    objective = Distillation(("lab",), temperature=tau, scales=(2,)).prepare(8, CPU)
+    loss, _ = objective(features(), batch, 0.0)
+    assert float(loss) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), rel=1e-4)
+
+
+def test_scales_stand_side_by_side() -> None:
+    """As two teachers do: similarities are the mean of both, at 1.5 times between two cells."""
+    batch, tau = clips(), 0.2
+    seen = batch.views.flatten(0, 1)
+    larger = torch.nn.Upsample(scale_factor=1.5, mode="bicubic")(seen)
+    encoder = load_encoder("lab")
+    with torch.no_grad():
+        plain, fine = (encoder(x).double() for x in (seen, larger))
+    plain, fine = (x / x.norm(dim=1, keepdim=True) for x in (plain, fine))
+    # The middles of cells 0, 1, 2 lie at 0.25, 1.75, 3.25 of the finer grid, between its cells.
+    h, w = plain.shape[-2:]
+    weights = []
+    for n in (h, w):
+        middles = (torch.arange(n, dtype=torch.float64) + 0.5) * 1.5 - 0.5
+        cells = torch.arange(round(1.5 * n), dtype=torch.float64)
+        weights.append((1 - (middles[:, None] - cells).abs()).clamp(min=0))
+    coarse = torch.einsum("bcyx,hy,wx->bchw", fine, *weights)
+    both = [x.unflatten(0, (3, 2)) for x in (plain, coarse)]
+    p = (sum(map(cosines, both)) / 2 / tau).softmax(1)
+    q = (cosines(features()) / tau).softmax(1)
+    objective = Distillation(("lab",), temperature=tau, scales=(1, 1.5)).prepare(8, CPU)
     loss, _ = objective(features(), batch, 0.0)
     assert float(loss) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), rel=1e-4)
 
@@ -103,7 +128,10 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         Distillation(())
     with pytest.raises(ValueError, match=r"^gaps: give at least one"):
         Distillation(("lab",), gaps=())
-    with pytest.raises(ValueError, match=r"^teacher_scale: "):
-        Distillation(teacher_scale=0)
+    with pytest.raises(ValueError, match=r"^scales: give at least one"):
+        Distillation(scales=())
+    for scale in (0.5, 2.5, float("nan")):
+        with pytest.raises(ValueError, match=r"^scales: "):
+            Distillation(scales=(1, scale))
     with pytest.raises(InputError, match="nowhere"):
         Distillation((str(tmp_path / "nowhere"),)).prepare(8, CPU)

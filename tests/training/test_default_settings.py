@@ -64,7 +64,7 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     },
     OBJECTIVES["distillation"]: {  # [D]
         "teachers": ("default",), "gaps": (0, 3, 6, 9, 12), "temperature": 0.05, "anchors": 1024,
-        "teacher_scale": 1,
+        "scales": (1.0,),
     },
     ClipSettings: {"exclude": (), "short_side": 240, "segment": 96, "rendering": "single"},
     Augmentation: {  # [D]

@@ -39,8 +39,9 @@ class Distillation(Objective):
             one frame seen twice.
         temperature: tau of both soft-maxes.
         anchors: Cells of first views that are compared, drawn anew for each step.
-        teacher_scale: How many times as large the views are that teachers see, by bicubic
-            interpolation. Their unit vectors are averaged over each cell of the network.
+        scales: How many times as large the views are that each teacher sees, from 1 to 2, by
+            bicubic interpolation; several stand side by side as several teachers do. Unit vectors
+            are taken from a finer grid at the cells of the network by bilinear interpolation.
 
     Raises:
         SettingError: If a value is out of its range.
@@ -54,7 +55,7 @@ class Distillation(Objective):
     gaps: tuple[int, ...] = (0, 3, 6, 9, 12)
     temperature: float = 0.05
     anchors: int = 1024
-    teacher_scale: int = 1
+    scales: tuple[float, ...] = (1.0,)
     _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +64,10 @@ class Distillation(Objective):
         check_gaps(self.gaps, least=0)
         check_number("temperature", self.temperature, above=0)
         check_number("anchors", self.anchors, least=1)
-        check_number("teacher_scale", self.teacher_scale, least=1)
+        if not self.scales:
+            raise SettingError("scales", "give at least one")
+        for scale in self.scales:
+            check_number("scales", scale, least=1, most=2)
 
     @property
     def clip(self) -> ClipSpec:
@@ -102,12 +106,14 @@ class Distillation(Objective):
         """The teachers' features side by side, B x 2 x N x C unit vectors."""
         seen, dtype = views.flatten(0, 1), features.dtype
         grid = (features.shape[-2], features.shape[-1])
-        if self.teacher_scale > 1:
-            seen = F.interpolate(seen, scale_factor=self.teacher_scale, mode="bicubic")
-        with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
-            found = [encoder(seen) for encoder in self._encoders]
-        if self.teacher_scale > 1:
-            found = [F.adaptive_avg_pool2d(F.normalize(f.float(), dim=1), grid) for f in found]
+        found = []
+        for scale in self.scales:
+            shown = seen
+            if scale > 1:
+                shown = F.interpolate(seen, scale_factor=scale, mode="bicubic")
+            with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
+                of_scale = [encoder(shown) for encoder in self._encoders]
+            found += [_on_grid(x, grid) for x in of_scale]
         joined = torch.cat([unit_cells(f) for f in found], dim=2) * len(found) ** -0.5
         taught: Tensor = joined.view(*views.shape[:2], *joined.shape[1:])
         return taught
@@ -116,3 +122,10 @@ class Distillation(Objective):
         """Of the drawn cells of all first views to all cells of all second views, float32."""
         first, second = (x.flatten(0, 1).to(dtype) for x in cells.unbind(1))
         return (first[drawn] @ second.mT).float() / self.temperature
+
+
+def _on_grid(found: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Unit vectors at the cells of a grid, from those of a finer one."""
+    if found.shape[-2:] == grid:
+        return found
+    return F.interpolate(F.normalize(found.float(), dim=1), grid, mode="bilinear")
