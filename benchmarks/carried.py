@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from pixelkin.annotation.blend import agreement, weight
+from pixelkin.annotation.blend import agreement, weights
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.evaluation.metrics import region_similarity
 from pixelkin.propagation.confidence import Likeness
@@ -76,7 +76,7 @@ class Carrier:
             for k, v in zip((before, after), passes, strict=True)
         ]
         for frame in range(before + 1, after):
-            share = weight(frame, before, after, (1.0, 1.0))
+            share, _ = weights((frame - before, after - frame), (0.0, 0.0), (1.0, 1.0))
             first, last = (v[frame] for v in passes)
             shares = np.array([share, 1 - share])
             likeness = shares @ [float(a(self.features[frame])[0]) for a in alike]

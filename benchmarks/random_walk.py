@@ -27,11 +27,12 @@ from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.data.clips import ClipDataset, ClipKey, collate
 from pixelkin.data.drawn import render_each
 from pixelkin.data.frames import sample_frames
-from pixelkin.data.index import cache_folder, index_videos
+from pixelkin.data.index import index_videos
 from pixelkin.evaluation.davis import load_split
 from pixelkin.evaluation.quick import quick_score
 from pixelkin.experiments.catalogue import KNOWN, PALINDROME, PATCHES, WALK, WARPED_PATCHES, Part
 from pixelkin.experiments.scale import load_scale, merge
+from pixelkin.files import cache_folder
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.contrast import unit_cells
 from pixelkin.objectives.patches import cut_patches, pooled

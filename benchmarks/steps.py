@@ -12,7 +12,8 @@ frame under the DAVIS protocol: of DEV (laid out as DAVIS-2016) with 5 frames of
 size and at a short side of 240, and of DAVIS2016 at 240 with 20; of these also J by the number of
 frames from the labelled one. --control: encoders are seeds of rows, by their folders ROW-SEED, and
 the table has means over seeds, and their differences to that row with 95 % intervals. A+B are two
-networks side by side: similarities are the mean of theirs.
+networks side by side: similarities are the mean of theirs. In A+B@1.5, B sees frames 1.5 times as
+large.
 """
 
 from __future__ import annotations
@@ -48,24 +49,40 @@ EVERY, CONTEXT = 4, 5
 
 
 class SideBySide(nn.Module):
-    """Unit vectors of several networks, one after the other; all see the same input."""
+    """Unit vectors of several networks, one after the other, on the grid of the first.
 
-    def __init__(self, nets: Sequence[nn.Module]) -> None:
+    Args:
+        nets: The first sees its input as it is.
+        scales: How many times as large each sees it.
+    """
+
+    def __init__(self, nets: Sequence[nn.Module], scales: Sequence[float]) -> None:
         super().__init__()
-        self.nets = nn.ModuleList(nets)
+        self.nets, self.scales = nn.ModuleList(nets), scales
         self.channels = sum(cast(ResNet18, net).channels for net in nets)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([F.normalize(net(x).float(), dim=1) for net in self.nets], dim=1)
+        found: list[Tensor] = []
+        for net, scale in zip(self.nets, self.scales, strict=True):
+            size = tuple(round(n * scale) for n in x.shape[2:])
+            seen = x if scale == 1 else F.interpolate(x, size, mode="bicubic")
+            unit = F.normalize(net(seen).float(), dim=1)
+            if found and unit.shape[2:] != found[0].shape[2:]:
+                unit = F.normalize(F.interpolate(unit, found[0].shape[2:], mode="bilinear"), dim=1)
+            found.append(unit)
+        return torch.cat(found, dim=1)
 
     def folded(self) -> SideBySide:
-        return SideBySide([cast(ResNet18, net).folded() for net in self.nets])
+        return SideBySide([cast(ResNet18, net).folded() for net in self.nets], self.scales)
 
 
 def load(where: str) -> Encoder:
-    encoders = [load_encoder(one) for one in where.split("+")]
+    """An encoder, or several side by side: A+B, or A+A@1.5, see the head of this file."""
+    parts = [one.partition("@") for one in where.split("+")]
+    encoders = [load_encoder(name) for name, _, _ in parts]
     if len(encoders) > 1:
-        encoders[0].net = SideBySide([one.net for one in encoders])  # type: ignore[assignment]
+        scales = [float(scale or 1) for _, _, scale in parts]
+        encoders[0].net = SideBySide([one.net for one in encoders], scales)  # type: ignore[assignment]
     return encoders[0]
 
 

@@ -1,7 +1,7 @@
 """What shipped recipes say, setting by setting: figures in the documentation were made with these.
 
-`paper.yaml`: whose each value is stands in the file. `default.yaml` and `distilled.yaml` made the
-weights in the package, `tune.yaml` is `pixelkin tune`.
+`paper.yaml`: whose each value is stands in the file. `default.yaml`, `distilled.yaml` and
+`sizes.yaml` made the weights in the package, `tune.yaml` is `pixelkin tune`.
 """
 
 from __future__ import annotations
@@ -141,6 +141,42 @@ RECIPES: dict[str, dict[str, Any]] = {
         "run.threads": 1,
         "run.store_gb": 16,
         "run.checkpoint_every": 200,
+    },
+    "recipes/sizes.yaml": {
+        "name": "sizes",
+        "steps": 2400,
+        "batch": 16,
+        "size": 128,
+        "init": "runs/distilled/encoder",
+        "network.widths": [64, 128, 256],
+        "network.temperature": 0.01,
+        "data.short_side": 256,
+        "data.rendering": "batched",
+        "augmentation.scale": [0.35, 0.9],
+        "augmentation.aspect": 1.15,
+        "augmentation.shift": 0.15,
+        "augmentation.rotation": 15,
+        "augmentation.brightness": 0,
+        "augmentation.contrast": 0,
+        "augmentation.saturation": 0,
+        "augmentation.hue": 0,
+        "augmentation.greyscale": 0,
+        "augmentation.blur": 0,
+        "optimiser.learning_rate": 0.0003,
+        "optimiser.schedule": "cosine",
+        "optimiser.warmup": 0.05,
+        "optimiser.weight_decay": 0.01,
+        "optimiser.betas": [0.9, 0.98],
+        "optimiser.final": 0.0,
+        "ema": 0.995,
+        "stages.0.objectives.0.name": "distillation",
+        "stages.0.objectives.0.settings.teachers": ["runs/distilled/encoder"],
+        "stages.0.objectives.0.settings.scales": [1, 1.5],
+        "stages.0.objectives.0.settings.temperature": 0.03,
+        "stages.0.objectives.0.settings.anchors": 2048,
+        "run.half": True,
+        "run.workers": 0,
+        "run.checkpoint_every": 100,
     },
     "src/pixelkin/training/tune.yaml": {
         "steps": 24,

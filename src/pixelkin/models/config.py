@@ -34,10 +34,11 @@ class EncoderConfig:
         last_relu: Whether features are taken after the last ReLU (the paper's table).
         mean: Of the RGB input in [0, 1], per channel.
         std: As `mean`.
-        temperature: The temperature that the network was trained with. Features leave the encoder
-            with length 1/sqrt(temperature), so that their raw dot products are the logits of the
-            training: protocols that do not normalise (UVC's, MAST's) see a sensible scale, those
-            that do are not affected. None: features are left as the network gives them.
+        temperature: Features leave the encoder with length 1/sqrt(temperature): their raw dot
+            products are cosine / temperature, the logits of protocols that do not normalise
+            (UVC's, MAST's). Those that do are not affected. That of the training is a start; what
+            was chosen for the weights in the package, 0.01, is sharper, and tells places apart far
+            better. None: features are left as the network gives them.
         meta: Free text about the training (data, recipe, scores); not read by the program.
 
     Raises:
