@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from common import arguments, show, write_json
+from numpy.typing import NDArray
 
 from pixelkin.annotation.session import Session
 from pixelkin.evaluation.davis import DavisVideo, load_split
@@ -100,7 +101,7 @@ def corrected_points(
                     session.label(given[-1], o.id + 1, place)
             for _ in session.propagate():
                 pass
-            rounds.append({n: session[n].labels[0].as_points().points for n in known})
+            rounds.append({n: _shown_points(session, n, len(known[n].points)) for n in known})
             if len(rounds) == labels:
                 break
             worst = session.suggest(1)[0].frame
@@ -109,6 +110,14 @@ def corrected_points(
     right = np.stack([known[n].points for n in frames])
     found = (np.stack([one[n] for n in frames]) for one in rounds)
     return [float(pck([right], [f], (0.2,), strict=True).mean[0]) for f in found], given
+
+
+def _shown_points(session: Session, frame: int, count: int) -> NDArray[np.float32]:
+    """count x 2; NaN where a frame shows nothing of a point. Object k is point k - 1."""
+    places = np.full((count, 2), np.nan, np.float32)
+    for labels in session[frame].labels:
+        places[np.array(labels.objects.ids) - 1] = labels.as_points().points
+    return places
 
 
 def _score(session: Session, frame: int, truth: np.ndarray) -> float:
