@@ -94,10 +94,8 @@ def fit(options: argparse.Namespace) -> None:
 
 def carried(options: argparse.Namespace) -> tuple[list[Row], list[Row]]:
     """What is known of frames with one label, and of those between two, and their J."""
-    sources = [
-        of_folder(*(options.davis / x / "480p" / n for x in ("JPEGImages", "Annotations")), n)
-        for n in options.names
-    ]
+    frames, masks = (options.davis / x / "480p" for x in ("JPEGImages", "Annotations"))
+    sources = [of_folder(frames / n, masks / n, n) for n in options.names]
     folders = [of_folder(f / "JPEGImages", f / "Annotations", f.name) for f in options.masks]
     cuts = [with_cut(sources[0], sources[1]), with_cut(sources[1], sources[0])]
     protocol = replace(Protocol.named("davis"), short_side=options.short_side or 240)
@@ -182,7 +180,8 @@ def check(options: argparse.Namespace) -> None:
     else:
         rows = json.loads(options.rows.read_text(encoding="utf-8"))["rows"]
     quality, before = column("J")(rows), column("share")(rows)
-    after = expected(before, column("likeness")(rows)).astype(np.float64)
+    known = (x.astype(np.float32) for x in (before, column("likeness")(rows)))
+    after = expected(*known).astype(np.float64)
     figures = {"share of the votes": before, "confidence": after}
     table = [[n, *reliability(c, quality).values(), float(c.mean())] for n, c in figures.items()]
     show(f"{len(rows)} frames, mean J {quality.mean():.3f}", ["", "Brier", "ECE", "mean"], table)
@@ -194,7 +193,8 @@ def check(options: argparse.Namespace) -> None:
 def followed(options: argparse.Namespace) -> list[Row]:
     """What is known of the frames of videos whose first frame is labelled, and their J."""
     protocol = replace(Protocol.named("davis"), short_side=options.short_side)
-    propagator, rows = Propagator("default", protocol), []
+    propagator = Propagator("default", protocol)
+    rows: list[Row] = []
     for video in load_split(options.davis, 2016, "val", options.sequences or None):
         truth = [video.annotation(i) > 0 for i in range(len(video.names))]
         images = [np.asarray(Image.open(f).convert("RGB")) for f in video.frames]
@@ -222,12 +222,13 @@ def looked_at(rows: Sequence[Row], confidence: NDArray[np.float64]) -> None:
         for n in rank[rank >= APART - 1].tolist():
             if all(abs(n - m) >= APART for m in apart):
                 apart.append(n)
-        orders = {
+        suggested = spread(confidence[own], frames, frames.astype(float), max(LOOKS), APART)
+        orders: dict[str, NDArray[np.int64] | None] = {
             "chance": None,
             "order of frames": frames - 1,
             "share of the votes": rank,
-            "share of the votes, 12 apart": np.array(apart),
-            "suggested": np.array(spread(confidence[own], frames, frames, max(LOOKS), APART)),
+            "share of the votes, 12 apart": np.array(apart, np.int64),
+            "suggested": np.array(suggested, np.int64),
         }
         for name, order in orders.items():
             hits = [[bad[order[:k]].sum() for k in LOOKS] if order is not None else

@@ -99,7 +99,7 @@ def of_folder(frames: Path, masks: Path, group: str) -> Video:
     files = sorted(frames.glob("*.jpg"))
     images = [np.asarray(Image.open(f).convert("RGB")) for f in files]
     truth = [np.asarray(Image.open(masks / f"{f.stem}.png")) for f in files]
-    return Video(group, images, [t.any(-1) if t.ndim == 3 else t > 0 for t in truth])
+    return Video(group, images, [np.atleast_3d(t).max(-1) > 0 for t in truth])
 
 
 def with_cut(first: Video, second: Video) -> Video:

@@ -54,8 +54,9 @@ def corrected(
             pass
         return np.array([_score(session, t, mask) for t, mask in enumerate(truth)])
 
-    kinds = {"mask": protocol}
-    with Session.create(folder / "session", folder / "frames", protocols=kinds) as session:
+    with Session.create(
+        folder / "session", folder / "frames", protocols={"mask": protocol}
+    ) as session:
         one = session.add_object(video.name)
         session.label(0, one, truth[0])
         both = np.full(len(truth), np.nan)
@@ -147,8 +148,8 @@ def main() -> None:
         show("PCK@0.2 of the frames that were never labelled", heads, rows)
     if options.davis is None:
         return
-    known = options.json is not None and options.json.is_file()
-    found: dict[str, Any] = json.loads(options.json.read_text()) if known else {}
+    begun = options.json is not None and options.json.is_file()
+    found: dict[str, Any] = json.loads(options.json.read_text()) if begun else {}
     found.pop("machine", None)
     rows = []
     with tempfile.TemporaryDirectory() as name:

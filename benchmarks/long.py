@@ -25,6 +25,7 @@ import torch
 from steady import stripes
 
 from pixelkin.annotation import session as sessions
+from pixelkin.annotation.features import FEATURE_BYTES
 from pixelkin.annotation.session import Session
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.propagation import Protocol
@@ -55,7 +56,7 @@ def write_video(path: Path, frames: int) -> None:
             turn, place = divmod(number, len(packets))
             packet = av.Packet(bytes(packets[place]))
             packet.time_base, packet.stream = packets[place].time_base, stream
-            packet.pts = packets[place].pts + turn * length
+            packet.pts = (packets[place].pts or 0) + turn * length
             packet.dts = (packets[place].dts or 0) + turn * length
             packet.is_keyframe = packets[place].is_keyframe
             target.mux(packet)
@@ -85,7 +86,7 @@ def propagate(video: Path, protocol: Protocol, out: Path, tell: Callable[[], Non
 
 def session(video: Path, protocol: Protocol, out: Path) -> Iterator[None]:
     """A session with two objects, labelled in the first frame."""
-    held = round(sessions.FEATURE_BYTES * ((protocol.short_side or HEIGHT) / HEIGHT) ** 2)
+    held = round(FEATURE_BYTES * ((protocol.short_side or HEIGHT) / HEIGHT) ** 2)
     with (
         mock.patch.object(sessions, "FEATURE_BYTES", held),
         Session.create(out, video, protocols={"mask": protocol}) as one,

@@ -82,10 +82,8 @@ def video_features(cells: int, pairs: int) -> tuple[Tensor, Tensor]:
 
 def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[str, float]:
     """Residual; POT's least iterations a pair; ms of POT and of ours; how many times faster."""
-    settings = {"epsilon": epsilon, "max_iterations": 1000, "tolerance": tolerance}
-    ours = partial(sinkhorn, cost, **settings)
-    ours_log = partial(sinkhorn, cost, log_domain=True, **settings)
-    ours_torch = partial(sinkhorn, cost, form="torch", **settings)
+    ours = partial(sinkhorn, cost, epsilon=epsilon, max_iterations=1000, tolerance=tolerance)
+    ours_log, ours_torch = partial(ours, log_domain=True), partial(ours, form="torch")
     forms = (ours, ours_log, ours_torch)
     residual = max(missed(plan) for solve in forms for plan in solve()[0])
     counts, thresholds = zip(*(plain_iterations(c, epsilon, residual) for c in cost), strict=True)
@@ -96,7 +94,7 @@ def compare(cost: Tensor, epsilon: float, tolerance: float, runs: int) -> dict[s
             ot.sinkhorn(uniform, uniform, c, epsilon, method, numItermax=k, stopThr=t)
 
     never, enough = [0.0] * len(cost), [10000] * len(cost)
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "ours": ours,
         "ours log": ours_log,
         "ours torch": ours_torch,
@@ -165,18 +163,17 @@ def variance_rows(cells: int, runs: int) -> list[dict[str, float | str]]:
         q = forward_backward(a @ b.mT)
         t = optimal_transport(q, epsilon=epsilon, max_iterations=60)
         found = entries(t)
-        times = {
-            "var(Q) dense": lambda q=q: variance(q, normalize_rows=True),
-            "var(T) dense, torch.var": lambda t=t: t.var(),
-            "var(T) dense, one pass": lambda t=t: variance(t),
-            "var(T) of its entries": lambda found=found: variance_of_entries(
-                found.values, found.clips, 1, cells
-            ),
-            "finding the entries": lambda t=t: entries(t),
+        of_entries = partial(variance_of_entries, found.values, found.clips, 1, cells)
+        times: dict[str, Callable[[], object]] = {
+            "var(Q) dense": partial(variance, q, normalize_rows=True),
+            "var(T) dense, torch.var": t.var,
+            "var(T) dense, one pass": partial(variance, t),
+            "var(T) of its entries": of_entries,
+            "finding the entries": partial(entries, t),
         }
-        about = {"input": name, "eps": epsilon, "entries a row": len(found.values) / cells}
-        v, of_entries = float(variance(t)), float(times["var(T) of its entries"]())
-        about |= {"v": v, "entries miss": v - of_entries}
+        v, a_row = float(variance(t)), len(found.values) / cells
+        about: dict[str, float | str] = {"input": name, "eps": epsilon, "entries a row": a_row}
+        about |= {"v": v, "entries miss": v - float(of_entries())}
         for what, step in times.items():
             ms = 1e3 * cpu_seconds(step, 10 * runs, warm=5)
             rows.append({**about, "what": what, "ms": ms})

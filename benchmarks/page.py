@@ -16,9 +16,11 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -27,6 +29,9 @@ from common import arguments, machine, show, write_json
 from pixelkin.annotation.session import Session
 from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.video.writer import VideoWriter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, FloatRect, Page
 
 SIZE = 480, 854
 STROKES = """() => { window.late = []; addEventListener('pointermove',
@@ -60,7 +65,7 @@ def main() -> None:
     write_json(options.json, rows)
 
 
-def ten_objects(root: Path, browser, threads: int) -> dict[str, float]:
+def ten_objects(root: Path, browser: Browser, threads: int) -> dict[str, float]:
     """A stroke, a frame and a correction at 480p, with ten objects."""
     scene = SyntheticScene(seed=0, size=SIZE, frames=24, objects=8)
     with VideoWriter(root / "ten.mp4", 15, SIZE) as writer:
@@ -78,7 +83,7 @@ def ten_objects(root: Path, browser, threads: int) -> dict[str, float]:
     with served(root / "ten.pixelkin", threads) as (address, pid):
         page = opened(browser, address)
         page.evaluate(STROKES)
-        box = page.locator("#frame").bounding_box()
+        box = place(page)
         page.mouse.move(box["x"] + 60, box["y"] + 80)
         page.mouse.down()
         for k in range(210):
@@ -117,9 +122,9 @@ def ten_objects(root: Path, browser, threads: int) -> dict[str, float]:
     }
 
 
-def correction(page, address: str, pid: int, rest: int = 1000) -> tuple[float, float, float]:
+def correction(page: Page, address: str, pid: int, rest: int = 1000) -> tuple[float, float, float]:
     """Seconds until 5 and 10 neighbours each side of a corrected frame are there; CPU seconds."""
-    box = page.locator("#frame").bounding_box()
+    box = place(page)
     page.locator("#frame-number").fill("12")
     page.keyboard.press("Enter")
     page.wait_for_selector("#stage[data-frame='12']")
@@ -149,7 +154,7 @@ def used(pid: int) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def long_video(root: Path, browser, frames: int) -> dict[str, float]:
+def long_video(root: Path, browser: Browser, frames: int) -> dict[str, float]:
     """Opening, and scrubbing from end to end: time and memory."""
     path = root / "long.mp4"
     picture = np.kron(
@@ -186,7 +191,7 @@ def long_video(root: Path, browser, frames: int) -> dict[str, float]:
 
 
 @contextmanager
-def served(what: Path, threads: int):
+def served(what: Path, threads: int) -> Iterator[tuple[str, int]]:
     """Address and process id of a server."""
     command = [sys.executable, "-m", "pixelkin.app.cli", "app", str(what), "--no-browser",
                "--port", "0", "--threads", str(threads)]  # fmt: skip
@@ -198,14 +203,20 @@ def served(what: Path, threads: int):
             server.terminate()
 
 
-def opened(browser, address: str):
+def opened(browser: Browser, address: str) -> Page:
     page = browser.new_page(viewport={"width": 1280, "height": 760})
     page.goto(address)
     page.wait_for_selector("body[data-ready=yes]")
     return page
 
 
-def settled(page) -> None:
+def place(page: Page) -> FloatRect:
+    box = page.locator("#frame").bounding_box()
+    assert box is not None
+    return box
+
+
+def settled(page: Page) -> None:
     page.wait_for_timeout(100)
     page.wait_for_selector("#session-facts:has-text('· saved')")
     page.wait_for_timeout(300)
@@ -221,10 +232,10 @@ def resident(pid: int) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def heap(page) -> float:
+def heap(page: Page) -> float:
     client = page.context.new_cdp_session(page)
     client.send("HeapProfiler.collectGarbage")
-    return client.send("Runtime.getHeapUsage")["usedSize"] / 2**20
+    return float(client.send("Runtime.getHeapUsage")["usedSize"]) / 2**20
 
 
 if __name__ == "__main__":

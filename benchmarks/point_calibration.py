@@ -16,7 +16,7 @@ table is made, and where it is tested.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +109,9 @@ def made_up(scenes: int, propagator: Propagator) -> Iterator[Row]:
         yield from rows_of("made up", images, labels, truth, sides, order, another)
 
 
-def of_video(video: str, annotated: str, starts: int, propagator: Propagator) -> Iterator[Row]:
-    """Points of a video whose truth is known in some frames, from several of these."""
+def of_video(pair: str, starts: int, propagator: Propagator) -> Iterator[Row]:
+    """Points of VIDEO=TRUTH, whose truth is known in some frames, from several of these."""
+    video, annotated = pair.split("=")
     reader = open_video(video)
     annotations = load_annotations(annotated, reader.info)
     truth = {n: one.as_points().points.astype(float) for n, one in annotations}
@@ -145,7 +146,7 @@ FIGURES: dict[str, Callable[[Sequence[Row]], Points]] = {
 }
 
 
-def report(fit: Sequence[Row], test: dict[str, Sequence[Row]], right: float) -> None:
+def report(fit: Sequence[Row], test: Mapping[str, Sequence[Row]], right: float) -> None:
     """Brier score and ECE of each figure on each video."""
     told = [dict(row, J=float(float(row["error"]) <= right)) for row in fit]
     rate = float(np.mean([np.mean([r["J"] for r in told if r["group"] == g])
@@ -184,8 +185,8 @@ def main() -> None:
         propagator = Propagator("default", DEFAULTS["keypoints"])
         fit = list(made_up(options.scenes, propagator))
         for pair in options.fit:
-            fit += of_video(*pair.split("="), 3, propagator)
-        test = {Path(pair.split("=")[0]).stem[:12]: list(of_video(*pair.split("="), 1, propagator))
+            fit += of_video(pair, 3, propagator)
+        test = {Path(pair.split("=")[0]).stem[:12]: list(of_video(pair, 1, propagator))
                 for pair in options.test}  # fmt: skip
         write_json(options.json, {"fit": fit, "test": test})
     else:

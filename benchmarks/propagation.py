@@ -154,6 +154,7 @@ def convolutions(runs: int) -> float:
         if isinstance(layer, NnpackConv):
             given = x.contiguous(), layer.weight, layer.bias, [1, 1]
             return cpu_seconds(lambda: torch._nnpack_spatial_convolution(*given), runs)
+        assert isinstance(layer, nn.Conv2d)
         margin = layer.kernel_size[0] // 2
         x = x.contiguous(memory_format=torch.channels_last)
         return cpu_seconds(
@@ -189,12 +190,11 @@ def start() -> dict[str, float]:
         Image.fromarray(SyntheticScene(size=(HEIGHT, WIDTH), frames=1)[0].image).save(
             frames / "0.png"
         )
-        ids = stripes(HEIGHT, WIDTH, 2).ids
-        assert ids is not None
+        ids = stripes(HEIGHT, WIDTH, 2).as_map().ids
         Image.fromarray(ids.astype(np.uint8)).save(Path(folder) / "mask.png")
         cli = [sys.executable, "-m", "pixelkin.app.cli"]
         first = ["propagate", str(frames), "--labels", f"{folder}/mask.png", "--out", f"{folder}/o"]
-        result = {}
+        result: dict[str, float] = {}
         for name, options in {"help": ["--help"], "first frame": first}.items():
             cpu, wall = [], []
             for _ in range(3):
@@ -220,7 +220,7 @@ def main() -> None:
     measured: dict[str, Any] = {}
     rows = []
     for name, changes in CASES.items():
-        case = Case(**changes, threads=options.threads, runs=options.runs)  # type: ignore[arg-type]
+        case = Case(**changes, threads=options.threads, runs=options.runs)
         if name.endswith(PLAIN) and not fast_bfloat16():
             continue
         switches = AVX2 if name.endswith(NARROW) else None

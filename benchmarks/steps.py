@@ -82,7 +82,7 @@ def load(where: str) -> Encoder:
     encoders = [load_encoder(name) for name, _, _ in parts]
     if len(encoders) > 1:
         scales = [float(scale or 1) for _, _, scale in parts]
-        encoders[0].net = SideBySide([one.net for one in encoders], scales)  # type: ignore[assignment]
+        encoders[0].net = SideBySide([one.net for one in encoders], scales)
     return encoders[0]
 
 

@@ -166,7 +166,8 @@ def waited(recipe: Recipe, videos: Path, folder: Path) -> float:
     """Share of the wall clock that a training waited for clips, its first steps left out."""
     train(replace(recipe, steps=WAIT_STEPS), [videos], folder)
     lines = read_metrics(folder / "metrics.jsonl")[WAIT_STEPS // 3 :]
-    return sum(x["wait_seconds"] for x in lines) / sum(x["seconds"] for x in lines)
+    waiting, whole = (sum(float(x[k]) for x in lines) for k in ("wait_seconds", "seconds"))
+    return waiting / whole
 
 
 def main() -> None:
