@@ -19,7 +19,7 @@ FEWEST = 24
 """Pooled cells (frames of 64 x 96 pixels at stride 8) below which nothing can be told."""
 MOST_ALIKE = 0.92
 """Mean cosine similarity at the same places from which on two frames are of one shot, however few
-cells are each other's best match, as on plain ground. Frames of different clips had 0.89 at most;
+cells are each other's best match, as on plain ground. Frames of different clips had 0.85 at most;
 see docs/use/propagate.md."""
 _SLACK = 2  # pooled cells between a match and where the others went
 _POOL = 2  # cells a side that are looked at as one
