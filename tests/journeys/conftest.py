@@ -17,7 +17,7 @@ SIZE, FRAMES = (96, 160), 48
 @pytest.fixture(scope="session")
 def scene() -> list[SyntheticFrame]:
     """Two bodies that pass in front of each other after some 24 frames."""
-    return list(SyntheticScene(3, SIZE, FRAMES))
+    return list(SyntheticScene(6, SIZE, FRAMES))
 
 
 @pytest.fixture
