@@ -1,4 +1,4 @@
-"""The largest entries of rows are those of a full sort."""
+"""The largest entries of rows, the smallest of columns, are those of a full sort."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixelkin.ops.largest import largest
+from pixelkin.ops.largest import largest, smallest
 
 
 @settings(max_examples=30, deadline=None)
@@ -24,4 +24,8 @@ def test_largest_equals_sorting(n: int, m: int, k: int, levels: int, seed: int) 
     values, ids = largest(rows, k)
     assert torch.equal(values, rows.sort(dim=1, descending=True).values[:, :k])
     assert torch.equal(rows.gather(1, ids), values)
+    assert all(len(set(row)) == k for row in ids.tolist())
+    values, ids = smallest(-rows.T.contiguous(), k)
+    assert torch.equal(values.sort(dim=1).values, (-rows).sort(dim=1).values[:, :k])
+    assert torch.equal((-rows).gather(1, ids), values)
     assert all(len(set(row)) == k for row in ids.tolist())

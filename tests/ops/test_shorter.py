@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from pixelkin.ops.affinity import Cells, dense_topk, windowed_topk
 from pixelkin.ops.affinity.bounds import Bounds, Short
 from pixelkin.ops.affinity.cells import bounds_for
-from pixelkin.ops.affinity.rounded import Rounded
-from pixelkin.ops.affinity.shorter import Shorter, shorter_bounds
+from pixelkin.ops.affinity.shorter import Shorter, ShorterRounded, shorter_bounds
 from pixelkin.propagation import FeaturePropagator, Protocol
 
 
@@ -35,17 +34,17 @@ def test_rows_are_those_of_short(channels: int) -> None:
     torch.testing.assert_close(longest, most)
 
 
-@pytest.mark.parametrize("form", [Shorter, Rounded])
+@pytest.mark.parametrize("form", [Shorter, ShorterRounded])
 def test_a_search_by_them_finds_nearly_the_best(
     form: type[Bounds], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pixelkin.ops.affinity.cells.fast_bfloat16", lambda: form is Rounded)
+    monkeypatch.setattr("pixelkin.ops.affinity.cells.fast_bfloat16", lambda: form is ShorterRounded)
     features = frames(5, 100)
-    first = features[:1] if form is Rounded else features[:1].half()
+    first = features[:1] if form is ShorterRounded else features[:1].half()
     bounds = shorter_bounds(first)
     assert type(bounds) is form
     query, keys = Cells.of(features[4:], bounds), Cells.of(features[:4], bounds)
-    assert keys.rows.shape[-1] == (32 if form is Rounded else 24)
+    assert keys.rows.shape[-1] == (32 if form is ShorterRounded else 16)
     near = [False, True, True, True]
     values, _ = windowed_topk(query, keys, 5, 6, near, thorough=False)
     expected, _ = dense_topk(features[4], features[:4], 5, 6, near)

@@ -148,9 +148,15 @@ def test_mast_without_localisation_takes_all_references_for_near_ones() -> None:
 
 @pytest.mark.parametrize(
     ("t", "expected"),
-    [(9, {0: 1, 5: 1, 8: 1}), (3, {0: 1 + 1, 2: 1}), (5, {0: 1, 1: 1, 4: 1})],
+    [
+        (9, {0: 1, 4: 1, 6: 1, 7: 1, 8: 1}),
+        (3, {0: 1 + 2, 1: 1, 2: 1}),
+        (5, {0: 1 + 1, 2: 1, 3: 1, 4: 1}),
+    ],
 )
-def test_fast_refers_to_every_third_preceding_frame(t: int, expected: dict[int, int]) -> None:
+def test_fast_refers_to_the_nearest_three_and_of_others_to_every_third(
+    t: int, expected: dict[int, int]
+) -> None:
     protocol = replace(Protocol.named("davis"), context=6, fast=True)
     found = references(protocol, t)
     assert {f: sum(r.multiplicity for r in found if r.frame == f) for f in expected} == expected

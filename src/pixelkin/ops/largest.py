@@ -1,11 +1,13 @@
-"""The few largest entries of long rows."""
+"""The few largest entries of long rows, the few smallest of long columns."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-FOLDS = 8
+from pixelkin.ops.host import at_hand
+
+FOLDS, COLUMN_FOLDS = 8, 6
 SHORTEST = 64  # entries for each one wanted, at which torch's search is still by one pass
 
 
@@ -35,4 +37,30 @@ def largest(rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     left = torch.arange(folds * width, m, device=rows.device).expand(n, -1)
     ids = torch.cat([ids, left], dim=1)
     values, order = rows.gather(1, ids).topk(k, dim=1)
+    return values, ids.gather(1, order)
+
+
+def smallest(columns: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k smallest entries of each column, in any order, as rows: (values, ids), n x k.
+
+    By folds as above, which copy little of the columns.
+
+    Args:
+        columns: m x n.
+        k: At most m.
+    """
+    m, n = columns.shape
+    folds = min(COLUMN_FOLDS, m // (3 * k)) if at_hand(columns) else 1
+    if folds < 2:
+        top = columns.T.contiguous().topk(k, dim=1, largest=False, sorted=False)
+        return top.values, top.indices
+    length = m // folds
+    short = columns[: folds * length].view(folds, length, n).amin(0).T.contiguous()
+    best = short.topk(k, dim=1, largest=False, sorted=False).indices[:, :, None]
+    ids = (best + torch.arange(0, folds * length, length)).flatten(1)
+    left = torch.arange(folds * length, m).expand(n, -1)
+    ids = torch.cat([ids, left], dim=1)
+    places = torch.add(torch.arange(n)[:, None], ids, alpha=n)
+    found = columns.reshape(-1).index_select(0, places.view(-1)).view(n, -1)
+    values, order = found.topk(k, dim=1, largest=False, sorted=False)
     return values, ids.gather(1, order)

@@ -46,10 +46,10 @@ class Protocol:
         input_size: Frames are resized to a square of this side, aspect not kept; None: native.
         short_side: Frames with a longer short side are reduced to it, aspect kept; None: native.
             Not part of any published protocol.
-        fast: Trade exactness for speed; not part of any published protocol either. crw: every
-            third of the preceding frames serves as reference, and the k best are taken of what
-            looks best, see `windowed_topk`. A ResNet computes features in 8-bit integers or
-            bfloat16 where that is faster, see `models.quantised.quick_dtype`.
+        fast: Trade exactness for speed; not part of any published protocol either. crw: of the
+            preceding frames the nearest three serve as references, and of the others every third;
+            the k best are taken of what looks best, see `windowed_topk`. A ResNet computes features
+            in 8-bit integers or bfloat16 where that is faster, see `models.quantised.quick_dtype`.
         label_resize: How masks come to the feature grid. "bilinear": one-hot, without
             antialiasing; "nearest"; "subsample": top-left pixel of each cell; "area": mean over
             each cell of the frame at its full size, and predictions are upsampled to that size,

@@ -23,6 +23,7 @@ from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import grown
 
 COLUMNS, ENTRIES = 12, 20  # looked at first; of them, compared
+FEWER = 8  # columns that are looked at where nothing is proved
 CROWDED = 128  # columns that remain of a tile's targets, on average, at most
 
 
@@ -50,6 +51,7 @@ class Bounded(Search):
     ) -> None:
         super().__init__(target, keys, slots, near, radius, k, bounds)
         self.loose, self.thorough = bounds, thorough
+        self.columns = COLUMNS if thorough else FEWER
         self.spread = target.spread[0], keys.spread[slots].max()
         self.first = torch.tensor(slots) * self.position.numel()
         self.points = bounds.points(target.rows[0])
@@ -66,24 +68,24 @@ class Bounded(Search):
             parts.append((near, near.least()))
             seen.append(self._first(tile, *parts[0]))
         kth = self._kth(tile, seen)
-        limit = self.loose.limit(kth, *self.spread)[:, None]
+        limit = self.loose.limit(kth, *self.spread)
         far = self._far_part(queries, kth, rows, columns)
         if far is not None:
             parts.append((far, far.least()))
-            if int((parts[-1][1] <= limit).sum()) > COLUMNS * len(tile):
+            if int((parts[-1][1] <= limit).sum()) > self.columns * len(tile):
                 seen.append(self._first(tile, *parts[-1]))
-                limit = self.loose.limit(self._kth(tile, seen), *self.spread)[:, None]
+                limit = self.loose.limit(self._kth(tile, seen), *self.spread)
         if not self.thorough:
             if len(parts) > len(seen):
                 least = parts[-1][1]
                 seen.append(self._gathered(tile, [parts[-1][0].within(least <= limit, limit)]))
         else:
             kept = [least <= limit for _, least in parts]
-            remain = torch.stack([x.sum(1) for x in kept]).sum(0)
+            remain = torch.stack([x.sum(0) for x in kept]).sum(0)
             crowded = (remain > CROWDED) & (remain.sum() > CROWDED * len(tile))
             some = bool(crowded.any())
             if some:
-                kept = [x & ~crowded[:, None] for x in kept]
+                kept = [x & ~crowded for x in kept]
             left = [part.within(x, limit) for (part, _), x in zip(parts, kept, strict=True)]
             if some:
                 left.append(self._all(tile, crowded.nonzero()[:, 0], rows, columns))
@@ -102,8 +104,8 @@ class Bounded(Search):
 
     def _first(self, tile: Tensor, part: Part, least: Tensor) -> tuple[Tensor, Tensor]:
         """Similarities and ids, n x m, of what is compared first; -inf where there is nothing."""
-        n, wanted = len(tile), max(ENTRIES, 2 * self.k)
-        distances, ids = part.best(least, max(COLUMNS, -(-wanted // part.entries.shape[1])))
+        n, wanted = len(tile), max(ENTRIES, 2 * self.k) if self.thorough else self.k + self.k // 2
+        distances, ids = part.best(least, max(self.columns, -(-wanted // part.entries.shape[1])))
         wanted = min(wanted, distances.shape[1])
         distances, order = distances.topk(wanted, dim=1, largest=False, sorted=False)
         absent = distances == worst(distances.dtype)

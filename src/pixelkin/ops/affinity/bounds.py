@@ -60,12 +60,18 @@ def principal(features: Tensor) -> Tensor:
     """C x C, in whose columns lie the principal axes of ... x C features, the longest first."""
     flat = features.reshape(-1, features.shape[-1]).double()
     axes: Tensor = torch.linalg.eigh(flat.T @ flat).eigenvectors
-    return axes.flip(1).to(features.dtype)
+    return axes.flip(1).to(features.dtype).T.contiguous().T  # columns are read one by one
+
+
+def rotate(features: Tensor, rotation: Tensor) -> Tensor:
+    """The product of ... x C features with a C x d rotation."""
+    flat = product(features.reshape(-1, features.shape[-1]), rotation.T)
+    return flat.view(*features.shape[:-1], -1)
 
 
 def shortened(features: Tensor, rotation: Tensor, kept: int) -> Tensor:
     """... x C features as ... x (kept + 1): the first rotated channels, the length of the rest."""
-    rotated = features @ rotation
+    rotated = rotate(features, rotation)
     rest = torch.linalg.vector_norm(rotated[..., kept:], dim=-1, keepdim=True)
     return torch.cat([rotated[..., :kept], rest], dim=-1)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pixelkin.ops.affinity.bounds import worst
+from pixelkin.ops.largest import smallest
 
 
 @dataclass
@@ -25,11 +26,11 @@ class Part:
     cut: Tensor | None = None
 
     def least(self) -> Tensor:
-        """n x AB, the least of each column; `worst` where it does not count."""
+        """AB x n, the least of each column; `worst` where it does not count."""
         least = self.entries.amin(1).flatten(0, 1)
         if self.cut is not None:
             least.masked_fill_(self.cut, worst(least.dtype))
-        return least.T.contiguous()
+        return least
 
     def of(self, targets: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Distances and places of sources, m x F, of m columns, each from one of the targets."""
@@ -42,8 +43,8 @@ class Part:
 
     def best(self, least: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """Distances and ids, n x m, of the `count` best columns of each target."""
-        n = len(least)
-        top, chosen = least.topk(min(count, least.shape[1]), dim=1, largest=False, sorted=False)
+        n = least.shape[1]
+        top, chosen = smallest(least, min(count, len(least)))
         targets = torch.arange(n, device=top.device).repeat_interleave(top.shape[1])
         distances, places = self.of(targets, chosen.view(-1))
         out = worst(top.dtype)
@@ -54,10 +55,10 @@ class Part:
         """Targets, ascending, and ids of the entries of some columns that keep a limit.
 
         Args:
-            kept: n x AB, which columns.
-            limit: n x 1, distances that are not exceeded.
+            kept: AB x n, which columns.
+            limit: n, distances that are not exceeded.
         """
-        targets, columns = kept.nonzero().unbind(1)
+        targets, columns = kept.T.contiguous().nonzero().unbind(1)
         distances, places = self.of(targets, columns)
-        here = (distances <= limit[targets]).view(-1).nonzero()[:, 0]
+        here = (distances <= limit[targets, None]).view(-1).nonzero()[:, 0]
         return targets[here // places.shape[1]], self.ids.view(-1)[places.view(-1)[here]]

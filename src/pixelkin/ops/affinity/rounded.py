@@ -51,7 +51,7 @@ class Rounded:
         # What is longer than that has no bound here. It is compared with all: it moves without end,
         # and its place is taken by zeros, whose distances are finite.
         long = torch.linalg.vecdot(features, features) > LONGEST
-        short = shortened(features, self._rotation, self._kept)
+        short = self._shortened(features)
         short.masked_fill_(long[..., None], 0)
         channels = short.shape[-1]
         width = -(-(channels + EXTRA) // 32) * 32
@@ -68,6 +68,10 @@ class Rounded:
         wide[..., first + 4] = -ABOVE
         eta.masked_fill_(long, torch.inf)
         return wide, eta.amax((1, 2))
+
+    def _shortened(self, features: Tensor) -> Tensor:
+        """In float32."""
+        return shortened(features, self._rotation, self._kept)
 
     def queries(self, rows: Tensor) -> Tensor:
         """With squared lengths where rows have ones."""

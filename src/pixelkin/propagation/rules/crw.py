@@ -78,8 +78,9 @@ class CrwRule(Rule):
             Reference(f, given=True, restricted=False, multiplicity=slots.count(f))
             for f in sorted(set(slots))
         ]
-        # Every third of the preceding frames where speed counts more.
-        distances = range(1, n + 1, 3 if protocol.fast else 1)
+        distances = list(range(1, n + 1))
+        if protocol.fast:  # the nearest count most: all of the first three, then every third
+            distances = [d for d in distances if d <= 3 or d % 3 == 2]
         recent = Counter(max(t - d, 0) for d in distances if d <= t or protocol.pad_context)
         return anchors + [Reference(f, multiplicity=recent[f]) for f in sorted(recent)]
 
