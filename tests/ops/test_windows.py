@@ -51,6 +51,6 @@ def test_products_and_sums_over_windows(
             windows.append(Windows(rows, columns, radius))
         for window in windows:
             found = window.products(cells[rows, columns].flatten(0, 1), grid)
-            torch.testing.assert_close(found, products[rows, columns].flatten(0, 1))
-            found = window.sums(weights[rows, columns].flatten(0, 1), grid)
+            torch.testing.assert_close(found.T, products[rows, columns].flatten(0, 1))
+            found = window.sums(weights[rows, columns].flatten(0, 1).T, grid)
             torch.testing.assert_close(found, sums[rows, columns].flatten(0, 1))

@@ -10,7 +10,8 @@ all windows together are a strided view of the product:
 
 Both directions use it: products are read through the view, weights are written through it into a
 matrix of zeros, which then multiplies the box. Positions outside the frame are zeros, which are not
-multiplied. Grids are h x w x C, a row of numbers for each cell. Pure tensor functions.
+multiplied. Grids are h x w x C, a row of numbers for each cell; what belongs to the positions of
+windows is (2 * radius + 1)^2 x n, positions first. Pure tensor functions.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ class Windows:
         return grid[tuple(inside)], [*outside[1], *outside[0]]
 
     def _view(self, product: Tensor) -> Tensor:
-        """Tile height x tile width x window height x window width of n x cells of the box."""
+        """Window height x window width x tile height x tile width of n x cells of the box."""
         (h, w), side = self._shape, 2 * self.radius + 1
         width = w + 2 * self.radius
         cells = product.shape[1]
         return product.as_strided(
-            (h, w, side, side), (w * cells + width, cells + 1, width, 1), product.storage_offset()
+            (side, side, h, w), (width, 1, w * cells + width, cells + 1), product.storage_offset()
         )
 
     def only(self, grid: Tensor) -> Tensor | None:
@@ -61,18 +62,18 @@ class Windows:
         return None if any(outside) else _only(box)
 
     def products(self, tile: Tensor, grid: Tensor) -> Tensor:
-        """Dot products of n x C cells with their windows in a grid: n x (2r + 1)^2."""
+        """Dot products of n x C cells with their windows in a grid: (2r + 1)^2 x n."""
         box, outside = self._box(grid)
         found = product(tile, box.reshape(-1, grid.shape[2]))
         if any(outside):
             found = F.pad(found.view(len(tile), *box.shape[:2]), outside).flatten(1)
-        return self._view(found).reshape(len(tile), -1)
+        return self._view(found).reshape(-1, len(tile))
 
     def sums(self, weights: Tensor, grid: Tensor) -> Tensor:
-        """Sums over the windows in a grid, weighted with n x (2r + 1)^2: n x C."""
+        """Sums over the windows in a grid, weighted with (2r + 1)^2 x n: n x C."""
         box, outside = self._box(grid)
         box = F.pad(box, [0, 0, *outside]).reshape(-1, grid.shape[2])
-        spread = weights.new_zeros(len(weights), len(box))
+        spread = weights.new_zeros(weights.shape[1], len(box))
         view = self._view(spread)
         view.copy_(weights.view(view.shape))
         return product(spread, box.T)
@@ -126,12 +127,12 @@ class MovedWindows:
         between = found[:, :-1, :-1] * a + found[:, :-1, 1:] * b
         between += found[:, 1:, :-1] * c
         between += found[:, 1:, 1:] * d
-        return between.reshape(len(tile), -1)
+        return between.flatten(1).T
 
     def sums(self, weights: Tensor, grid: Tensor) -> Tensor:
         """As `Windows.sums`."""
         box = grid[self._box].reshape(-1, grid.shape[2])
-        weights = weights.view(-1, self._side, self._side)
+        weights = weights.T.contiguous().view(-1, self._side, self._side)
         whole = weights.new_zeros(len(weights), self._side + 1, self._side + 1)
         a, b, c, d = self._parts
         whole[:, :-1, :-1] += weights * a

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -125,10 +126,10 @@ class FeaturePropagator:
         if p.hard_memory:
             grid = (labels.shape[1], labels.shape[2])
             size = self.size or (grid[0] * p.stride, grid[1] * p.stride)
+            upsample = None
             if p.label_resize == "area":
-                hard = resample.upsample_cells(labels, size, p.stride).argmax(0)
-            else:
-                hard = resample.resize_bilinear(labels, size).argmax(0)
+                upsample = partial(resample.upsample_cells, size=size, stride=p.stride)
+            hard, _ = resample.decode_map(labels, size, upsample=upsample)
             classes = range(len(labels))
             return resample.mask_to_grid(hard, classes, grid, p.label_resize, p.stride)
         return labels

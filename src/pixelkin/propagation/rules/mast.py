@@ -81,9 +81,9 @@ def mast(
             continue
         tile = cells[rows, columns].flatten(0, 1)
         logits = [w.products(tile, grid) for w, grid in zip(windows, key_grids, strict=True)]
-        weights = _softmax(torch.cat(logits, dim=1)).to(labels.dtype).chunk(len(keys), dim=1)
+        weights = _softmax(torch.cat(logits)).to(labels.dtype).chunk(len(keys))
         total = sum(
-            w.sums(weight.contiguous(), grid)
+            w.sums(weight, grid)
             for w, weight, grid in zip(label_windows, weights, label_grids, strict=True)
         )
         assert isinstance(total, Tensor)
@@ -121,11 +121,11 @@ class MastRule(Rule):
 
 
 def _softmax(logits: Tensor) -> Tensor:
-    """Soft-max over the last dimension, summed in the order of the published code.
+    """Soft-max over the first dimension, summed in the order of the published code.
 
     It normalises thousands of float32 terms one after the other, which is visible at 1e-5.
     """
-    return logits.T.contiguous().softmax(dim=0).T
+    return logits.contiguous().softmax(dim=0)
 
 
 def _agreed(windows: Sequence[Windows | MovedWindows], grids: Sequence[Tensor]) -> Tensor | None:
@@ -161,7 +161,7 @@ def _localise(query: Tensor, key: Tensor, dilation: int) -> Tensor:
             for rows, columns in tiles(len(cells), cells.shape[1], side_for(query)):
                 tile = cells[rows, columns].flatten(0, 1)
                 logits = Windows(rows, columns, radius).products(tile, grid)
-                p = _softmax(logits).view(-1, len(steps), len(steps))
-                found = torch.stack([p.sum(1) @ steps, p.sum(2) @ steps], dim=-1)
+                p = _softmax(logits).view(len(steps), len(steps), -1)
+                found = torch.stack([steps @ p.sum(0), steps @ p.sum(1)], dim=-1)
                 part[rows, columns] = found.view(*cells[rows, columns].shape[:2], 2)
     return offsets
