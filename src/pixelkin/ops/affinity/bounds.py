@@ -12,6 +12,7 @@ as `kth` need look only at those whose bound is not below it: no other can be am
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -20,6 +21,7 @@ from torch import Tensor
 from pixelkin.ops.products import product
 
 KEPT = 55  # d
+ROWS = 2**12  # that are shortened at once
 SLACK = 2e-5  # by how much rounding in float32 may change a product of unit vectors
 
 
@@ -63,17 +65,21 @@ def principal(features: Tensor) -> Tensor:
     return axes.flip(1).to(features.dtype).T.contiguous().T  # columns are read one by one
 
 
-def rotate(features: Tensor, rotation: Tensor) -> Tensor:
-    """The product of ... x C features with a C x d rotation."""
-    flat = product(features.reshape(-1, features.shape[-1]), rotation.T)
-    return flat.view(*features.shape[:-1], -1)
-
-
 def shortened(features: Tensor, rotation: Tensor, kept: int) -> Tensor:
     """... x C features as ... x (kept + 1): the first rotated channels, the length of the rest."""
-    rotated = rotate(features, rotation)
-    rest = torch.linalg.vector_norm(rotated[..., kept:], dim=-1, keepdim=True)
-    return torch.cat([rotated[..., :kept], rest], dim=-1)
+
+    def shorten(part: Tensor) -> Tensor:
+        rotated = product(part, rotation.T)
+        rest = torch.linalg.vector_norm(rotated[:, kept:], dim=1, keepdim=True)
+        return torch.cat([rotated[:, :kept], rest], dim=1)
+
+    return by_rows(shorten, features)
+
+
+def by_rows(shorten: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+    """... x C features, a few rows at a time, so that what is made on the way takes little room."""
+    rows = torch.split(features.reshape(-1, features.shape[-1]), ROWS)
+    return torch.cat([shorten(part) for part in rows]).view(*features.shape[:-1], -1)
 
 
 class Exact:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pixelkin.ops.affinity.bounds import Bounds, Short, rotate
+from pixelkin.ops.affinity.bounds import Bounds, Short, by_rows
 from pixelkin.ops.affinity.cells import bounds_for
 from pixelkin.ops.affinity.rounded import Rounded
+from pixelkin.ops.products import product
 
 KEPT = 15  # d
 ROUNDED = 26  # d in bfloat16: with six channels more, 32
@@ -47,9 +48,13 @@ class ShorterRounded(Rounded):
 
 def _narrow(features: Tensor, rotation: Tensor) -> Tensor:
     """As `shortened`; of the rest no more is known than by Pythagoras."""
-    first = rotate(features, rotation)
-    rest = torch.linalg.vecdot(features, features) - torch.linalg.vecdot(first, first)
-    return torch.cat([first, rest.clamp_min(0).sqrt()[..., None]], dim=-1)
+
+    def shorten(part: Tensor) -> Tensor:
+        first = product(part, rotation.T)
+        rest = torch.linalg.vecdot(part, part) - torch.linalg.vecdot(first, first)
+        return torch.cat([first, rest.clamp_min(0).sqrt()[:, None]], dim=1)
+
+    return by_rows(shorten, features)
 
 
 def shorter_bounds(features: Tensor) -> Bounds:
