@@ -22,8 +22,8 @@ from pixelkin.ops.affinity.tiled import Search
 from pixelkin.ops.products import product, products_of_pairs
 from pixelkin.ops.tiles import grown
 
-COLUMNS, ENTRIES = 12, 20  # looked at first; of them, compared
-FEWER = 8  # columns that are looked at where nothing is proved
+COLUMNS, ENTRIES = 12, 20  # looked at first; of them, compared, or twice k
+FEWER = 8  # columns, where nothing is proved; compared are one and a half times k
 CROWDED = 128  # columns that remain of a tile's targets, on average, at most
 
 
@@ -52,6 +52,7 @@ class Bounded(Search):
         super().__init__(target, keys, slots, near, radius, k, bounds)
         self.loose, self.thorough = bounds, thorough
         self.columns = COLUMNS if thorough else FEWER
+        self.entries = max(ENTRIES, 2 * k) if thorough else k + k // 2
         self.spread = target.spread[0], keys.spread[slots].max()
         self.first = torch.tensor(slots) * self.position.numel()
         self.points = bounds.points(target.rows[0])
@@ -104,9 +105,9 @@ class Bounded(Search):
 
     def _first(self, tile: Tensor, part: Part, least: Tensor) -> tuple[Tensor, Tensor]:
         """Similarities and ids, n x m, of what is compared first; -inf where there is nothing."""
-        n, wanted = len(tile), max(ENTRIES, 2 * self.k) if self.thorough else self.k + self.k // 2
-        distances, ids = part.best(least, max(self.columns, -(-wanted // part.entries.shape[1])))
-        wanted = min(wanted, distances.shape[1])
+        n, columns = len(tile), -(-self.entries // part.entries.shape[1])
+        distances, ids = part.best(least, max(self.columns, columns))
+        wanted = min(self.entries, distances.shape[1])
         distances, order = distances.topk(wanted, dim=1, largest=False, sorted=False)
         absent = distances == worst(distances.dtype)
         ids = ids.gather(1, order).masked_fill_(absent, 0)

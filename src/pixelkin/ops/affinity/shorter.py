@@ -29,10 +29,8 @@ class Shorter(Short):
 
     def rows(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """See `Short.rows`."""
-        longest = torch.linalg.vecdot(features, features).amax((1, 2)).sqrt()
-        if self._rotation is None:
-            return features, longest
-        return _narrow(features, self._rotation), longest
+        rows = features if self._rotation is None else _narrow(features, self._rotation)
+        return rows, torch.linalg.vector_norm(rows, dim=-1).amax((1, 2))
 
 
 class ShorterRounded(Rounded):
