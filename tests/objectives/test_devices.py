@@ -25,6 +25,7 @@ from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.mining.window import WindowSchedule
 from pixelkin.objectives import Objective
 from pixelkin.objectives.base import numbers
+from pixelkin.objectives.chained_distillation import ChainedDistillation
 from pixelkin.objectives.distillation import Distillation
 from pixelkin.objectives.known_geometry import KnownGeometry
 from pixelkin.objectives.mined_contrast import MinedContrast, geometry
@@ -89,14 +90,14 @@ def test_what_waits_is_counted() -> None:
     assert waited(lambda: x.argmax() + x.sort().values) == {"numbers": 0, "shapes": 0}
 
 
-def clips(count: int, gap: int = 8) -> ClipBatch:
+def clips(count: int, gap: int = 8, views: int = 2) -> ClipBatch:
     generator = torch.Generator().manual_seed(0)
-    to_frame = torch.eye(2, 3).repeat(count, 2, 1, 1)
+    to_frame = torch.eye(2, 3).repeat(count, views, 1, 1)
     to_frame[:, 1, 0, 2] = 8 * torch.rand(count, generator=generator)
     return ClipBatch(
-        views=torch.rand(count, 2, 3, SIDE * STRIDE, SIDE * STRIDE, generator=generator),
+        views=torch.rand(count, views, 3, SIDE * STRIDE, SIDE * STRIDE, generator=generator),
         to_frame=to_frame,
-        times=torch.tensor([[0, gap]]).expand(count, 2),
+        times=(gap * torch.arange(views)).expand(count, views),
         frame_size=torch.tensor([[256, 256]]).expand(count, 2),
         videos=torch.arange(count) // 2,
     )
@@ -159,6 +160,7 @@ OBJECTIVES: list[tuple[Objective, int, int]] = [
     (RandomWalk(frames=3), 0, 0),
     (RandomWalk(frames=3, end="warped"), 0, 0),
     (Distillation(teachers=("random",)), 0, 0),
+    (ChainedDistillation(teachers=("random",)), 0, 0),
     (MinedContrast(mining=mining("qtc", "fixed")), 0, 3),
     (MinedContrast(mining=mining("qtc", "var_t")), 1, 3),  # m2 follows v
     (MinedContrast(mining=mining("qtc", "fixed", "cosine")), 0, 3),
@@ -170,7 +172,8 @@ OBJECTIVES: list[tuple[Objective, int, int]] = [
 def test_objectives_do_not_wait(objective: Objective, numbers: int, shapes: int) -> None:
     """But for v, where m2 follows it, and for the number of their pairs."""
     ready = objective.prepare(STRIDE, torch.device("cpu"))
-    batch, f = clips(4), features(4, ready.clip.views)
+    views = ready.clip.views
+    batch, f = clips(4, views=views), features(4, views)
 
     def loss() -> tuple[Tensor, dict[str, Any]]:
         return ready.loss(f, batch, 0.5, torch.Generator().manual_seed(0))

@@ -13,6 +13,7 @@ from pixelkin.mining.confidence import forward_backward, optimal_transport
 from pixelkin.mining.curriculum import Curriculum
 from pixelkin.mining.settings import Confidence, Mining
 from pixelkin.objectives import Objective
+from pixelkin.objectives.chained_distillation import ChainedDistillation
 from pixelkin.objectives.distillation import Distillation
 from pixelkin.objectives.known_geometry import KnownGeometry
 from pixelkin.objectives.mined_contrast import MinedContrast
@@ -57,6 +58,7 @@ OBJECTIVES: dict[str, Objective] = {
     "random_walk": RandomWalk(frames=3),
     "same_walk": RandomWalk(frames=3, end="same"),
     "distillation": Distillation(teachers=("random",)),
+    "chained_distillation": ChainedDistillation(teachers=("random",)),
     **{
         f"mined {level}": MinedContrast(
             gaps=(4,), mining=Mining(Confidence(level), curriculum=Curriculum(signal))

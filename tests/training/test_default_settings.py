@@ -66,6 +66,10 @@ DEFAULTS: dict[type, dict[str, Any]] = {
         "teachers": ("default",), "gaps": (0, 3, 6, 9, 12), "temperature": 0.05, "anchors": 1024,
         "scales": (1.0,),
     },
+    OBJECTIVES["chained_distillation"]: {  # [D]; [R] carries with 10 and 0.05
+        "teachers": ("default",), "gaps": (1, 2, 4, 6, 8), "temperature": 0.03, "anchors": 1024,
+        "scales": (1.0,), "frames": 4, "top_k": 10, "carry_temperature": 0.05, "floor": 1e-4,
+    },
     ClipSettings: {"exclude": (), "short_side": 240, "segment": 96, "rendering": "single"},
     Augmentation: {  # [D]
         "scale": (0.5, 1.0), "aspect": 1.25, "shift": 0.25, "flip": 0.5, "rotation": 10.0,

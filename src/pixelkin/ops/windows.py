@@ -95,8 +95,7 @@ class MovedWindows:
         self._side = 2 * windows.radius + 1
         moved = offsets[windows.rows, windows.columns]
         whole = moved.floor()
-        fx, fy = (moved - whole).reshape(-1, 1, 1, 2).unbind(-1)
-        self._parts = [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx]
+        self._fx, self._fy = (moved - whole).view(-1, 2).T
         reach = torch.arange(self._side + 1, device=offsets.device) - windows.radius
         y = torch.arange(windows.rows.start, windows.rows.stop, device=offsets.device)
         x = torch.arange(windows.columns.start, windows.columns.stop, device=offsets.device)
@@ -123,27 +122,21 @@ class MovedWindows:
         found = found.view(len(tile), self._side + 1, self._side + 1)
         if self._outside is not None:
             found.masked_fill_(self._outside, 0)
-        a, b, c, d = self._parts
-        between = found[:, :-1, :-1] * a + found[:, :-1, 1:] * b
-        between += found[:, 1:, :-1] * c
-        between += found[:, 1:, 1:] * d
-        return between.flatten(1).T
+        fx, fy = (f.view(-1, 1, 1) for f in (self._fx, self._fy))
+        level = torch.lerp(found[:, :, :-1], found[:, :, 1:], fx)
+        return torch.lerp(level[:, :-1], level[:, 1:], fy).flatten(1).T
 
     def sums(self, weights: Tensor, grid: Tensor) -> Tensor:
         """As `Windows.sums`."""
         box = grid[self._box].reshape(-1, grid.shape[2])
-        weights = weights.T.contiguous().view(-1, self._side, self._side)
-        whole = weights.new_zeros(len(weights), self._side + 1, self._side + 1)
-        a, b, c, d = self._parts
-        whole[:, :-1, :-1] += weights * a
-        whole[:, :-1, 1:] += weights * b
-        whole[:, 1:, :-1] += weights * c
-        whole[:, 1:, 1:] += weights * d
+        # Each weight goes to the four cells around its position: the transpose of what reads there.
+        padded = F.pad(weights.view(self._side, self._side, -1), [0, 0, 1, 1, 1, 1])
+        level = torch.lerp(padded[:, 1:], padded[:, :-1], self._fx)
+        whole = torch.lerp(level[1:], level[:-1], self._fy).permute(2, 0, 1)
         if self._outside is not None:
-            whole.masked_fill_(self._outside, 0)
-        spread = weights.new_zeros(len(weights), len(box))
-        spread.scatter_add_(1, self._index, whole.view(len(weights), -1))
-        return product(spread, box.T)
+            whole = whole.masked_fill(self._outside, 0)
+        whole = whole.reshape(self._index.shape)
+        return F.embedding_bag(self._index, box, mode="sum", per_sample_weights=whole)
 
 
 def _only(box: Tensor) -> Tensor | None:
