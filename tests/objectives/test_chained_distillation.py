@@ -63,13 +63,14 @@ def carried(views: list[list[list[float]]], k: int, tau: float) -> list[list[lis
     return labels
 
 
-def test_loss_is_the_divergence_from_direct_matches_weighted_with_carried_ones() -> None:
+@pytest.mark.parametrize("k", [3, 30])  # the second view's cells have 12 before them
+def test_loss_is_the_divergence_from_direct_matches_weighted_with_carried_ones(k: int) -> None:
     batch, own, tau = clips(), features(), 0.2
     with torch.no_grad():
         of_teacher = load_encoder("lab")(batch.views.flatten(0, 1)).unflatten(0, (2, 4))
     losses, agree, direct_too = [], [], []
     for taught, learns in zip(units(of_teacher), units(own), strict=True):
-        told = carried(taught, 3, 0.1)
+        told = carried(taught, k, 0.1)
         for t in range(1, 4):
             for j, cell in enumerate(taught[t]):
                 direct = [dot(cell, c) / tau for c in taught[0]]
@@ -84,7 +85,7 @@ def test_loss_is_the_divergence_from_direct_matches_weighted_with_carried_ones()
                 agree.append(p.index(max(p)) == q.index(max(q)))
                 direct_too.append(p.index(max(p)) == direct.index(max(direct)))
     objective = ChainedDistillation(
-        ("lab",), temperature=tau, top_k=3, carry_temperature=0.1, floor=0.01
+        ("lab",), temperature=tau, top_k=k, carry_temperature=0.1, floor=0.01
     )
     loss, figures = objective.prepare(8, CPU)(own, batch, 0.0)
     assert float(loss) == pytest.approx(sum(losses) / len(losses), rel=1e-4)
@@ -92,7 +93,7 @@ def test_loss_is_the_divergence_from_direct_matches_weighted_with_carried_ones()
     assert figures["direct"] == pytest.approx(sum(direct_too) / len(direct_too))
 
 
-def test_gradients_reach_the_first_view_and_later_ones_alone_through_the_network() -> None:
+def test_gradients_reach_all_views() -> None:
     own = features().requires_grad_()
     loss, _ = ChainedDistillation(("lab",)).prepare(8, CPU)(own, clips(), 0.0)
     loss.backward()
@@ -100,9 +101,22 @@ def test_gradients_reach_the_first_view_and_later_ones_alone_through_the_network
     assert bool((own.grad.abs().amax(dim=(2, 3, 4)) > 0).all())
 
 
-def test_anchors_are_the_same_number_of_each_clip() -> None:
-    batch = clips()
-    objective = ChainedDistillation(("lab",), anchors=7).prepare(8, CPU)
+@pytest.mark.parametrize(("anchors", "each"), [(1, 1), (7, 3), (1000, 36)])
+def test_anchors_are_the_same_cells_of_every_clip(anchors: int, each: int) -> None:
+    own = features().requires_grad_()
+    generator = torch.Generator().manual_seed(3)
+    loss, _ = ChainedDistillation(("lab",), anchors=anchors).prepare(8, CPU)(
+        own, clips(), 0.0, generator
+    )
+    loss.backward()
+    assert own.grad is not None
+    later = own.grad[:, 1:].abs().amax(dim=2).flatten(1) > 0
+    assert later.sum(1).tolist() == [each, each]
+    assert torch.equal(later[0], later[1])
+
+
+def test_anchors_are_a_sample_of_all() -> None:
+    batch, objective = clips(), ChainedDistillation(("lab",), anchors=7).prepare(8, CPU)
     losses = [
         float(objective(features(), batch, 0.0, torch.Generator().manual_seed(s))[0])
         for s in range(200)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from pixelkin.ops import windows as windows_module
 from pixelkin.ops.tiles import tiles
-from pixelkin.ops.windows import MovedWindows, Windows
+from pixelkin.ops.windows import BAGS, MovedWindows, Windows
 
 
 def sampled(grid: Tensor, radius: int, offsets: Tensor) -> Tensor:
@@ -24,6 +28,7 @@ def sampled(grid: Tensor, radius: int, offsets: Tensor) -> Tensor:
     return read[0].view(channels, h, w, -1).permute(1, 2, 3, 0)
 
 
+@pytest.mark.parametrize("bags", [BAGS, ()])
 @settings(max_examples=25)
 @given(
     h=st.integers(1, 15),
@@ -33,7 +38,7 @@ def sampled(grid: Tensor, radius: int, offsets: Tensor) -> Tensor:
     seed=st.integers(0, 2**16),
 )
 def test_products_and_sums_over_windows(
-    h: int, w: int, radius: int, reach: float, seed: int
+    bags: tuple[str, ...], h: int, w: int, radius: int, reach: float, seed: int
 ) -> None:
     g = torch.Generator().manual_seed(seed)
     query, key = torch.randn(2, 5, h, w, generator=g, dtype=torch.float64)
@@ -52,5 +57,6 @@ def test_products_and_sums_over_windows(
         for window in windows:
             found = window.products(cells[rows, columns].flatten(0, 1), grid)
             torch.testing.assert_close(found.T, products[rows, columns].flatten(0, 1))
-            found = window.sums(weights[rows, columns].flatten(0, 1).T, grid)
+            with mock.patch.object(windows_module, "BAGS", bags):
+                found = window.sums(weights[rows, columns].flatten(0, 1).T, grid)
             torch.testing.assert_close(found, sums[rows, columns].flatten(0, 1))

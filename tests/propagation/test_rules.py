@@ -123,6 +123,22 @@ def test_mast_equals_sampling_features(h: int, w: int, radius: int, seed: int) -
     torch.testing.assert_close(ours, expected, atol=1e-8, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("of_features", "of_labels"), [(torch.float32, torch.float64), (torch.bfloat16, torch.float32)]
+)
+def test_mast_takes_labels_of_another_kind_of_number(
+    of_features: torch.dtype, of_labels: torch.dtype
+) -> None:
+    """A reference 50 frames away is localised."""
+    g = torch.Generator().manual_seed(4)
+    query, key = torch.randn(2, 5, 9, 11, generator=g).to(of_features)
+    labels = torch.rand(1, 3, 9, 11, generator=g).softmax(1)
+    found = rules.mast(query, key[None], labels.to(of_labels), radius=2, gaps=[50])
+    same = rules.mast(query, key[None], labels.to(of_features), radius=2, gaps=[50])
+    assert found.dtype == of_labels
+    torch.testing.assert_close(found.float(), same.float(), atol=2e-2, rtol=0)
+
+
 @pytest.mark.parametrize("gaps", [[5, 3, 1], [50, 17, 3]])
 def test_mast_equals_sampling_where_tiles_see_one_label_alone(gaps: list[int]) -> None:
     query, keys, _ = sample(3, 30, 62, 3)

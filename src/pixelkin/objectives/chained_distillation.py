@@ -35,8 +35,8 @@ class ChainedDistillation(Distillation):
     Attributes:
         gaps: Distances in frames between consecutive views, one of which is drawn for each clip.
         temperature: tau of the direct soft-maxes.
-        anchors: Cells of later views that are compared, drawn anew for each step: the same number
-            of each clip, at least one.
+        anchors: Cells of later views that are compared, drawn anew for each step: the same ones of
+            every clip, at least one.
         frames: Views of a clip.
         top_k: Most similar cells, of all earlier views, that a cell takes its labels from.
         carry_temperature: tau of their soft-max.
@@ -77,30 +77,28 @@ class ChainedDistillation(Distillation):
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Figures]:
         del progress
-        cells = unit_cells(features)
-        taught = self._taught(batch.views, features)
-        count = (self.frames - 1) * cells.shape[2]
+        cells = unit_cells(features).to(features.dtype)
+        taught = self._taught(batch.views, features).to(features.dtype)
+        count = cells[0, 1:, :, 0].numel()
         drawn = torch.randperm(count, generator=generator, device=features.device)
         drawn = drawn[: max(self.anchors // len(batch), 1)]
-        with torch.no_grad():
-            told = self._carried(taught, features.dtype)[:, drawn]
-            direct = self._direct(taught, drawn, features.dtype)
-            goal = ((told + self.floor).log() + direct).log_softmax(-1).flatten(0, 1)
-        own = self._direct(cells, drawn, features.dtype).log_softmax(-1).flatten(0, 1)
+        told = (self._carried(taught)[:, drawn] + self.floor).log()
+        direct = self._direct(taught, drawn)
+        goal = (told + direct).log_softmax(-1).flatten(0, 1)
+        own = self._direct(cells, drawn).log_softmax(-1).flatten(0, 1)
         loss = F.kl_div(own, goal, reduction="batchmean", log_target=True)
         best = goal.argmax(1)
         same = {"agreement": own.detach(), "direct": direct.flatten(0, 1)}
         return loss, {k: figure((x.argmax(1) == best).float().mean()) for k, x in same.items()}
 
-    def _direct(self, cells: Tensor, drawn: Tensor, dtype: torch.dtype) -> Tensor:
+    def _direct(self, cells: Tensor, drawn: Tensor) -> Tensor:
         """Logits of the drawn cells of later views to the first view: B x A x N float32."""
         later = cells[:, 1:].flatten(1, 2)[:, drawn]
-        return (later.to(dtype) @ cells[:, 0].to(dtype).mT).float() / self.temperature
+        return (later @ cells[:, 0].mT).float() / self.temperature
 
-    def _carried(self, taught: Tensor, dtype: torch.dtype) -> Tensor:
+    def _carried(self, taught: Tensor) -> Tensor:
         """Shares of the first view's cells in those of all later views: B x (V - 1)N x N."""
         b, v, n, _ = taught.shape
-        taught = taught.to(dtype)
         labels = torch.eye(n, device=taught.device).expand(b, n, n)
         for t in range(1, v):
             found = (taught[:, t] @ taught[:, :t].flatten(1, 2).mT).float()

@@ -103,7 +103,7 @@ class Distillation(Objective):
 
     @torch.no_grad()
     def _taught(self, views: Tensor, features: Tensor) -> Tensor:
-        """The teachers' features side by side, B x 2 x N x C unit vectors."""
+        """The teachers' features side by side, B x V x N x C unit vectors."""
         seen, dtype = views.flatten(0, 1), features.dtype
         grid = (features.shape[-2], features.shape[-1])
         found = []

@@ -9,9 +9,10 @@ all windows together are a strided view of the product:
                          [....]                                      [....]
 
 Both directions use it: products are read through the view, weights are written through it into a
-matrix of zeros, which then multiplies the box. Positions outside the frame are zeros, which are not
-multiplied. Grids are h x w x C, a row of numbers for each cell; what belongs to the positions of
-windows is (2 * radius + 1)^2 x n, positions first. Pure tensor functions.
+matrix of zeros, which then multiplies the box. What belongs to windows that are moved, each by its
+own displacement, is gathered. Positions outside the frame are zeros, which are not multiplied.
+Grids are h x w x C, a row of numbers for each cell; what belongs to the positions of windows is
+(2 * radius + 1)^2 x n, positions first. Pure tensor functions.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from torch import Tensor
 
 from pixelkin.ops.host import at_hand
 from pixelkin.ops.products import product
+
+BAGS = ("cpu", "cuda")  # kinds of devices that have embedding_bag in all versions of torch
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class MovedWindows:
         self._side = 2 * windows.radius + 1
         moved = offsets[windows.rows, windows.columns]
         whole = moved.floor()
-        self._fx, self._fy = (moved - whole).view(-1, 2).T
+        self._fx, self._fy = (moved - whole).reshape(-1, 2).T
         reach = torch.arange(self._side + 1, device=offsets.device) - windows.radius
         y = torch.arange(windows.rows.start, windows.rows.stop, device=offsets.device)
         x = torch.arange(windows.columns.start, windows.columns.stop, device=offsets.device)
@@ -122,7 +125,7 @@ class MovedWindows:
         found = found.view(len(tile), self._side + 1, self._side + 1)
         if self._outside is not None:
             found.masked_fill_(self._outside, 0)
-        fx, fy = (f.view(-1, 1, 1) for f in (self._fx, self._fy))
+        fx, fy = (f.to(found.dtype).view(-1, 1, 1) for f in (self._fx, self._fy))
         level = torch.lerp(found[:, :, :-1], found[:, :, 1:], fx)
         return torch.lerp(level[:, :-1], level[:, 1:], fy).flatten(1).T
 
@@ -130,13 +133,16 @@ class MovedWindows:
         """As `Windows.sums`."""
         box = grid[self._box].reshape(-1, grid.shape[2])
         # Each weight goes to the four cells around its position: the transpose of what reads there.
+        fx, fy = (f.to(weights.dtype) for f in (self._fx, self._fy))
         padded = F.pad(weights.view(self._side, self._side, -1), [0, 0, 1, 1, 1, 1])
-        level = torch.lerp(padded[:, 1:], padded[:, :-1], self._fx)
-        whole = torch.lerp(level[1:], level[:-1], self._fy).permute(2, 0, 1)
+        level = torch.lerp(padded[:, 1:], padded[:, :-1], fx)
+        whole = torch.lerp(level[1:], level[:-1], fy).permute(2, 0, 1)
         if self._outside is not None:
             whole = whole.masked_fill(self._outside, 0)
         whole = whole.reshape(self._index.shape)
-        return F.embedding_bag(self._index, box, mode="sum", per_sample_weights=whole)
+        if box.device.type in BAGS:
+            return F.embedding_bag(self._index, box, mode="sum", per_sample_weights=whole)
+        return (whole[:, None] @ F.embedding(self._index, box))[:, 0]
 
 
 def _only(box: Tensor) -> Tensor | None:

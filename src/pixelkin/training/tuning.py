@@ -139,7 +139,7 @@ def tuning_recipe(
     for stage in recipe.stages:
         parts = [
             replace(o, settings={**o.settings, "teachers": (str(weights),)})
-            if o.name == "distillation"
+            if o.name in ("distillation", "chained_distillation")
             else o
             for o in stage.objectives
         ]
