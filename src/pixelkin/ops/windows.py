@@ -111,8 +111,9 @@ class MovedWindows:
         self._box = slice(top, bottom), slice(left, right)
         index = (near_y - top)[:, :, None] * (right - left) + (near_x - left)[:, None, :]
         self._index = index.view(len(index), -1)
-        inside = (ys == near_y)[:, :, None] & (xs == near_x)[:, None, :]
-        self._outside = None if bool(inside.all()) else ~inside
+        out_y, out_x = ys != near_y, xs != near_x
+        beyond = bool(out_y.any() | out_x.any())
+        self._outside = out_y[:, :, None] | out_x[:, None, :] if beyond else None
 
     def only(self, grid: Tensor) -> Tensor | None:
         """As `Windows.only`."""
