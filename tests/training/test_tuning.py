@@ -164,6 +164,15 @@ def test_the_recipe_is_anchored_to_the_weights_it_starts_from(start: Path) -> No
     assert recipe.batch_norm == "kept"
 
 
+@pytest.mark.parametrize("name", ["distillation", "chained_distillation"])
+def test_whatever_has_teachers_is_taught_by_those_weights(start: Path, name: str) -> None:
+    recipe = tuning_recipe(
+        load_encoder(start), start, {"stages": [{"objectives": [{"name": name}]}]}
+    )
+    (objective,) = recipe.stages[0].objectives
+    assert objective.settings["teachers"] == (str(start),)
+
+
 def test_what_cannot_be_tuned_is_named(frames: Path, tmp_path: Path) -> None:
     one = tmp_path / "one.png"
     write_image(one, np.zeros((32, 32, 3), np.uint8))

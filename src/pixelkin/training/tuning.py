@@ -27,6 +27,7 @@ from pixelkin.models.encoder import (
     load_encoder,
     save_encoder,
 )
+from pixelkin.objectives.distillation import Distillation
 from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.training.config import Recipe, load_recipe
 from pixelkin.training.log import read_metrics
@@ -139,7 +140,7 @@ def tuning_recipe(
     for stage in recipe.stages:
         parts = [
             replace(o, settings={**o.settings, "teachers": (str(weights),)})
-            if o.name in ("distillation", "chained_distillation")
+            if isinstance(o.objective, Distillation)
             else o
             for o in stage.objectives
         ]
