@@ -1,7 +1,7 @@
 """What labels that are carried from frame to frame know, taught to direct matches.
 
-Our extension, not the paper's: between distant frames, a match that was followed through the frames
-between them is right more often than one that is looked for at once. Teachers carry the cells of a
+Our extension, not the paper's: between distant frames, a match that is followed through the frames
+between them may be right where one that is looked for at once is not. Teachers carry the cells of a
 first view through a clip, and the network learns to find them directly.
 """
 
