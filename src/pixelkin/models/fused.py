@@ -62,10 +62,12 @@ class FusedResNet(nn.Module):
     Args:
         net: As `ResNet.folded` gives it.
         make: Makes the convolutions.
+        channels_first: Whether they want images in that layout.
     """
 
-    def __init__(self, net: ResNet, make: Make) -> None:
+    def __init__(self, net: ResNet, make: Make, *, channels_first: bool = False) -> None:
         super().__init__()
+        self.channels_first = channels_first
         self.channels, self.stride = net.channels, net.stride
         self.conv1 = net.conv1
         self.maxpool = net.maxpool
@@ -77,5 +79,8 @@ class FusedResNet(nn.Module):
         x = self.conv1(x)
         if self.stride == 8:
             x = self.maxpool(x)
-        result: Tensor = self.blocks(F.relu(x, inplace=True))
+        x = F.relu(x, inplace=True)
+        if self.channels_first:
+            x = x.contiguous()
+        result: Tensor = self.blocks(x)
         return result

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from pixelkin.models.fused import DirectConv, FusedResNet
 from pixelkin.models.resnet import ResNet
+from pixelkin.ops.products import one_dnn, product
 
 LEAST = 24 * 24  # pixels of an image: the weights are transformed anew for each call
 TILE = 6  # rows that are computed at once: strips of whole tiles have the bits of the image
@@ -87,23 +88,28 @@ class NnpackConv(nn.Module):
         threads = max(1, min(torch.get_num_threads(), height // STRIP))
         ends = _ends(x, threads)
 
+        whole = len(ends) == 2
+        found = None if whole else x.new_empty(len(x), len(self.weight), height, width)
+
         @torch.inference_mode()
         def strip(first: int, last: int) -> Tensor:
-            found = self._strip(x, first, last)
+            part = self._strip(x, first, last)
+            out = part if found is None else found[:, :, first:last]
             if onto is not None:
-                found += onto[:, :, first:last]
-            return F.relu(found, inplace=True) if relu else found
+                part = torch.add(part, onto[:, :, first:last], out=out)
+            if relu:
+                torch.clamp_min(part, 0, out=out)
+            elif part is not out:
+                out.copy_(part)
+            return out
 
-        if len(ends) == 2:
+        if found is None:
             return strip(0, height)
-        found = x.new_empty(len(x), len(self.weight), height, width)
-
-        @torch.inference_mode()
-        def put(first: int, last: int) -> None:
-            found[:, :, first:last] = strip(first, last)
-
         parts = ends[:-1], ends[1:]
-        list(map(put, *parts) if threads == 1 else _threads(threads, os.getpid()).map(put, *parts))
+        if threads == 1:
+            list(map(strip, *parts))
+        else:
+            list(_threads(threads, os.getpid()).map(strip, *parts))
         return found
 
     def _strip(self, x: Tensor, first: int, last: int) -> Tensor:
@@ -117,6 +123,36 @@ class NnpackConv(nn.Module):
             for one in torch.split(rows, 1)
         ]
         return found[0] if len(found) == 1 else torch.cat(found)
+
+
+class PointwiseConv(nn.Module):
+    """A 1x1 convolution by the product of oneDNN, with channels first as `NnpackConv` has them.
+
+    Args:
+        conv: Which serves itself on devices and in other precisions.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.direct = DirectConv(conv)
+        self.weight = conv.weight.detach().flatten(1)
+        self.bias = None if conv.bias is None else conv.bias.detach().view(-1, 1, 1)
+        self.stride = conv.stride
+
+    def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
+        """See `DirectConv.forward`."""
+        if x.device.type != "cpu" or x.dtype != torch.float32 or x.requires_grad:
+            result: Tensor = self.direct(x, relu=relu, onto=onto)
+            return result
+        x = x[:, :, :: self.stride[0], :: self.stride[1]]
+        cells = x.flatten(2).mT.contiguous()
+        images = [product(self.weight, one) for one in cells]
+        found = images[0][None] if len(images) == 1 else torch.stack(images)
+        found = found.unflatten(2, x.shape[2:])
+        for other in (self.bias, onto):
+            if other is not None:
+                found += other
+        return F.relu(found, inplace=True) if relu else found
 
 
 def _ends(x: Tensor, threads: int) -> list[int]:
@@ -135,9 +171,12 @@ def by_nnpack(net: ResNet) -> nn.Module:
         net: As `ResNet.folded` gives it.
     """
     fit = all(p.dtype == torch.float32 and p.device.type == "cpu" for p in net.parameters())
-    return FusedResNet(net, _made) if fit and available() else net
+    return FusedResNet(net, _made, channels_first=True) if fit and available() else net
 
 
 def _made(conv: nn.Conv2d) -> nn.Module:
-    winograd = conv.kernel_size == (3, 3) and conv.stride == (1, 1)
-    return NnpackConv(conv) if winograd else DirectConv(conv)
+    if conv.kernel_size == (3, 3) and conv.stride == (1, 1):
+        return NnpackConv(conv)
+    if conv.kernel_size == (1, 1) and one_dnn() is not None:
+        return PointwiseConv(conv)
+    return DirectConv(conv)
