@@ -20,8 +20,9 @@ from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models import nnpack
 from pixelkin.models.config import EncoderConfig
 from pixelkin.models.fused import FusedResNet
-from pixelkin.models.nnpack import LEAST, NnpackConv, available, by_nnpack
+from pixelkin.models.nnpack import LEAST, NnpackConv, PointwiseConv, available, by_nnpack
 from pixelkin.models.resnet import PaddedConv, ResNet
+from pixelkin.ops.products import one_dnn
 from pixelkin.types import InputError
 
 nnpack_only = pytest.mark.skipif(not available(), reason="this processor or torch has no NNPACK")
@@ -59,6 +60,39 @@ def test_a_convolution(size: tuple[int, int], mode: str, threads: int) -> None:
         torch.testing.assert_close(summed, F.relu(expected + onto), rtol=0, atol=2e-5)
     torch.testing.assert_close(ours(x, relu=True).double(), F.relu(expected), rtol=0, atol=2e-5)
     assert torch.equal(x, laid)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_pointwise_convolution(stride: int, bias: bool, count: int) -> None:
+    conv = torch.nn.Conv2d(16, 24, 1, stride, bias=bias).requires_grad_(False)
+    x = torch.randn(count, 16, 25, 31)
+    expected = F.conv2d(x.double(), conv.weight.double(), stride=stride)
+    if conv.bias is not None:
+        expected += conv.bias.double().view(-1, 1, 1)
+    onto = torch.randn(expected.shape)
+    ours = PointwiseConv(conv)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        laid = x.to(memory_format=layout)
+        found = ours(laid)
+        assert found.is_contiguous()  # as NNPACK wants what it adds
+        torch.testing.assert_close(found.double(), expected, rtol=0, atol=2e-5)
+        summed = ours(laid, relu=True, onto=onto.to(memory_format=layout).clone()).double()
+        torch.testing.assert_close(summed, F.relu(expected + onto), rtol=0, atol=2e-5)
+    wide = copy.deepcopy(ours).double()(x.double())
+    torch.testing.assert_close(wide, expected, rtol=0, atol=1e-12)
+
+
+@nnpack_only
+def test_pointwise_convolutions_go_by_onednn_where_products_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = load_encoder().net.folded()
+    for known in (None, one_dnn() or torch.matmul):
+        monkeypatch.setattr(nnpack, "one_dnn", lambda known=known: known)
+        found = [isinstance(m, PointwiseConv) for m in by_nnpack(net).modules()]
+        assert any(found) == (known is not None)
 
 
 @nnpack_only

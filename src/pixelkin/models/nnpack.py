@@ -7,7 +7,7 @@ those in float64 as the ones of direct convolutions are.
 An image is computed in strips, which bounds what its tiles take. NNPACK keeps the number of threads
 of its first call for good. It is asked for one, and strips are divided between threads here, each
 with what follows the convolution: threads of torch wait busily between two of its operations, and
-would take the time of these.
+would take the time of these. Images have channels first throughout, as NNPACK asks for it.
 """
 
 from __future__ import annotations
@@ -87,9 +87,8 @@ class NnpackConv(nn.Module):
         x, onto = x.contiguous(), None if onto is None else onto.contiguous()
         threads = max(1, min(torch.get_num_threads(), height // STRIP))
         ends = _ends(x, threads)
-
-        whole = len(ends) == 2
-        found = None if whole else x.new_empty(len(x), len(self.weight), height, width)
+        size = len(x), len(self.weight), height, width
+        found = None if len(ends) == 2 else x.new_empty(size)
 
         @torch.inference_mode()
         def strip(first: int, last: int) -> Tensor:
@@ -148,7 +147,7 @@ class PointwiseConv(nn.Module):
         cells = x.flatten(2).mT.contiguous()
         images = [product(self.weight, one) for one in cells]
         found = images[0][None] if len(images) == 1 else torch.stack(images)
-        found = found.unflatten(2, x.shape[2:])
+        found = found.view(*found.shape[:2], *x.shape[2:])
         for other in (self.bias, onto):
             if other is not None:
                 found += other
