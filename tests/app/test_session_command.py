@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -268,3 +269,36 @@ def test_a_painted_mask_is_snapped_where_asked(video: Path, tmp_path: Path) -> N
     with Session.open(tmp_path / "s") as found:
         ids = found[3].labels[0].as_map().ids
         assert found.labels(1) == [0, 3] and 500 < (ids == 1).sum() < 620
+
+
+def test_what_is_said_to_go_on_with_is_a_command(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a session"
+    assert session("new", folder, video, "--weights", "lab") == 0
+    capsys.readouterr()
+    assert session("run", folder) == session("suggest", folder) == 0
+    told = capsys.readouterr().out
+    assert told.count("nothing is labelled yet") == 2 and "all is computed" not in told
+    assert shlex.quote(str(folder)) in told
+    assert session("add", folder, f"0={tmp_path / 'mask0.png'}") == 0
+    command = capsys.readouterr().out.split("frames to compute: ")[1].strip()
+    assert main(shlex.split(command)[1:]) == 0
+    assert "all is computed" in capsys.readouterr().out
+    assert session("cut", folder, 3) == 0
+    assert "3 frames to compute: pixelkin session run " in capsys.readouterr().out
+
+
+def test_frames_whose_names_are_not_their_positions(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (video / "f0.png").rename(video / "f6.png")  # f1 to f6
+    folder = tmp_path / "s"
+    labels = f"1={tmp_path / 'mask1.png'}"
+    assert session("new", folder, video, "--labels", labels, "--weights", "lab") == 0
+    assert session("run", folder) == 0
+    told = capsys.readouterr().out.split("look first at ")[1]
+    assert "(position " in told.splitlines()[0]
+    for name in ("suggest", "status"):
+        assert session(name, folder) == 0
+        assert "the first frame is f1 (position 0, counted from 0)" in capsys.readouterr().out

@@ -154,10 +154,16 @@ def test_command_says_what_is_left_out(videos: Path, tmp_path: Path) -> None:
     assert not out.exists()
     told.unlink()
     assert main([*command, "--limit-mb", "0.02"]) == 0
-    left_out = read_index(out)["left_out"]
-    assert told.read_text().splitlines() == [f"{k}: {why}" for k, why in left_out.items()] != []
+    left_out = [f"{k}: {why}" for k, why in read_index(out)["left_out"].items()]
+    lines = told.read_text().splitlines()
+    unreadable = [line for line in lines if line.startswith(("broken.mp4: ", "cut.mp4: "))]
+    assert lines == sorted(left_out + unreadable)
+    assert left_out
+    assert "cannot be read" in unreadable[0] and "is cut off" in unreadable[1]
     assert main([*command, "--overwrite"]) == 0
     assert read_index(out)["left_out"] == {}
+    assert told.read_text().splitlines() == unreadable
+    assert main([*command, "--overwrite", "--exclude", "broken*,cut*"]) == 0
     assert not told.exists()
 
 

@@ -228,14 +228,22 @@ def test_validation_sees_the_averaged_encoder(
     assert same_training(tmp_path / "without", out)
 
 
-def test_init_starts_from_an_encoder(frames: Path, recipe_file: Path, tmp_path: Path) -> None:
+LONGER = {"network.temperature": 0.01}
+
+
+def test_init_starts_from_an_encoder(
+    frames: Path, recipe_file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train(recipe_file, [frames], tmp_path / "first")
     start = str(tmp_path / "first" / "encoder")
     changes: dict[str, object] = {"init": start, "steps": 2, "optimiser.learning_rate": 1e-12}
     train(recipe_file, [frames], tmp_path / "second", overrides=changes)
     one, two = load_encoder(start), load_encoder(tmp_path / "second" / "encoder")
     torch.testing.assert_close(one.net.conv1.weight, two.net.conv1.weight, atol=1e-6, rtol=0)
-    with pytest.raises(InputError, match=r"init: .* does not fit network"):
+    assert not caplog.messages
+    train(recipe_file, [frames], tmp_path / "longer", overrides={**changes, **LONGER})
+    assert [m for m in caplog.messages if "temperature" in m and "0.01" in m]
+    with pytest.raises(InputError, match=r"does not fit network: widths are .*, not \(8, 8, 16\)"):
         changes["network.widths"] = [8, 8, 16]
         train(recipe_file, [frames], tmp_path / "third", overrides=changes)
 

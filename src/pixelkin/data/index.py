@@ -69,6 +69,7 @@ def index_videos(
     *,
     exclude: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
+    unreadable: dict[str, str] | None = None,
 ) -> list[Source]:
     """All readable videos below `roots`, in an order that depends on names alone.
 
@@ -77,6 +78,7 @@ def index_videos(
         cache: JSON file that remembers what earlier calls found; made or renewed atomically.
         exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
         progress: Called with (videos looked at, of how many) after each.
+        unreadable: Is given the names of those that cannot be read, and why.
 
     Raises:
         InputError: If a root does not exist, or nothing readable is found.
@@ -101,6 +103,8 @@ def index_videos(
             if "error" in entry:
                 broken += 1
                 log.warning("left out %s: %s", path, entry["error"])
+                if unreadable is not None:
+                    unreadable[name] = str(entry["error"])
             else:
                 found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
             if progress is not None:

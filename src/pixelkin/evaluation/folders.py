@@ -85,6 +85,8 @@ def choose(wanted: Iterable[str] | None, listed: Sequence[str], where: str) -> l
     Raises:
         InputError: If one is not listed, nothing is, or a listed one may lead out of its folder.
     """
+    if isinstance(wanted, str):
+        raise InputError(f"sequences: give a list of names, not the one text {wanted!r}")
     for name in listed:
         check_name(name, where)
     chosen = list(dict.fromkeys(listed if wanted is None else wanted))

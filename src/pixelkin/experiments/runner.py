@@ -87,11 +87,14 @@ def run_experiment(
         )
         store = {"run": {"store": str(out / "synthetic" / "store")}}
         size = replace(size, recipe=merge(size.recipe, store))
+    needed = {
+        "--data (folders of videos to train on)": not data,
+        "--davis (a data set in DAVIS-2016's layout to score on)": davis is None,
+    }
+    missing = " and ".join(name for name, lacks in needed.items() if lacks)
     if not data or davis is None:
-        raise InputError(
-            f"scale {size.name} needs --data (folders of videos to train on) and --davis (a data "
-            "set in DAVIS-2016's layout to score on)"
-        )
+        or_none = ", or neither of --data and --davis" if size.synthetic else ""
+        raise InputError(f"scale {size.name} needs {missing}{or_none}")
     videos = load_split(davis, 2016, "val", list(sequences) or None)
     runs = Runs(out, size, [Path(d) for d in data], videos, tell)
     facts = {"data": runs.digest, "content": digest_of_files(runs.sources)}

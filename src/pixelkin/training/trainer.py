@@ -6,6 +6,7 @@ Knows nothing about files, clocks or people.
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pixelkin.checks import check_number
 from pixelkin.data.batch import ClipBatch, ClipSpec
-from pixelkin.models.config import check_trainable
+from pixelkin.models.config import EncoderConfig, check_trainable
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.base import Figures, Objective, State, figure, numbers
 from pixelkin.processes import Processes
@@ -28,6 +29,8 @@ from pixelkin.training.plan import MicroBatch, Plan
 from pixelkin.training.resources import trains_in_bfloat16
 from pixelkin.training.weights import keep_batch_norm, parameter_groups, update_average
 from pixelkin.types import InputError
+
+log = logging.getLogger(__name__)
 
 
 class Trainer:
@@ -225,9 +228,26 @@ def initial_encoder(recipe: Recipe) -> Encoder:
         try:
             encoder.load_state_dict(start.state_dict())
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"init: {recipe.init} does not fit network: {reason}") from error
+            raise InputError(
+                f"init: {recipe.init} does not fit network: " + _misfit(start.config, recipe, error)
+            ) from error
+        for key, was, now in _differences(start.config, recipe):
+            log.warning("init: %s has %s %s, network.%s is %s", recipe.init, key, was, key, now)
     return encoder
+
+
+def _differences(start: EncoderConfig, recipe: Recipe) -> list[tuple[str, object, object]]:
+    """What an encoder is besides its weights, and where a recipe has it otherwise."""
+    keys = ("widths", "padding", "last_relu", "temperature")
+    pairs = [(k, getattr(start, k, None), getattr(recipe.network, k)) for k in keys]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _misfit(start: EncoderConfig, recipe: Recipe, error: RuntimeError) -> str:
+    if start.network != recipe.network.network:
+        return f"it is of {start.network}, not {recipe.network.network}"
+    said = [f"{k} are {was}, not {now}" for k, was, now in _differences(start, recipe)]
+    return said[0] if said and said[0].startswith("widths") else " ".join(str(error).split())
 
 
 def _on_device(encoder: Encoder, device: torch.device) -> Encoder:

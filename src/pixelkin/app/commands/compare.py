@@ -43,7 +43,7 @@ def compare(
     Args:
         video: Video file, folder of frames, or quoted glob pattern.
         labels: Label files: FILE or FRAME=FILE.
-        weights: Two or more of default, random, lab, and folders with weights.safetensors.
+        weights: One or more of default, random, lab, folders with weights.safetensors, ONNX files.
         common: How to carry labels.
         distances: Frames from the first labelled one to where its labels turn back.
         short_side: Work at this short side in pixels: faster, coarser.

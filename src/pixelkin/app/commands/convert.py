@@ -112,6 +112,8 @@ def convert(
     say(f"{target}: {frames_said}, {counted(len(annotations.objects), 'object')}")
     if images is not None:
         say(f"{images}: images of {frames_said}")
+    if video is None and info.names is None and format.name != "results":
+        say("frames are called by their numbers: --video FOLDER calls them as its images are")
     for line in (*annotations.notes, *lost):
         warn(f"convert: {line}")
 

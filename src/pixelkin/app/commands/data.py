@@ -77,7 +77,10 @@ def pack(
     check_writable(out, told, overwrite=overwrite)
     with progress_bar("looking at the videos", "videos") as progress:
         index = cache_folder() / "index.json"
-        sources = index_videos(videos, index, exclude=tuple(exclude), progress=progress)
+        unreadable: dict[str, str] = {}
+        sources = index_videos(
+            videos, index, exclude=tuple(exclude), progress=progress, unreadable=unreadable
+        )
     with progress_bar("packing", "frames") as progress:
         done = write_pack(
             sources,
@@ -90,7 +93,7 @@ def pack(
             progress=progress,
         )
     say(f"{out}: {done.videos} videos, {done.frames} frames, {done.nbytes / 2**20:.1f} MiB")
-    lines = [f"{name}: {why}" for name, why in sorted(done.left_out.items())]
+    lines = [f"{name}: {why}" for name, why in sorted((unreadable | done.left_out).items())]
     if lines:
         write_text(told, "\n".join(lines) + "\n")
         say(f"left out, of {len(lines)} videos:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,7 +78,8 @@ def train(
         return
     done = "complete" if result.complete else f"step {result.step} of {result.steps}"
     say(f"{done}: {result.encoder}")
-    say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {result.encoder}")
+    weights = shlex.quote(str(result.encoder))
+    say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {weights}")
 
 
 def read_overrides(texts: Sequence[str]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,7 +58,8 @@ def tune(
         videos, out, weights=weights, steps=steps, seed=seed, threads=threads, overwrite=overwrite
     )
     tell(done)
-    say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {done.folder}")
+    folder = shlex.quote(str(done.folder))
+    say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {folder}")
 
 
 def tell(done: Tuned) -> None:

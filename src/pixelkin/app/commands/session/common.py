@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pixelkin.app.console import progress_bar
+from pixelkin.app.console import progress_bar, say
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,27 @@ def opened(folder: Path, *, edit: bool = False, device: str | None = None) -> Se
             shown[0](done, total)
 
         return Session.open(folder, edit=edit, device=device, progress=progress)
+
+
+def command(name: str, folder: Path, *words: str) -> str:
+    """A command of a session, as a shell takes it."""
+    return " ".join(["pixelkin session", name, shlex.quote(str(folder)), *words])
+
+
+def say_what_is_to_compute(session: Session, *, always: bool = False) -> None:
+    """How many frames, and how; where there are none, nothing, but for `always`."""
+    frames = {f for _, some in session.stale() for f in some}
+    if frames or always:
+        say(f"{len(frames)} frames to compute: {command('run', session.folder)}")
+
+
+def say_how_frames_are_counted(session: Session) -> None:
+    """Where the names of frames have other numbers than their positions, which commands take."""
+    from pixelkin.formats.frame_names import spoken as called
+
+    first = called(0, session.video.info)
+    if "position" in first:
+        say(f"frames here are positions: the first frame is {first}")
 
 
 def spoken(frames: Sequence[int]) -> str:

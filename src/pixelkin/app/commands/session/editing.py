@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from pixelkin.app.commands.session.common import Folder, opened
+from pixelkin.app.commands.session.common import (
+    Folder,
+    command,
+    opened,
+    say_what_is_to_compute,
+)
 from pixelkin.app.console import say
 from pixelkin.app.options import Device, Runtime
 from pixelkin.types import InputError, Objects
@@ -71,7 +76,7 @@ def add(
     """
     if not labels:
         raise InputError(
-            f"no labels are named: pixelkin session add {folder} FILE, or FRAME=FILE ('#10=FILE' "
+            f"no labels are named: {command('add', folder, 'FILE')}, or FRAME=FILE ('#10=FILE' "
             "needs its quotes)"
         )
     with opened(folder, edit=True) as session:
@@ -86,8 +91,7 @@ def _add(session: Session, labels: Sequence[str], *, snap: bool) -> None:
     session.import_(found.annotations)
     for line in found.said:
         say(f"labels: {line}")
-    frames = {f for _, some in session.stale() for f in some}
-    say(f"{len(frames)} frames to compute: pixelkin session run {session.folder}")
+    say_what_is_to_compute(session, always=True)
 
 
 def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -> None:
@@ -100,6 +104,7 @@ def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -
     """
     with opened(folder, edit=True) as session:
         session.set_cut(frame, cut)
+        say_what_is_to_compute(session)
 
 
 def undo(folder: Folder, /) -> None:

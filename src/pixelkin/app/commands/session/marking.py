@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
-from pixelkin.app.commands.session.common import Folder, frames_of, opened, spoken
-from pixelkin.app.console import say
+from pixelkin.app.commands.session.common import (
+    Folder,
+    frames_of,
+    opened,
+    say_what_is_to_compute,
+    spoken,
+)
 from pixelkin.types import InputError
-
-if TYPE_CHECKING:
-    from pixelkin.annotation.session import Session
 
 Frames = tyro.conf.Positional[str]
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OBJECT")]
@@ -40,7 +41,7 @@ def reopen(folder: Folder, frames: Frames, /) -> None:
     chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
         session.reopen(chosen)
-        _to_compute(session, folder)
+        say_what_is_to_compute(session)
 
 
 def absent(folder: Folder, frame: tyro.conf.Positional[int], who: Name, /) -> None:
@@ -53,7 +54,7 @@ def absent(folder: Folder, frame: tyro.conf.Positional[int], who: Name, /) -> No
     """
     with opened(folder, edit=True) as session:
         session.mark_absent(frame, session.called(who))
-        _to_compute(session, folder)
+        say_what_is_to_compute(session)
 
 
 def occluded(folder: Folder, frames: Frames, who: Name, /) -> None:
@@ -67,7 +68,7 @@ def occluded(folder: Folder, frames: Frames, who: Name, /) -> None:
     chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
         session.mark_occluded(chosen, session.called(who))
-        _to_compute(session, folder)
+        say_what_is_to_compute(session)
 
 
 def unlabel(folder: Folder, frames: Frames, who: Name, /) -> None:
@@ -87,7 +88,7 @@ def unlabel(folder: Folder, frames: Frames, who: Name, /) -> None:
             if not known & ({chosen} if isinstance(chosen, int) else set(chosen)):
                 there = spoken(sorted(known)) if known else "no frame"
                 raise InputError(f"{one.called} has no label there: it has some in {there}")
-        _to_compute(session, folder)
+        say_what_is_to_compute(session)
 
 
 def flag(folder: Folder, frames: Frames, /, note: str = "", flag: bool = True) -> None:
@@ -107,9 +108,3 @@ def flag(folder: Folder, frames: Frames, /, note: str = "", flag: bool = True) -
             session.flag(chosen, note)
         else:
             session.unflag(chosen)
-
-
-def _to_compute(session: Session, folder: Path) -> None:
-    frames = {f for _, some in session.stale() for f in some}
-    if frames:
-        say(f"{len(frames)} frames to compute: pixelkin session run {folder}")

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pixelkin.app.commands.session.common import Folder, opened, spoken
+from pixelkin.app.commands.session.common import (
+    Folder,
+    command,
+    opened,
+    say_how_frames_are_counted,
+    spoken,
+)
 from pixelkin.app.console import late_bar, progress_bar, say, show_table, warn
 from pixelkin.app.options import Device
 from pixelkin.types import InputError, Object
@@ -31,6 +37,7 @@ def compute(
             what `session new` was told.
     """
     from pixelkin.app.options import use_threads
+    from pixelkin.formats.frame_names import spoken as called
 
     use_threads(threads)
     with (
@@ -39,14 +46,19 @@ def compute(
     ):
         for step in session.propagate(near=near):
             progress(step.done, step.total)
-        worst, cuts = session.suggest(1), session.cuts
+        worst, cuts, labelled = session.suggest(1), session.cuts, bool(session.objects)
+        first = worst and called(worst[0].frame, session.video.info)
         meant = list(_meanings(session, {c.object for c in worst}))
+    if not labelled:
+        say(f"{folder}: nothing is labelled yet: {command('add', folder, 'FRAME=FILE')}")
+        return
     say(f"{folder}: all is computed")
     if cuts:
-        over = f"over which nothing is carried (pixelkin session cut {folder} FRAME --no-cut)"
+        how = command("cut", folder, "FRAME", "--no-cut")
+        over = f"over which nothing is carried ({how})"
         say(f"new shots begin at {spoken(cuts)}, {over}")
     if worst:
-        say(f"look first at frame {worst[0].frame}: {worst[0].why} ({worst[0].confidence:.2f})")
+        say(f"look first at {first}: {worst[0].why} ({worst[0].confidence:.2f})")
     for line in meant:
         say(line)
 
@@ -79,6 +91,7 @@ def status(folder: Folder, /) -> None:
             say(f"flagged: {frame}{note and f' ({note})'}")
         if session.cuts:
             say(f"cuts, over which nothing is carried: {spoken(session.cuts)}")
+        say_how_frames_are_counted(session)
         say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
 
 
@@ -86,7 +99,7 @@ def _doubts(session: Session, lacking: list[tuple[Object, range]]) -> Iterator[s
     """What is not to be relied on of the results, a line each."""
     missing = {f for _, frames in session.missing() for f in frames}
     stale = {f for _, frames in lacking for f in frames} - missing
-    run = f"pixelkin session run {session.folder}"
+    run = command("run", session.folder)
     if missing:
         yield f"not computed yet: frames {spoken(sorted(missing))}: {run}"
     if stale:
@@ -113,8 +126,11 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
             show_table(rows, columns=("frame", "object", "confidence", "why"))
             for line in _meanings(session, {c.object for c in found}):
                 say(line)
+            say_how_frames_are_counted(session)
+        elif names:
+            say(f"nothing to look at: {command('run', folder)} computes results")
         else:
-            say("nothing to look at: pixelkin session run computes results")
+            say(f"nothing is labelled yet: {command('add', folder, 'FRAME=FILE')}")
 
 
 def _meanings(session: Session, ids: Collection[int]) -> Iterator[str]:
