@@ -312,5 +312,8 @@ def test_settings_out_of_range_are_refused(change: dict[str, object]) -> None:
 def test_patches_must_be_larger_than_a_cell() -> None:
     RandomWalk(nodes="patches", patches=6).check_views(32, 8)
     RandomWalk(nodes="map").check_views(32, 8)
+    RandomWalk(end="same").check_views(32, 8, 0.0)
+    with pytest.raises(ValueError, match=r"^end: .*crop_jitter"):
+        RandomWalk(end="warped").check_views(32, 8, 0.0)
     with pytest.raises(ValueError, match=r"^patches: 7 .* patches of 8 pixels.*give at most 6$"):
         RandomWalk(nodes="patches").check_views(32, 8)

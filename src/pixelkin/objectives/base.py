@@ -49,13 +49,18 @@ class Objective(ABC):
         del stride, device
         return self
 
-    def check_views(self, size: int, stride: int) -> None:
-        """Whether it can do with square views of `size` pixels and cells of `stride`.
+    def check_views(self, size: int, stride: int, crop_jitter: float | None = None) -> None:
+        """Whether it can do with its views.
+
+        Args:
+            size: Of the square views in pixels.
+            stride: Pixels per cell.
+            crop_jitter: Of its augmentation.
 
         Raises:
             SettingError: If not; the message names the setting that does not fit.
         """
-        del size, stride
+        del size, stride, crop_jitter
 
     def images(self, views: Tensor, generator: torch.Generator | None) -> Tensor:
         """What the network is to encode of the views; here the views as they are.

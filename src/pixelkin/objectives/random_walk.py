@@ -95,8 +95,16 @@ class RandomWalk(Objective):
         returns = self.end == "warped"
         return ClipSpec(views=self.frames + returns, gaps=self.gaps, returns=returns)
 
-    def check_views(self, size: int, stride: int) -> None:
-        """Patches must have more than one cell: a single one has no borders to pad."""
+    def check_views(self, size: int, stride: int, crop_jitter: float | None = None) -> None:
+        """Patches must have more than one cell: a single one has no borders to pad.
+
+        And a warped end must lie in another crop.
+        """
+        if self.end == "warped" and crop_jitter is not None:
+            raise SettingError(
+                "end",
+                "warped needs crops drawn for each view by itself: no augmentation.crop_jitter",
+            )
         side = patch_side(size, self.patches)
         if self.nodes == "patches" and side <= stride:
             most = 2 * size // (stride + 1) - 1

@@ -240,8 +240,9 @@ class Recipe:
             )
         for i, stage in enumerate(self.stages):
             for k, share in enumerate(stage.objectives):
+                how = share.augmentation or stage.augmentation or self.augmentation
                 try:
-                    share.objective.check_views(self.size, self.network.stride)
+                    share.objective.check_views(self.size, self.network.stride, how.crop_jitter)
                 except SettingError as error:
                     raise error.below(f"stages.{i}.objectives.{k}.settings") from error
         self.check_processes(1)
