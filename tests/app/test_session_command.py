@@ -301,4 +301,4 @@ def test_frames_whose_names_are_not_their_positions(
     assert "(position " in told.splitlines()[0]
     for name in ("suggest", "status"):
         assert session(name, folder) == 0
-        assert "the first frame is f1 (position 0, counted from 0)" in capsys.readouterr().out
+        assert "not the numbers of names, as in f1 (position 0, count" in capsys.readouterr().out

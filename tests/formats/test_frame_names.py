@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pixelkin.formats.frame_names import frame_called, frame_of, object_name, spoken
+from pixelkin.formats.frame_names import (
+    first_apart,
+    frame_called,
+    frame_of,
+    object_name,
+    spoken,
+)
 from pixelkin.types import InputError, VideoInfo
 
 
@@ -143,3 +149,18 @@ def test_number_and_position_are_told_apart_in_words() -> None:
 )
 def test_masks_of_one_object_name_it(video: VideoInfo, path: str, stated: bool, name: str) -> None:
     assert object_name(Path(path), video, 3, stated=stated) == name
+
+
+@pytest.mark.parametrize(
+    ("video", "frame"),
+    [
+        (PLAIN, 4),
+        (PADDED, 1),
+        (CAMERA, 0),
+        (FILE, None),
+        (folder("position_0", "position_1"), None),
+        (folder("a", "b"), None),
+    ],
+)
+def test_where_names_and_positions_part(video: VideoInfo, frame: int | None) -> None:
+    assert first_apart(video) == frame

@@ -110,6 +110,17 @@ def spoken(index: int, video: VideoInfo) -> str:
     return f"frame {index} ({name})"
 
 
+def first_apart(video: VideoInfo) -> int | None:
+    """The first frame whose name has another number than its position; None if there is none.
+
+    Example:
+        >>> first_apart(VideoInfo("frames", 64, 48, 3, names=("0", "5", "10")))
+        1
+    """
+    numbers = _numbers(video) or ()
+    return next((i for i, number in enumerate(numbers) if number != i), None)
+
+
 def object_name(path: Path, video: VideoInfo, index: int, *, stated: bool) -> str | None:
     """What a file of one object of a frame calls it: its name, without that of the frame.
 

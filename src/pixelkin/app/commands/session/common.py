@@ -50,11 +50,13 @@ def say_what_is_to_compute(session: Session, *, always: bool = False) -> None:
 
 def say_how_frames_are_counted(session: Session) -> None:
     """Where the names of frames have other numbers than their positions, which commands take."""
+    from pixelkin.formats.frame_names import first_apart
     from pixelkin.formats.frame_names import spoken as called
 
-    first = called(0, session.video.info)
-    if "position" in first:
-        say(f"frames here are positions: the first frame is {first}")
+    video = session.video.info
+    apart = first_apart(video)
+    if apart is not None:
+        say(f"frames here are positions, not the numbers of names, as in {called(apart, video)}")
 
 
 def spoken(frames: Sequence[int]) -> str:

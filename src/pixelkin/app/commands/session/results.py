@@ -47,7 +47,7 @@ def compute(
         for step in session.propagate(near=near):
             progress(step.done, step.total)
         worst, cuts, labelled = session.suggest(1), session.cuts, bool(session.objects)
-        first = worst and called(worst[0].frame, session.video.info)
+        first = [called(c.frame, session.video.info) for c in worst]
         meant = list(_meanings(session, {c.object for c in worst}))
     if not labelled:
         say(f"{folder}: nothing is labelled yet: {command('add', folder, 'FRAME=FILE')}")
@@ -58,7 +58,7 @@ def compute(
         over = f"over which nothing is carried ({how})"
         say(f"new shots begin at {spoken(cuts)}, {over}")
     if worst:
-        say(f"look first at {first}: {worst[0].why} ({worst[0].confidence:.2f})")
+        say(f"look first at {first[0]}: {worst[0].why} ({worst[0].confidence:.2f})")
     for line in meant:
         say(line)
 
