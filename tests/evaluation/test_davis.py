@@ -229,6 +229,8 @@ def test_splits_that_are_not_there(root: Path, tmp_path: Path) -> None:
         load_split(root, 2018)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no sequence bear, cow in DAVIS 2017 val; it has pair"):
         load_split(root, 2017, sequences=["bear", "pair", "cow"])
+    with pytest.raises(InputError, match="a list of names, not the one text 'pair,cow'"):
+        load_split(root, 2017, sequences="pair,cow")
     with pytest.raises(InputError, match="no sequence to evaluate in DAVIS 2017 val"):
         load_split(root, sequences=[])
 

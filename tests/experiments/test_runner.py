@@ -168,7 +168,11 @@ def test_another_scale_or_foreign_folder_is_refused(
     assert experiment("criteria", tmp_path) == 2
     assert "holds something else" in capsys.readouterr().err
     assert experiment("criteria", tmp_path / "new", scale="cpu") == 2
-    assert "needs --data" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "needs --data" in told and " and --davis" in told and "neither" not in told
+    assert experiment("criteria", tmp_path / "new", "--data", str(tmp_path)) == 2
+    told = capsys.readouterr().err
+    assert "needs --davis" in told and "or neither of --data and --davis" in told
     assert not (tmp_path / "new").exists()
 
 

@@ -243,7 +243,9 @@ def test_init_starts_from_an_encoder(
     assert not caplog.messages
     train(recipe_file, [frames], tmp_path / "longer", overrides={**changes, **LONGER})
     assert [m for m in caplog.messages if "temperature" in m and "0.01" in m]
-    with pytest.raises(InputError, match=r"does not fit network: widths are .*, not \(8, 8, 16\)"):
+    with pytest.raises(
+        InputError, match=r"init: .* does not fit network: widths are .*, not \(8, 8, 16\)"
+    ):
         changes["network.widths"] = [8, 8, 16]
         train(recipe_file, [frames], tmp_path / "third", overrides=changes)
 

@@ -87,12 +87,11 @@ def run_experiment(
         )
         store = {"run": {"store": str(out / "synthetic" / "store")}}
         size = replace(size, recipe=merge(size.recipe, store))
-    needed = {
-        "--data (folders of videos to train on)": not data,
-        "--davis (a data set in DAVIS-2016's layout to score on)": davis is None,
-    }
-    missing = " and ".join(name for name, lacks in needed.items() if lacks)
     if not data or davis is None:
+        missing = " and ".join(
+            ["--data (folders of videos to train on)"] * (not data)
+            + ["--davis (a data set in DAVIS-2016's layout to score on)"] * (davis is None)
+        )
         or_none = ", or neither of --data and --davis" if size.synthetic else ""
         raise InputError(f"scale {size.name} needs {missing}{or_none}")
     videos = load_split(davis, 2016, "val", list(sequences) or None)

@@ -229,7 +229,7 @@ def initial_encoder(recipe: Recipe) -> Encoder:
             encoder.load_state_dict(start.state_dict())
         except RuntimeError as error:
             raise InputError(
-                f"init: {recipe.init} does not fit network: " + _misfit(start.config, recipe, error)
+                f"init: {recipe.init} does not fit network: {_misfit(start.config, recipe, error)}"
             ) from error
         for key, was, now in _differences(start.config, recipe):
             log.warning("init: %s has %s %s, network.%s is %s", recipe.init, key, was, key, now)
@@ -238,16 +238,18 @@ def initial_encoder(recipe: Recipe) -> Encoder:
 
 def _differences(start: EncoderConfig, recipe: Recipe) -> list[tuple[str, object, object]]:
     """What an encoder is besides its weights, and where a recipe has it otherwise."""
-    keys = ("widths", "padding", "last_relu", "temperature")
-    pairs = [(k, getattr(start, k, None), getattr(recipe.network, k)) for k in keys]
+    keys = ("padding", "last_relu", "mean", "std", "temperature")
+    pairs = [(k, getattr(start, k), getattr(recipe.network, k)) for k in keys]
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 
 def _misfit(start: EncoderConfig, recipe: Recipe, error: RuntimeError) -> str:
-    if start.network != recipe.network.network:
-        return f"it is of {start.network}, not {recipe.network.network}"
-    said = [f"{k} are {was}, not {now}" for k, was, now in _differences(start, recipe)]
-    return said[0] if said and said[0].startswith("widths") else " ".join(str(error).split())
+    network = recipe.network
+    if start.network != network.network:
+        return f"it is of {start.network}, not {network.network}"
+    if start.widths != network.widths:
+        return f"widths are {start.widths}, not {network.widths}: set network.widths"
+    return " ".join(str(error).split())
 
 
 def _on_device(encoder: Encoder, device: torch.device) -> Encoder:
