@@ -113,7 +113,7 @@ def convert(
     if images is not None:
         say(f"{images}: images of {frames_said}")
     if video is None and info.names is None and format.name != "results":
-        say("frames are called by their numbers; --video FOLDER keeps the names of its images")
+        say("frames are called by their numbers; --video FOLDER gives them the names of its images")
     for line in (*annotations.notes, *lost):
         warn(f"convert: {line}")
 
