@@ -14,6 +14,7 @@ from pixelkin.files import (
     stamp,
     temporary_of,
 )
+from pixelkin.formats.staging import staged_folder
 from pixelkin.types import InputError
 
 
@@ -57,6 +58,19 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "a.txt", tmp_path):
         with pytest.raises(InputError, match="cannot write"), atomic_write(path):
             raise AssertionError("must not get here")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder of that kind")
+def test_what_is_out_of_sight_is_not_named() -> None:
+    """In /proc no file can be made, and no permission says so."""
+    with pytest.raises(OSError) as told, atomic_write("/proc/a.json") as temporary:
+        temporary.write_text("{}")
+    assert told.value.filename == "/proc/a.json"
+    with (
+        pytest.raises(InputError, match=r"^cannot write /proc/a: [\w ]+$"),
+        staged_folder(Path("/proc/a"), None),
+    ):
+        pass
 
 
 def test_a_temporary_file_tells_what_it_was_to_become(tmp_path: Path) -> None:

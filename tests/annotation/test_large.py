@@ -37,6 +37,7 @@ def test_questions_about_many_frames_are_quick(
     monkeypatch.setattr(Editor, "__len__", lambda self: FRAMES)
     footage = type(session.video)
     monkeypatch.setattr(footage, "frames", property(lambda self: FRAMES))
+    monkeypatch.setattr(Editor, "spoken", lambda self, frames: f"{len(frames)} without a name")
     for k in range(OBJECTS):
         session.add_object(f"object {k}")
         mask = np.zeros(video.ids[0].shape, bool)

@@ -13,8 +13,8 @@ from PIL import Image
 from pixelkin.app.cli import main
 from pixelkin.formats.frame_json import save_prediction
 from pixelkin.formats.mask_png import read_mask
-from pixelkin.formats.registry import load_annotations
-from pixelkin.types import Labels, Prediction, VideoInfo
+from pixelkin.formats.registry import load_annotations, save_annotations
+from pixelkin.types import Annotations, Labels, Prediction, VideoInfo
 
 SIZE = 12, 16
 VIDEO = VideoInfo("clips/dog.mp4", SIZE[1], SIZE[0], 9)
@@ -288,3 +288,18 @@ def test_an_older_table_that_deeplabcut_goes_by_is_named(
     assert "convert: DeepLabCut goes by a.h5, which is there already" in capsys.readouterr().err
     assert convert(keypoints, tmp_path / "b.csv") == 0
     assert "DeepLabCut" not in capsys.readouterr().err
+
+
+def test_frames_are_chosen_by_the_numbers_in_their_names(tmp_path: Path) -> None:
+    names = tuple(f"{n:05d}" for n in range(5, 11))
+    ids = np.zeros(SIZE, int)
+    ids[2:6, 3:8] = 1
+    labels = Annotations.of({t: Labels.from_mask(ids) for t in range(6)})
+    save_annotations(tmp_path / "a.json", labels, "coco", video=replace(VIDEO, names=names))
+    assert convert(tmp_path / "a.json", tmp_path / "b.xml", "--frames", "7:9") == 0
+    assert convert(tmp_path / "b.xml", tmp_path / "c.json", "--to", "coco") == 0
+    images = json.loads((tmp_path / "c.json").read_text())["images"]
+    there = [(image["file_name"], image["frame_index"]) for image in images]
+    assert there == [("00007.png", 2), ("00008.png", 3)]
+    assert convert(tmp_path / "a.json", tmp_path / "masks", "--to", "png", "--frames", ":7") == 0
+    assert sorted(f.name for f in (tmp_path / "masks").iterdir()) == ["00005.png", "00006.png"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pixelkin.app.cli import main
 from pixelkin.formats.id_png import read_ids
 from pixelkin.formats.mask_png import read_mask
 from pixelkin.propagation import overlay as overlays
@@ -129,3 +130,12 @@ def test_where_drawing_fails_the_rest_is_kept(
     whole = running.propagate_to_folder("frames", read_mask("mask.png"), "whole", encoder="lab")
     for mask, path in zip(masks, sorted((whole.folder / "masks").iterdir()), strict=True):
         assert np.array_equal(mask, read_ids(path))
+
+
+def test_drawing_afterwards_is_told_as_such(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out", "out", "--overlay", "--weights", "lab"]
+    assert main(["propagate", "frames", "--labels", "2=mask.png", *out]) == 0
+    lines = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert f"propagating: {FRAMES}/{FRAMES} frames" in lines
+    assert lines[-1] == f"drawing: {FRAMES}/{FRAMES} frames"
+    assert not any(str(2 * FRAMES) in line for line in lines)

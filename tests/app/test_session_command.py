@@ -301,4 +301,23 @@ def test_frames_whose_names_are_not_their_positions(
     assert "(position " in told.splitlines()[0]
     for name in ("suggest", "status"):
         assert session(name, folder) == 0
-        assert "not the numbers of names, as in f1 (position 0, count" in capsys.readouterr().out
+        told = capsys.readouterr().out
+        assert "numbers of their names: f1 (position 0, counted from 0), is also '#0'" in told
+    assert session("accept", folder, "2:4") == session("accept", folder, "#3:5") == 0
+    assert session("absent", folder, "f6", "1") == session("flag", folder, 1) == 0
+    assert session("cut", folder, 3) == session("undo", folder) == 0
+    assert "undone: a cut at frame 3" in capsys.readouterr().out
+    with Session.open(folder) as made:
+        assert made.reviewed() == [1, 2, 3, 4]
+        assert list(made.flagged()) == [0] and made.labels(1) == [0, 5]
+    assert session("status", folder) == 0
+    told = capsys.readouterr().out
+    assert "1, 6" in told and "reviewed: 2-5;" in told and "flagged: 1" in told
+    for words, why in (
+        (("accept", "0"), "no frame 0: the video has frames 1 to 6"),
+        (("accept", "5:8"), "no frame 7: the video has frames 1 to 6"),
+        (("absent", "1:3", "1"), "1:3: give one frame"),
+        (("run", "--near", "7"), "no frame 7"),
+    ):
+        assert session(words[0], folder, *words[1:]) == 2
+        assert why in capsys.readouterr().err

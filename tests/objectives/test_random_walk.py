@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from pixelkin.objectives.random_walk import (
     palindromes,
     return_rate,
     stay_rate,
+    strangers,
     transition,
     unrelated,
 )
@@ -211,6 +213,11 @@ def test_return_rate_through_other_videos_tells_marks_from_contents() -> None:
     figures = RandomWalk(4, end="same")(marked(3.0), clips(4, 4), 0.0)[1]
     assert figures["unrelated"] == pytest.approx(rate(marked(3.0))[1])
     assert "unrelated" not in RandomWalk()(features(1), clips(1), 0.0)[1]
+    # With three clips a walk of four frames is back in its own video, which is no stranger.
+    walk = RandomWalk(4, end="same")
+    assert "unrelated" not in walk(marked(3.0)[:3], clips(3, 4), 0.0)[1]
+    twice = replace(clips(4, 4), videos=torch.tensor([0, 1, 0, 2]))
+    assert "unrelated" not in walk(marked(3.0), twice, 0.0)[1]
     with pytest.raises(ValueError, match="two clips"):
         unrelated(torch.ones(1, 2, 3, 4))
 
@@ -230,6 +237,13 @@ def test_stay_rate_tells_places_from_codes_that_videos_share() -> None:
     assert float(stay_rate(unrelated(places), 0.03)) > 0.9
     with pytest.raises(ValueError, match="two frames"):
         stay_rate(shared[:, :1], 0.03)
+
+
+def test_walks_that_see_no_video_twice() -> None:
+    assert strangers([5, 6, 7], 3) == strangers([5, 6, 7], 2) == [0, 1, 2]
+    assert strangers([5, 6, 5, 7], 3) == [1, 3]
+    assert strangers([5, 6, 5, 7], 2) == [0, 1, 2, 3]
+    assert strangers([5, 5, 6], 2) == [1, 2] and strangers([5, 6], 3) == []
 
 
 def test_unrelated_frames_are_of_one_video_each() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import index
 from pathlib import Path
@@ -13,6 +13,7 @@ from pixelkin.annotation import history
 from pixelkin.annotation.footage import Footage
 from pixelkin.annotation.snapshot import cuts
 from pixelkin.annotation.store import Store
+from pixelkin.formats.frame_names import numbers_of
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.types import InputError, LabelKind
 
@@ -57,6 +58,12 @@ class Editor:
         if not 0 <= number < len(self):
             raise InputError(f"no frame {number}: the video has frames 0 to {len(self) - 1}")
         return number
+
+    def spoken(self, frames: Sequence[int]) -> str:
+        """Frames in words, by the numbers in their names, if they have any."""
+        numbers = numbers_of(self.video.info)
+        first, last = numbers[min(frames)], numbers[max(frames)]
+        return f"frame {first}" if len(frames) == 1 else f"frames {first} to {last}"
 
     def _chosen(self, frames: int | range) -> list[int]:
         chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
@@ -106,7 +113,7 @@ class Editor:
         """Say whether a new shot begins with a frame, whatever was found there."""
         if not 0 < frame < len(self):
             raise InputError(f"no cut at frame {frame}: one lies between 1 and {len(self) - 1}")
-        with self.edit(f"{'a' if cut else 'no'} cut at frame {frame}"):
+        with self.edit(f"{'a' if cut else 'no'} cut at {self.spoken([frame])}"):
             self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
 
     def undo(self) -> str | None:
@@ -124,13 +131,6 @@ class Editor:
         with self._store.transaction(durable=True):
             found: str | None = move(self._store)
         return found
-
-
-def spoken(frames: list[int]) -> str:
-    """Frames in words."""
-    if len(frames) == 1:
-        return f"frame {frames[0]}"
-    return f"frames {min(frames)} to {max(frames)}"
 
 
 def _protocols(text: str) -> dict[LabelKind, Protocol]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.model import LabelSource
 from pixelkin.annotation.objects import ObjectEditor, Who
@@ -50,7 +49,7 @@ class Labeller(ObjectEditor):
         frame = self._frame(frame)
         if isinstance(who, np.ndarray):
             who = Labels.from_mask(who)
-        with self.edit(f"label frame {frame}"):
+        with self.edit(f"label {self.spoken([frame])}"):
             if isinstance(who, Labels):
                 self._label_all(frame, who, source, author)
             else:
@@ -58,7 +57,7 @@ class Labeller(ObjectEditor):
 
     def mark_absent(self, frame: int, who: Who, *, author: str | None = None) -> None:
         """Say that an object is not in the frame, from this one on until its next label."""
-        with self.edit(f"{self.object(who).called} absent from frame {frame} on"):
+        with self.edit(f"{self.object(who).called} absent from {self.spoken([frame])} on"):
             self.label(frame, who, state="absent", author=author)
 
     def mark_occluded(self, frames: int | range, who: Who, *, author: str | None = None) -> None:
@@ -68,7 +67,7 @@ class Labeller(ObjectEditor):
             InputError: If there is no such frame or object, or it is locked.
         """
         one, chosen = self.object(who), self._chosen(frames)
-        with self.edit(f"{one.called} hidden in {spoken(chosen)}"):
+        with self.edit(f"{one.called} hidden in {self.spoken(chosen)}"):
             for frame in chosen:
                 self._hide(frame, one, "occluded", "drawn", author)
 
@@ -97,7 +96,7 @@ class Labeller(ObjectEditor):
             InputError: If there is no such frame or object, or it is locked.
         """
         one, chosen = self.object(who), self._chosen(frames)
-        with self.edit(f"remove the label of {one.called} in {spoken(chosen)}"):
+        with self.edit(f"remove the label of {one.called} in {self.spoken(chosen)}"):
             self._unlocked(one)
             for frame in chosen:
                 self._put("label", {"object": one.id, "frame": frame}, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.labelling import Labeller
 from pixelkin.annotation.store import now
 from pixelkin.types import InputError
@@ -25,8 +24,10 @@ class Reviewer(Labeller):
         rows = self._as_shown(chosen)
         for frame in chosen:
             if frame not in rows:
-                raise InputError(f"frame {frame} shows nothing yet: compute it, then accept it")
-        with self.edit(f"reviewed {spoken(chosen)}"):
+                raise InputError(
+                    f"{self.spoken([frame])} shows nothing yet: compute it, then accept it"
+                )
+        with self.edit(f"reviewed {self.spoken(chosen)}"):
             for frame in chosen:
                 self._mark(frame, "reviewed", {"author": author, "time": now()})
                 for i, row in rows[frame].items():
@@ -35,7 +36,7 @@ class Reviewer(Labeller):
     def flag(self, frames: int | range, note: str = "", *, author: str | None = None) -> None:
         """Mark frames for a later look. Reviews stay, and so does a note where no new one comes."""
         chosen, known = self._chosen(frames), self.flagged()
-        with self.edit(f"flagged {spoken(chosen)}"):
+        with self.edit(f"flagged {self.spoken(chosen)}"):
             for frame in chosen:
                 said = note or known.get(frame, "")
                 self._mark(frame, "flagged", {"note": said, "author": author, "time": now()})
@@ -43,21 +44,21 @@ class Reviewer(Labeller):
     def unflag(self, frames: int | range) -> None:
         """Take back that frames were flagged."""
         chosen = self._chosen(frames)
-        with self.edit(f"unflag {spoken(chosen)}"):
+        with self.edit(f"unflag {self.spoken(chosen)}"):
             for frame in chosen:
                 self._mark(frame, "flagged", None)
 
     def unaccept(self, frames: int | range) -> None:
         """Take back that frames were reviewed: they take new results again. Flags stay."""
         chosen = self._chosen(frames)
-        with self.edit(f"unaccept {spoken(chosen)}"):
+        with self.edit(f"unaccept {self.spoken(chosen)}"):
             for frame in chosen:
                 self._take_review_back(frame)
 
     def reopen(self, frames: int | range) -> None:
         """Take back that frames were reviewed or flagged: they take new results again."""
         chosen = self._chosen(frames)
-        with self.edit(f"reopen {spoken(chosen)}"):
+        with self.edit(f"reopen {self.spoken(chosen)}"):
             for frame in chosen:
                 self._take_review_back(frame)
                 self._mark(frame, "flagged", None)

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 WIDTH = 120  # columns of tables where there is no terminal
 LINE_EVERY = 5.0  # seconds between plain progress lines
 LATE = 2.0  # seconds before a bar of `late_bar` is shown
+
+
+class Bar(Protocol):
+    """Shows how many are done of how many; of what is done now, where that is another thing."""
+
+    def __call__(self, done: int, total: int, title: str | None = None, /) -> None:
+        """Show it."""
 
 
 def drop_bad_size() -> None:
@@ -113,7 +120,7 @@ def late_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, int], 
 
 
 @contextmanager
-def progress_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str, unit: str = "frames") -> Iterator[Bar]:
     """A function (done, total) that shows progress under `title` while the block runs."""
     from rich.console import Console
 
@@ -134,10 +141,13 @@ def progress_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, in
     )
     with bars.Progress(*columns, console=errors) as bar:
         task = bar.add_task(title, total=None, speed="")
-        began, first = time.monotonic(), -1
+        began, first, shown = time.monotonic(), -1, None
 
-        def update(done: int, total: int) -> None:
-            nonlocal first
+        def update(done: int, total: int, now: str | None = None, /) -> None:
+            nonlocal began, first, shown
+            if now != shown:  # another thing begins
+                shown, began, first = now, time.monotonic(), -1
+                bar.reset(task, description=now or title)
             first = done if first < 0 else first
             rate = (done - first) / max(time.monotonic() - began, 1e-9)
             bar.update(task, completed=done, total=total, speed=f"{rate:.1f}/s" if rate else "")
@@ -145,15 +155,15 @@ def progress_bar(title: str, unit: str = "frames") -> Iterator[Callable[[int, in
         yield update
 
 
-def _plain(errors: Console, title: str, unit: str) -> Callable[[int, int], None]:
+def _plain(errors: Console, title: str, unit: str) -> Bar:
     began = last = time.monotonic()
 
-    def update(done: int, total: int) -> None:
+    def update(done: int, total: int, shown: str | None = None, /) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= LINE_EVERY or done == total:
             last = now
-            line = f"{title}: {done}/{total} {unit}, {now - began:.0f} s"
+            line = f"{shown or title}: {done}/{total} {unit}, {now - began:.0f} s"
             errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return update

@@ -51,8 +51,9 @@ def probe(path: Path) -> VideoInfo | None:
     if sequence is None or others:
         return None
     size = sequence["height"], sequence["width"]
-    names = sequence.get("all_image_paths") or sequence["annotated_image_paths"]
-    return named_video(names, size, path)
+    if every := sequence.get("all_image_paths"):
+        return named_video(every, size, path, numbers=range(len(every)))
+    return named_video(sequence["annotated_image_paths"], size, path)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:

@@ -97,9 +97,11 @@ def probe(path: Path) -> VideoInfo:
     if not images:
         raise InputError(f"{path}: images is empty: there is nothing that is labelled")
     size = images[0]["height"], images[0]["width"]
+    names = [image["file_name"] for image in images]
     if video is None or others or not _numbered(images):
-        return named_video((i["file_name"] for i in images), size, path)
-    return VideoInfo(str(video.get("name") or path), size[1], size[0], video.get("length"))
+        return named_video(names, size, path)
+    numbers, title = [image["frame_index"] for image in images], Path(video.get("name") or path)
+    return named_video(names, size, title, numbers=numbers, frames=video.get("length") or 0)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:

@@ -6,6 +6,7 @@ absent. Polygons and boxes become masks.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Hashable
@@ -23,6 +24,7 @@ from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.reading import LABELS_BYTES, check_file
 from pixelkin.types import Annotations, Detail, InputError, State, VideoInfo, check_size
 
+DIGITS = re.compile("[0-9]{1,7}")  # of the id of an image, which is the number of its frame
 HEAD = 4096  # bytes, in which the root is
 
 
@@ -41,7 +43,10 @@ def probe(path: Path) -> VideoInfo | None:
     images = root.findall("image")
     if images:
         size = int(images[0].attrib["height"]), int(images[0].attrib["width"])
-        return named_video((image.attrib["name"] for image in images), size, path)
+        names = [image.attrib["name"] for image in images]
+        ids = [int(i) for i in (image.get("id", "") for image in images) if DIGITS.fullmatch(i)]
+        apart = len(set(ids)) == len(images)
+        return named_video(names, size, path, numbers=ids if apart else None)
     width, height = (root.find(f".//original_size/{side}") for side in ("width", "height"))
     length = root.find(".//task/size")
     if width is None or height is None:

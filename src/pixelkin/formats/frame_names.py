@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from pixelkin.types import InputError, VideoInfo
@@ -93,6 +94,47 @@ def frame_called(word: str, video: VideoInfo) -> int:
     )
 
 
+def frames_called(words: str, video: VideoInfo) -> range:
+    """The frames that words of a command mean: one, as in `frame_called`, or 0:20 without the last.
+
+    Example:
+        >>> video = VideoInfo("frames", 64, 48, 4, names=("5", "6", "7", "8"))
+        >>> frames_called("6:8", video), frames_called("#0:2", video), frames_called("8", video)
+        (range(1, 3), range(0, 2), range(3, 4))
+
+    Raises:
+        InputError: If there is no such frame, or several, or they do not follow each other.
+    """
+    ends = re.fullmatch(r"\s*(#?)([0-9]{1,18})(?::#?([0-9]{1,18}))?\s*", words)
+    if ends is None:
+        if _plain(words.strip()) not in map(_plain, video.names or ()):
+            raise InputError(f"{words}: give a frame number, or FIRST:LAST, as in 0:20")
+        one = frame_called(words, video)
+        return range(one, one + 1)
+    numbers = range(video.frames or 0) if ends[1] else numbers_of(video)
+    first, end = int(ends[2]), int(ends[3] or int(ends[2]) + 1)
+    chosen = sorted(i for i, number in enumerate(numbers) if first <= number < end)
+    if first >= end:
+        raise InputError(f"no frame is named in {words}: the last one does not count")
+    if not chosen or end - 1 > max(numbers):
+        lacking = max(first, max(numbers) + 1) if end - 1 > max(numbers) else first
+        there = f"frames {min(numbers)} to {max(numbers)}"
+        raise InputError(f"no frame {lacking}: the video has {there}")
+    if len(chosen) > 1 and ends[3] is None:
+        raise InputError(f"{len(chosen)} frames have the number {first}: give their name")
+    if chosen[-1] - chosen[0] >= len(chosen):
+        raise InputError(
+            f"the frames {words} do not follow each other: give positions, counted from 0, as in "
+            f"'#{chosen[0]}:{chosen[0] + 1}'"
+        )
+    return range(chosen[0], chosen[-1] + 1)
+
+
+def numbers_of(video: VideoInfo) -> Sequence[int]:
+    """By which numbers commands call frames: those in their names, else positions from 0."""
+    return _numbers(video) or range(video.frames or 0)
+
+
 def spoken(index: int, video: VideoInfo) -> str:
     """What a frame is called in messages: its number, and its name; its position where they differ.
 
@@ -153,12 +195,15 @@ def _numbers(video: VideoInfo) -> Sequence[int] | None:
 
     Positions where frames have no names; None where no number tells their names apart.
     """
-    if video.names is None:
-        return range(video.frames or 0)
-    numbers = [_DIGITS.findall(_plain(name)) for name in video.names]
+    return range(video.frames or 0) if video.names is None else _numbers_in(video.names)
+
+
+@lru_cache(maxsize=16)
+def _numbers_in(names: tuple[str, ...]) -> tuple[int, ...] | None:
+    numbers = [_DIGITS.findall(_plain(name)) for name in names]
     if len({len(n) for n in numbers}) != 1:
         return None
-    columns = [[int(n) for n in column] for column in zip(*numbers, strict=True)]
+    columns = [tuple(int(n) for n in column) for column in zip(*numbers, strict=True)]
     different = [column for column in columns if len(set(column)) == len(column)]
     return different[-1] if different else None
 

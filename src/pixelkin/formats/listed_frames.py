@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from pixelkin.types import InputError, VideoInfo
@@ -11,6 +11,8 @@ from pixelkin.video.images import natural_key, read_image
 from pixelkin.video.suffixes import IMAGES
 
 MOST_FRAMES = 10**7
+MOST_NAMES = 10**6
+ENDING = re.compile(r"([0-9]{1,9})$", re.ASCII)
 
 
 def frame_numbers(
@@ -71,23 +73,61 @@ def check_number(number: object, video: VideoInfo, source: object) -> int:
     return number
 
 
-def named_video(names: Iterable[str], size: tuple[int, int], path: Path) -> VideoInfo:
+def named_video(
+    names: Iterable[str],
+    size: tuple[int, int],
+    path: Path,
+    *,
+    numbers: Sequence[int] | None = None,
+    frames: int = 0,
+) -> VideoInfo:
     """The video that a file's own names of frames tell of: see `frame_numbers`.
 
-    Where all end in different numbers, those are the frames'; else they are in natural order.
+    Frames that are not listed are called as the listed ones are, with their own number.
 
     Args:
         names: Paths or names of images.
         size: (height, width) of a frame.
         path: The file.
+        numbers: Of each of these frames. None for the numbers that the names end in, where all end
+            in different ones; else they are counted in natural order.
+        frames: How many there are at least.
     """
-    stems = sorted({PurePosixPath(n).stem for n in names}, key=lambda s: natural_key(Path(s)))
-    numbers = [_ending(stem) for stem in stems]
-    known = [n for n in numbers if n is not None]
-    if len(set(known)) == len(stems):
-        frames = max(known, default=-1) + 1
-        return VideoInfo(str(path), size[1], size[0], frames)
-    return VideoInfo(str(path), size[1], size[0], len(stems), names=tuple(stems))
+    stems = [PurePosixPath(name.replace("\\", "/")).stem for name in names]
+    if numbers is None:
+        stems = sorted(set(stems), key=lambda stem: natural_key(Path(stem)))
+        known = [n for n in map(_ending, stems) if n is not None]
+        numbers = known if len(set(known)) == len(stems) else range(len(stems))
+    frames = max(frames, max(numbers, default=-1) + 1)
+    return VideoInfo(str(path), size[1], size[0], frames, names=_every_name(numbers, stems, frames))
+
+
+def _every_name(numbers: Sequence[int], stems: Sequence[str], count: int) -> tuple[str, ...] | None:
+    """The names of all frames, of which these are known; None where they tell no frames apart."""
+    listed = dict(zip(numbers, stems, strict=True))
+    apart = len(set(stems)) == len(listed) == len(stems)
+    if not apart or not listed or min(numbers) < 0 or count > MOST_NAMES:
+        return None
+    called = _pattern(listed)
+    names = tuple(listed.get(n) or called(n) for n in range(count))
+    return names if len(set(names)) == count else None
+
+
+def _pattern(listed: Mapping[int, str]) -> Callable[[int], str]:
+    """What a frame that is not listed is called: as those that are, if one rule made them all."""
+    first, last = min(listed), max(listed)
+    ends = ENDING.search(listed[first]), ENDING.search(listed[last])
+    if ends[0] and ends[1]:
+        digits, begin = ends[0][1], listed[first][: ends[0].start()]
+        step = (int(ends[1][1]) - int(digits)) // max(last - first, 1) or 1
+        for width in (len(digits), 0):
+
+            def called(n: int, width: int = width) -> str:
+                return f"{begin}{max(int(digits) + (n - first) * step, 0):0{width}d}"
+
+            if all(called(n) == stem for n, stem in listed.items()):
+                return called
+    return "frame_{:06d}".format
 
 
 def image_path(folder: Path, stem: str) -> Path:
@@ -129,5 +169,5 @@ def choose_video(names: Sequence[str], video: VideoInfo, source: object) -> int:
 
 
 def _ending(stem: str) -> int | None:
-    found = re.search(r"([0-9]{1,9})$", stem, re.ASCII)
+    found = ENDING.search(stem)
     return None if found is None else int(found[1])

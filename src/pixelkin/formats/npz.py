@@ -10,7 +10,8 @@ For F labelled frames and K objects, of which N are points:
     propagated  F x K         whether the label is a result
     stale       F x K         whether it is a result of labels that were changed since
     mapped      F             whether the frame has a map
-    about       (text)        JSON: the size, the number of frames, the K objects, the skeleton
+    about       (text)        JSON: the size, the number of frames and their names, the K objects,
+                              the skeleton
 
 No array is a pickle.
 """
@@ -82,7 +83,11 @@ def read_array(path: Path, name: str, shape: tuple[int, ...] | None = None) -> N
 def probe(path: Path) -> VideoInfo:
     """The video that the file tells of."""
     about = _about(path)
-    return VideoInfo(str(path), about["size"][1], about["size"][0], about["length"])
+    (height, width), length, names = about["size"], about["length"], about.get("names")
+    if names is not None and (len(names) != length or len(set(map(str, names))) != length):
+        raise InputError(f"{path}: about.names must be a name for each of {length} frames")
+    called = None if names is None else tuple(map(str, names))
+    return VideoInfo(str(path), width, height, length, names=called)
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
@@ -177,6 +182,7 @@ def save(path: Path, writing: Writing) -> None:
         about = {
             "size": size,
             "length": writing.length,
+            "names": writing.video.names,
             "objects": [{key: getattr(o, key) for key in FIELDS} for o in table],
             "skeleton": writing.objects.skeleton,
         }

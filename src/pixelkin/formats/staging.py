@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pixelkin.files import temporary_of
 from pixelkin.locks import Lock
 from pixelkin.types import InputError
 from pixelkin.video.suffixes import IMAGES
@@ -120,4 +121,6 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}: {error.filename}") from error
+        place = Path(error.filename or path)  # out of sight it says nothing to anybody
+        where = "" if any(map(temporary_of, place.parts)) else f": {place}"
+        raise InputError(f"cannot write {path}: {error.strerror}{where}") from error

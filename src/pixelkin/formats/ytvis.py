@@ -61,7 +61,8 @@ def probe(path: Path) -> VideoInfo | None:
     (video, *others) = read_json(path, SHAPE)["videos"] or [None]
     if others or video is None:
         return None
-    return named_video(video["file_names"], (video["height"], video["width"]), path)
+    size, names = (video["height"], video["width"]), video["file_names"]
+    return named_video(names, size, path, numbers=range(len(names)))
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:

@@ -14,6 +14,7 @@ gone these ways.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -39,8 +40,8 @@ class RandomWalk(Objective):
 
     Figures: "accuracy", the share of nodes of frame 0 whose longest walk ends most probably where
     it should; "returned", the mean probability that it does; "pairs", the share of nodes that
-    count; "unrelated", the `return_rate` through `unrelated` frames, if the batch has two clips at
-    least. The edges that are cut are drawn, and the crops of patches.
+    count; "unrelated", the `return_rate` through `unrelated` frames, of those walks that see no
+    video twice, if the batch has any. The edges that are cut are drawn, and the crops of patches.
 
     Attributes:
         frames: Number of frames V that a walk visits, at least 2.
@@ -149,8 +150,8 @@ class RandomWalk(Objective):
             "returned": figure((returned[-1].detach() * counted).sum() / count),
             "pairs": figure(counted.float().mean()),
         }
-        if len(nodes) > 1:
-            others = unrelated(nodes[:, : self.frames].detach())
+        if apart := strangers(batch.videos.tolist(), self.frames):
+            others = unrelated(nodes[:, : self.frames].detach())[apart]
             figures["unrelated"] = figure(return_rate(others, self.temperature))
         return loss, figures
 
@@ -249,6 +250,18 @@ def stay_rate(nodes: Tensor, temperature: float) -> Tensor:
     if walk is None:
         raise ValueError("a walk needs two frames at least")
     return walk.diagonal(dim1=1, dim2=2).mean()
+
+
+def strangers(videos: Sequence[int], frames: int) -> list[int]:
+    """Which of the walks of `unrelated` see no video twice: their clips' numbers.
+
+    Args:
+        videos: Of each clip of the batch.
+        frames: That a walk visits.
+    """
+    count = len(videos)
+    seen = [[videos[(b + t) % count] for t in range(frames)] for b in range(count)]
+    return [b for b, some in enumerate(seen) if len(set(some)) == frames]
 
 
 def unrelated(nodes: Tensor) -> Tensor:

@@ -111,3 +111,13 @@ def test_a_cut_is_set_and_ignored(look: Look, clip: Path) -> None:
     seen.saved()
     assert seen.api("timeline")["cuts"] == [5]
     page.wait_for_selector("#cut[aria-pressed=true]")
+
+
+def test_an_image_is_called_by_its_name(look: Look, clip: Path) -> None:
+    for t in reversed(range(10)):
+        (clip / f"f{t}.png").rename(clip / f"f{t + 5}.png")
+    seen = look(clip)
+    seen.page.wait_for_selector("#frame-facts:has-text('image f5')")
+    seen.go(4)
+    seen.page.wait_for_selector("#this-frame:has-text('Frame 4')")
+    seen.page.wait_for_selector("#frame-facts:has-text('image f9')")

@@ -62,7 +62,8 @@ def convert(
         images: A folder for the images of the labelled frames, which DST then names: coco, cvat,
             label_studio, labelme, yolo, dlc_csv and dlc_h5.
             They come from the video (of SRC, where that is a run's folder).
-        frames: Only these, as in 0:120, which is frames 0 to 119.
+        frames: Only these, as in 0:120, which is frames 0 to 119, by the numbers in the names of
+            images where they have any.
         snap: Take the nearest of the colours that were meant where masks have smoothed edges.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
         names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
@@ -73,6 +74,7 @@ def convert(
         scorer: Who labelled, for DeepLabCut.
         overwrite: Replace files that are there.
     """
+    from pixelkin.formats.frame_names import numbers_of
     from pixelkin.formats.losses import counted
     from pixelkin.formats.registry import (
         load_annotations,
@@ -91,7 +93,9 @@ def convert(
     info = info if reader is None else reader.info
     annotations = load_annotations(source, info, format.name, snap=snap)
     if frames is not None:
-        annotations = within(annotations, read_frames(frames, max(annotations.frames) + 1))
+        known = range(max(annotations.frames) + 1) if info.names is None else numbers_of(info)
+        asked = read_frames(frames, max(known) + 1)
+        annotations = within(annotations, [i for i, number in enumerate(known) if number in asked])
     annotations = named(taken(annotations, as_), read_names(names))
     if not annotations.frames:
         raise InputError(f"{source} has no such labels: nothing is written")

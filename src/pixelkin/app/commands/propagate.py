@@ -83,7 +83,15 @@ def propagate(
     weights = tuned(video, out, common) if tune else common.weights
     encoder = common.encoder(weights)
     began = time.monotonic()
-    with progress_bar("propagating") as progress:
+    with progress_bar("propagating") as bar:
+
+        def progress(done: int, total: int) -> None:
+            drawn = done - len(reader)  # where it is drawn afterwards, frames count again
+            if drawn > 0:
+                bar(drawn, len(reader), "drawing")
+            else:
+                bar(done, min(total, len(reader)))
+
         run = propagate_to_folder(
             reader,
             labelled.annotations,

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pixelkin.annotation.editing import spoken
 from pixelkin.annotation.session import Session
 from pixelkin.app.server import seen
 from pixelkin.app.server.events import Hub
@@ -180,7 +179,7 @@ class Opened:
             elif review.state == "unflagged":
                 session.unflag(frames)
             else:
-                with session.edit(f"flag {spoken(list(frames))}"):
+                with session.edit(f"flag {session.spoken(frames)}"):
                     if review.note is not None:
                         session.unflag(frames)
                     session.flag(frames, review.note or "")

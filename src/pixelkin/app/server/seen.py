@@ -94,6 +94,7 @@ def of_frame(session: Session, frame: int) -> Json:
     found = {i: place for labels in shown.labels for i, place in places(labels).items()}
     return {
         "frame": frame,
+        "name": session.video.info.name(frame),
         "revision": session.snapshot().revision,
         "reviewed": frame in session.reviewed(),
         "note": session.flagged().get(frame),

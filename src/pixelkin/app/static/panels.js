@@ -55,10 +55,12 @@ export function drawFrameInfo() {
 }
 
 function drawFrameState() {
+  const name = state.labels?.frame === state.frame ? state.labels.name : null;
   byId("this-frame").textContent = `Frame ${state.frame}`;
   const reviewed = state.labels?.reviewed ?? false;
   const cut = isCut(state.frame);
   const lines = [reviewed ? "accepted: nothing that is computed changes it" : "not accepted yet"];
+  if (name !== null) lines.unshift(`image ${name}`);
   if (state.timeline?.contested.includes(state.frame)) lines.push("a later correction would change it");
   if (cut) lines.push("a new shot begins: nothing is carried into it");
   byId("frame-facts").replaceChildren(...lines.map((line) => element("p", {}, line)));

@@ -8,7 +8,7 @@ import { atFirst } from "./settings.js";
  *   locked: boolean, hidden: boolean, position: number}} Thing An object of the session.
  * @typedef {{object: number, state: string, origin: string, confidence: number, counts?: number[],
  *   x?: number, y?: number}} Shown What is known of an object in a frame.
- * @typedef {{frame: number, revision: number, reviewed: boolean, note: string | null,
+ * @typedef {{frame: number, name: string | null, revision: number, reviewed: boolean, note: string | null,
  *   labels: Shown[]}} FrameLabels
  * @typedef {{name: string, about: string, masks: boolean, points: boolean}} FileFormat
  * @typedef {{id: number, kind: string, state: string, done: number, total: number,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -49,32 +48,36 @@ def say_what_is_to_compute(session: Session, *, always: bool = False) -> None:
 
 
 def say_how_frames_are_counted(session: Session) -> None:
-    """Where the names of frames have other numbers than their positions, which commands take."""
+    """Where the names of frames have other numbers than their positions."""
     from pixelkin.formats.frame_names import first_apart
     from pixelkin.formats.frame_names import spoken as called
 
     video = session.video.info
     apart = first_apart(video)
     if apart is not None:
-        say(f"frames here are positions, not the numbers of names, as in {called(apart, video)}")
+        say(f"frames have the numbers of their names: {called(apart, video)}, is also '#{apart}'")
 
 
-def spoken(frames: Sequence[int]) -> str:
-    """Frame numbers, as ranges where they follow each other: 0-3, 7."""
+def spoken(session: Session, frames: Sequence[int]) -> str:
+    """Numbers of frames, as ranges where they follow each other: 0-3, 7."""
     from pixelkin.annotation.plan import ranges
+    from pixelkin.formats.frame_names import numbers_of
 
-    parts = ("-".join(map(str, dict.fromkeys((r[0], r[-1])))) for r in ranges(frames))
-    return ", ".join(parts) or "none"
+    numbers = numbers_of(session.video.info)
+    ends = ([numbers[f] for f in dict.fromkeys((r[0], r[-1]))] for r in ranges(frames))
+    return ", ".join("-".join(map(str, some)) for some in ends) or "none"
 
 
-def frames_of(words: str) -> range:
-    """Frames as they are given: 5, or 0:20 without the last.
+def frame_of(session: Session, word: str) -> int:
+    """The one frame that a word means."""
+    frames = frames_of(session, word)
+    if len(frames) > 1:
+        raise InputError(f"{word}: give one frame")
+    return frames[0]
 
-    Raises:
-        InputError: If it is neither.
-    """
-    found = re.fullmatch(r"(\d+)(?::(\d+))?", words)
-    if not found:
-        raise InputError(f"{words}: give a frame number, or FIRST:LAST, as in 0:20")
-    start = int(found[1])
-    return range(start, int(found[2]) if found[2] else start + 1)
+
+def frames_of(session: Session, words: str) -> range:
+    """The frames that words mean: see `frame_names.frames_called`."""
+    from pixelkin.formats.frame_names import frames_called
+
+    return frames_called(words, session.video.info)

@@ -10,6 +10,7 @@ import tyro
 from pixelkin.app.commands.session.common import (
     Folder,
     command,
+    frame_of,
     opened,
     say_what_is_to_compute,
 )
@@ -94,16 +95,16 @@ def _add(session: Session, labels: Sequence[str], *, snap: bool) -> None:
     say_what_is_to_compute(session, always=True)
 
 
-def cut(folder: Folder, frame: tyro.conf.Positional[int], /, cut: bool = True) -> None:
+def cut(folder: Folder, frame: tyro.conf.Positional[str], /, cut: bool = True) -> None:
     """Say whether a new shot begins with a frame: labels are not carried over cuts.
 
     Args:
         folder: The session.
-        frame: The first frame of the shot.
+        frame: The first frame of the shot: the number of its name; '#0' is a position.
         cut: --no-cut says that there is none.
     """
     with opened(folder, edit=True) as session:
-        session.set_cut(frame, cut)
+        session.set_cut(frame_of(session, frame), cut)
         say_what_is_to_compute(session)
 
 

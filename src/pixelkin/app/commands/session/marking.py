@@ -8,6 +8,7 @@ import tyro
 
 from pixelkin.app.commands.session.common import (
     Folder,
+    frame_of,
     frames_of,
     opened,
     say_what_is_to_compute,
@@ -15,6 +16,7 @@ from pixelkin.app.commands.session.common import (
 )
 from pixelkin.types import InputError
 
+Frame = tyro.conf.Positional[str]
 Frames = tyro.conf.Positional[str]
 Name = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="OBJECT")]
 
@@ -24,10 +26,10 @@ def accept(folder: Folder, frames: Frames, /) -> None:
 
     Args:
         folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
+        frames: A frame, or FIRST:LAST without the last: numbers of their names; '#0' is a position.
     """
-    chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
+        chosen = frames_of(session, frames)
         session.accept(chosen)
 
 
@@ -36,24 +38,24 @@ def reopen(folder: Folder, frames: Frames, /) -> None:
 
     Args:
         folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
+        frames: A frame, or FIRST:LAST without the last: numbers of their names; '#0' is a position.
     """
-    chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
+        chosen = frames_of(session, frames)
         session.reopen(chosen)
         say_what_is_to_compute(session)
 
 
-def absent(folder: Folder, frame: tyro.conf.Positional[int], who: Name, /) -> None:
+def absent(folder: Folder, frame: Frame, who: Name, /) -> None:
     """Say that an object is not in the video, from a frame on until its next label.
 
     Args:
         folder: The session.
-        frame: The first frame without it.
+        frame: The first frame without it: the number of its name; '#0' is a position.
         who: Name or id of the object.
     """
     with opened(folder, edit=True) as session:
-        session.mark_absent(frame, session.called(who))
+        session.mark_absent(frame_of(session, frame), session.called(who))
         say_what_is_to_compute(session)
 
 
@@ -62,11 +64,11 @@ def occluded(folder: Folder, frames: Frames, who: Name, /) -> None:
 
     Args:
         folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
+        frames: A frame, or FIRST:LAST without the last: numbers of their names; '#0' is a position.
         who: Name or id of the object.
     """
-    chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
+        chosen = frames_of(session, frames)
         session.mark_occluded(chosen, session.called(who))
         say_what_is_to_compute(session)
 
@@ -76,17 +78,17 @@ def unlabel(folder: Folder, frames: Frames, who: Name, /) -> None:
 
     Args:
         folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
+        frames: A frame, or FIRST:LAST without the last: numbers of their names; '#0' is a position.
         who: Name or id of the object.
     """
-    chosen = frames_of(frames)
     with opened(folder, edit=True) as session:
+        chosen = frames_of(session, frames)
         one = session.called(who)
         known = set(session.labels(one))
         with session.edit(f"remove labels of {one.called}"):
             session.unlabel(chosen, one)  # says where there are no such frames
-            if not known & ({chosen} if isinstance(chosen, int) else set(chosen)):
-                there = spoken(sorted(known)) if known else "no frame"
+            if not known & set(chosen):
+                there = spoken(session, sorted(known)) if known else "no frame"
                 raise InputError(f"{one.called} has no label there: it has some in {there}")
         say_what_is_to_compute(session)
 
@@ -96,14 +98,14 @@ def flag(folder: Folder, frames: Frames, /, note: str = "", flag: bool = True) -
 
     Args:
         folder: The session.
-        frames: A frame number, or FIRST:LAST without the last.
+        frames: A frame, or FIRST:LAST without the last: numbers of their names; '#0' is a position.
         note: What is to be looked at.
         flag: --no-flag takes the mark back.
     """
-    chosen = frames_of(frames)
     if note and not flag:
         raise InputError("--note says what to look at: it does not go with --no-flag")
     with opened(folder, edit=True) as session:
+        chosen = frames_of(session, frames)
         if flag:
             session.flag(chosen, note)
         else:

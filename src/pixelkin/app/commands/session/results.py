@@ -12,6 +12,7 @@ import tyro
 from pixelkin.app.commands.session.common import (
     Folder,
     command,
+    frame_of,
     opened,
     say_how_frames_are_counted,
     spoken,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def compute(
-    folder: Folder, /, near: int = 0, threads: int | None = None, device: Device | None = None
+    folder: Folder, /, near: str = "#0", threads: int | None = None, device: Device | None = None
 ) -> None:
     """Compute what is missing, and nothing else. Ctrl-C stops; the same command goes on.
 
@@ -44,9 +45,10 @@ def compute(
         opened(folder, device=device) as session,
         progress_bar("computing", "frames of passes") as progress,
     ):
-        for step in session.propagate(near=near):
+        for step in session.propagate(near=frame_of(session, near)):
             progress(step.done, step.total)
         worst, cuts, labelled = session.suggest(1), session.cuts, bool(session.objects)
+        shots = spoken(session, cuts)
         first = [called(c.frame, session.video.info) for c in worst]
         meant = list(_meanings(session, {c.object for c in worst}))
     if not labelled:
@@ -56,7 +58,7 @@ def compute(
     if cuts:
         how = command("cut", folder, "FRAME", "--no-cut")
         over = f"over which nothing is carried ({how})"
-        say(f"new shots begin at {spoken(cuts)}, {over}")
+        say(f"new shots begin at {shots}, {over}")
     if worst:
         say(f"look first at {first[0]}: {worst[0].why} ({worst[0].confidence:.2f})")
     for line in meant:
@@ -75,7 +77,7 @@ def status(folder: Folder, /) -> None:
         for one, frames in lacking:
             counts[one.id] += len(frames)
         rows = [
-            [o.called, o.kind, spoken(session.labels(o)), str(counts[o.id])]
+            [o.called, o.kind, spoken(session, session.labels(o)), str(counts[o.id])]
             for o in session.objects
         ]
         title = f"{session.video.info.path}, {len(session)} frames"
@@ -86,11 +88,12 @@ def status(folder: Folder, /) -> None:
             say(f"{title}: nothing is labelled yet")
         for line in _doubts(session, lacking):
             say(line)
-        say(f"reviewed: {spoken(session.reviewed())}; contested: {spoken(session.contested())}")
+        reviewed, contested = session.reviewed(), session.contested()
+        say(f"reviewed: {spoken(session, reviewed)}; contested: {spoken(session, contested)}")
         for frame, note in session.flagged().items():
-            say(f"flagged: {frame}{note and f' ({note})'}")
+            say(f"flagged: {spoken(session, [frame])}{note and f' ({note})'}")
         if session.cuts:
-            say(f"cuts, over which nothing is carried: {spoken(session.cuts)}")
+            say(f"cuts, over which nothing is carried: {spoken(session, session.cuts)}")
         say_how_frames_are_counted(session)
         say(f"{session.bytes / 2**20:.1f} MiB: {folder}")
 
@@ -101,14 +104,15 @@ def _doubts(session: Session, lacking: list[tuple[Object, range]]) -> Iterator[s
     stale = {f for _, frames in lacking for f in frames} - missing
     run = command("run", session.folder)
     if missing:
-        yield f"not computed yet: frames {spoken(sorted(missing))}: {run}"
+        yield f"not computed yet: frames {spoken(session, sorted(missing))}: {run}"
     if stale:
-        yield f"stale, of labels that were changed since: frames {spoken(sorted(stale))}: {run}"
+        those = spoken(session, sorted(stale))
+        yield f"stale, of labels that were changed since: frames {those}: {run}"
     unreached: dict[Object, list[int]] = {}
     for one, frames in session.unreached():
         unreached.setdefault(one, []).extend(frames)
     for one, known in unreached.items():
-        yield f"{one.called} is reached by no label: frames {spoken(known)}"
+        yield f"{one.called} is reached by no label: frames {spoken(session, known)}"
 
 
 def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 5) -> None:
@@ -121,7 +125,10 @@ def suggest(folder: Folder, /, count: Annotated[int, tyro.conf.arg(aliases=["-k"
     with opened(folder) as session:
         names = {o.id: o.called for o in session.objects}
         found = session.suggest(count)
-        rows = [[str(c.frame), names[c.object], f"{c.confidence:.2f}", c.why] for c in found]
+        rows = [
+            [spoken(session, [c.frame]), names[c.object], f"{c.confidence:.2f}", c.why]
+            for c in found
+        ]
         if rows:
             show_table(rows, columns=("frame", "object", "confidence", "why"))
             for line in _meanings(session, {c.object for c in found}):
