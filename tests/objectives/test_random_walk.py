@@ -217,7 +217,13 @@ def test_return_rate_through_other_videos_tells_marks_from_contents() -> None:
     walk = RandomWalk(4, end="same")
     assert "unrelated" not in walk(marked(3.0)[:3], clips(3, 4), 0.0)[1]
     twice = replace(clips(4, 4), videos=torch.tensor([0, 1, 0, 2]))
-    assert "unrelated" not in walk(marked(3.0), twice, 0.0)[1]
+    assert math.isnan(walk(marked(3.0), twice, 0.0)[1]["unrelated"])
+    walk, one = RandomWalk(2, end="same"), marked(3.0).clone()
+    one[:2] = torch.randn(one[:2].shape, generator=torch.Generator().manual_seed(0))
+    apart = replace(clips(4, 2), videos=torch.tensor([0, 0, 0, 1]))  # the last two walks count
+    others = unrelated(torch.nn.functional.normalize(one[:, :2].flatten(3).mT, dim=3))
+    told = walk(one[:, :2], apart, 0.0)[1]["unrelated"]
+    assert told == pytest.approx(float(return_rate(others[2:], walk.temperature)))
     with pytest.raises(ValueError, match="two clips"):
         unrelated(torch.ones(1, 2, 3, 4))
 
@@ -239,11 +245,19 @@ def test_stay_rate_tells_places_from_codes_that_videos_share() -> None:
         stay_rate(shared[:, :1], 0.03)
 
 
-def test_walks_that_see_no_video_twice() -> None:
-    assert strangers([5, 6, 7], 3) == strangers([5, 6, 7], 2) == [0, 1, 2]
-    assert strangers([5, 6, 5, 7], 3) == [1, 3]
-    assert strangers([5, 6, 5, 7], 2) == [0, 1, 2, 3]
-    assert strangers([5, 5, 6], 2) == [1, 2] and strangers([5, 6], 3) == []
+@pytest.mark.parametrize(
+    ("videos", "frames", "walks"),
+    [
+        ([5, 6, 7], 3, [0, 1, 2]),
+        ([5, 6, 7], 2, [0, 1, 2]),
+        ([5, 6, 5, 7], 3, [1, 3]),
+        ([5, 6, 5, 7], 2, [0, 1, 2, 3]),
+        ([5, 5, 6], 2, [1, 2]),
+        ([5, 6], 3, []),
+    ],
+)
+def test_walks_that_see_no_video_twice(videos: list[int], frames: int, walks: list[int]) -> None:
+    assert strangers(torch.tensor(videos), frames).nonzero().flatten().tolist() == walks
 
 
 def test_unrelated_frames_are_of_one_video_each() -> None:

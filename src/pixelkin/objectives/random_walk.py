@@ -14,7 +14,6 @@ gone these ways.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -41,7 +40,8 @@ class RandomWalk(Objective):
     Figures: "accuracy", the share of nodes of frame 0 whose longest walk ends most probably where
     it should; "returned", the mean probability that it does; "pairs", the share of nodes that
     count; "unrelated", the `return_rate` through `unrelated` frames, of those walks that see no
-    video twice, if the batch has any. The edges that are cut are drawn, and the crops of patches.
+    video twice, NaN where there is none. The edges that are cut are drawn, and the crops of
+    patches.
 
     Attributes:
         frames: Number of frames V that a walk visits, at least 2.
@@ -150,9 +150,10 @@ class RandomWalk(Objective):
             "returned": figure((returned[-1].detach() * counted).sum() / count),
             "pairs": figure(counted.float().mean()),
         }
-        if apart := strangers(batch.videos.tolist(), self.frames):
-            others = unrelated(nodes[:, : self.frames].detach())[apart]
-            figures["unrelated"] = figure(return_rate(others, self.temperature))
+        if len(nodes) >= self.frames:  # else no walk sees so many videos
+            others = unrelated(nodes[:, : self.frames].detach())
+            rates, apart = _returns(others, self.temperature), strangers(batch.videos, self.frames)
+            figures["unrelated"] = figure((rates.mean(1) * apart).sum() / apart.sum())
         return loss, figures
 
     def _nodes(self, features: Tensor, batch: ClipBatch) -> Tensor:
@@ -226,9 +227,14 @@ def return_rate(nodes: Tensor, temperature: float) -> Tensor:
     Returns:
         Scalar: the mean probability to return. Where nodes tell nothing, it is 1/N.
     """
+    return _returns(nodes, temperature).mean()
+
+
+def _returns(nodes: Tensor, temperature: float) -> Tensor:
+    """The probability of each node's walk to return: B x N."""
     logits = [a @ b.mT / temperature for a, b in itertools.pairwise(nodes.unbind(1))]
     walks = palindromes([x.softmax(2) for x in logits], [x.mT.softmax(2) for x in logits])
-    return walks[-1].diagonal(dim1=1, dim2=2).mean()
+    return walks[-1].diagonal(dim1=1, dim2=2)
 
 
 def stay_rate(nodes: Tensor, temperature: float) -> Tensor:
@@ -252,16 +258,18 @@ def stay_rate(nodes: Tensor, temperature: float) -> Tensor:
     return walk.diagonal(dim1=1, dim2=2).mean()
 
 
-def strangers(videos: Sequence[int], frames: int) -> list[int]:
-    """Which of the walks of `unrelated` see no video twice: their clips' numbers.
+def strangers(videos: Tensor, frames: int) -> Tensor:
+    """Which of the walks of `unrelated` see no video twice.
 
     Args:
-        videos: Of each clip of the batch.
+        videos: B int64: of each clip.
         frames: That a walk visits.
+
+    Returns:
+        B bool.
     """
-    count = len(videos)
-    seen = [[videos[(b + t) % count] for t in range(frames)] for b in range(count)]
-    return [b for b, some in enumerate(seen) if len(set(some)) == frames]
+    seen = torch.stack([videos.roll(-t) for t in range(frames)], 1)
+    return (seen[:, :, None] == seen[:, None, :]).sum((1, 2)) == frames
 
 
 def unrelated(nodes: Tensor) -> Tensor:
