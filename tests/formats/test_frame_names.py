@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pixelkin.formats.frame_names import (
     first_apart,
     frame_called,
     frame_of,
+    frames_called,
     object_name,
     spoken,
 )
@@ -164,3 +166,45 @@ def test_masks_of_one_object_name_it(video: VideoInfo, path: str, stated: bool, 
 )
 def test_where_names_and_positions_part(video: VideoInfo, frame: int | None) -> None:
     assert first_apart(video) == frame
+
+
+@pytest.mark.parametrize(
+    ("video", "words", "frames"),
+    [
+        (FILE, "3", range(3, 4)),
+        (FILE, " 0:20 ", range(20)),
+        (FILE, "#3:5", range(3, 5)),
+        (PADDED, "5:16", range(1, 4)),
+        (PADDED, "#5:#7", range(5, 7)),
+        (PADDED, "00055", range(11, 12)),
+        (CAMERA, "cam1_0008_left", range(1, 2)),
+        (CAMERA, "8:10", range(1, 3)),
+        (folder("a", "b", "c"), "1:3", range(1, 3)),
+        (folder("a", "b", "c"), "b", range(1, 2)),
+        (folder("a2", "b1", "c3"), "1:3", range(2)),
+    ],
+)
+def test_words_of_commands_mean_frames(video: VideoInfo, words: str, frames: range) -> None:
+    assert frames_called(words, video) == frames
+
+
+@pytest.mark.parametrize(
+    ("video", "words", "message"),
+    [
+        (FILE, "first", "first: give a frame number, or FIRST:LAST, as in 0:20"),
+        (FILE, "-1", "-1: give a frame number"),
+        (FILE, "5:5", "no frame is named in 5:5"),
+        (FILE, "18:23", "no frame 20: the video has frames 0 to 19"),
+        (FILE, "30:40", "no frame 30: the video has frames 0 to 19"),
+        (PADDED, "7", "no frame 7: the video has frames 0 to 55"),
+        (PADDED, "#12", "no frame 12: the video has frames 0 to 11"),
+        (CAMERA, "0:8", None),
+        (folder("a1", "b3", "c2"), "1:3", "do not follow each other: give positions"),
+    ],
+)
+def test_words_that_mean_no_frames(video: VideoInfo, words: str, message: str | None) -> None:
+    if message is None:  # what there is of them
+        assert frames_called(words, video) == range(1)
+        return
+    with pytest.raises(InputError, match=re.escape(message)):
+        frames_called(words, video)

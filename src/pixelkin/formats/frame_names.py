@@ -113,15 +113,14 @@ def frames_called(words: str, video: VideoInfo) -> range:
         return range(one, one + 1)
     numbers = range(video.frames or 0) if ends[1] else numbers_of(video)
     first, end = int(ends[2]), int(ends[3] or int(ends[2]) + 1)
-    chosen = sorted(i for i, number in enumerate(numbers) if first <= number < end)
     if first >= end:
         raise InputError(f"no frame is named in {words}: the last one does not count")
-    if not chosen or end - 1 > max(numbers):
-        lacking = max(first, max(numbers) + 1) if end - 1 > max(numbers) else first
+    chosen = sorted(i for i, number in enumerate(numbers) if first <= number < end)
+    beyond = end - 1 > max(numbers)
+    if beyond or not chosen:
+        lacking = max(first, max(numbers) + 1) if beyond else first
         there = f"frames {min(numbers)} to {max(numbers)}"
         raise InputError(f"no frame {lacking}: the video has {there}")
-    if len(chosen) > 1 and ends[3] is None:
-        raise InputError(f"{len(chosen)} frames have the number {first}: give their name")
     if chosen[-1] - chosen[0] >= len(chosen):
         raise InputError(
             f"the frames {words} do not follow each other: give positions, counted from 0, as in "
