@@ -58,7 +58,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(temporary)):
-            error.filename = str(path)  # a full disk does not say where
+            error.filename, error.filename2 = str(path), None  # a full disk does not say where
         raise
 
 

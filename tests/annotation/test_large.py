@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ def test_questions_about_many_frames_are_quick(
     monkeypatch.setattr(Editor, "__len__", lambda self: FRAMES)
     footage = type(session.video)
     monkeypatch.setattr(footage, "frames", property(lambda self: FRAMES))
-    monkeypatch.setattr(Editor, "spoken", lambda self, frames: f"{len(frames)} without a name")
+    names = tuple(f"{n:05d}" for n in range(5, FRAMES + 5))
+    long = replace(session.video, info=replace(session.video.info, names=names, frames=FRAMES))
+    monkeypatch.setattr(Editor, "video", property(lambda self: long))
     for k in range(OBJECTS):
         session.add_object(f"object {k}")
         mask = np.zeros(video.ids[0].shape, bool)

@@ -306,7 +306,7 @@ def test_frames_whose_names_are_not_their_positions(
     assert session("accept", folder, "2:4") == session("accept", folder, "#3:5") == 0
     assert session("absent", folder, "f6", "1") == session("flag", folder, 1) == 0
     assert session("cut", folder, 3) == session("undo", folder) == 0
-    assert "undone: a cut at frame 3" in capsys.readouterr().out
+    assert "undone: a cut at f3" in capsys.readouterr().out
     with Session.open(folder) as made:
         assert made.reviewed() == [1, 2, 3, 4]
         assert list(made.flagged()) == [0] and made.labels(1) == [0, 5]
@@ -318,6 +318,9 @@ def test_frames_whose_names_are_not_their_positions(
         (("accept", "5:8"), "no frame 7: the video has frames 1 to 6"),
         (("absent", "1:3", "1"), "1:3: give one frame"),
         (("run", "--near", "7"), "no frame 7"),
+        (("cut", "1"), "no cut at f1: one lies between f2 and f6"),
+        (("accept", "#6"), "no frame #6: the video has positions 0 to 5"),
+        (("accept", "1:#3"), "1:#3: give a frame number"),
     ):
         assert session(words[0], folder, *words[1:]) == 2
         assert why in capsys.readouterr().err

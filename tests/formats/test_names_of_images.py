@@ -12,13 +12,13 @@ from cases import FILE, SIZE
 
 from pixelkin.formats.listed_frames import named_video
 from pixelkin.formats.registry import load_annotations, probe_video, recognise, save_annotations
-from pixelkin.types import Annotations, Labels, VideoInfo
+from pixelkin.types import Annotations, InputError, Labels, VideoInfo
 
 NAMES = {
     "numbers from 5 on": tuple(f"{n:05d}" for n in range(5, 11)),
     "every fifth": tuple(f"{n:05d}" for n in range(0, 30, 5)),
     "a word and numbers": tuple(f"kick_{n}" for n in range(8, 14)),
-    "words": ("a", "b x", "ç", "d1", "e", "f10"),
+    "words": ("a", "b x", "d1", "e", "f10", "ç"),
 }
 FORMATS = {
     "coco": "a.json",
@@ -83,7 +83,9 @@ def test_a_name_has_its_labels_in_every_format(
             ("frame_000000", "00001", *(f"frame_{n:06d}" for n in (2, 3)), "00002"),
         ),
         ({"frame_000001.png": 0, "a.png": 2}, None),
-        ({"0.png": 2}, None),  # those before would have the same name
+        ({"0.png": 2}, ("frame_000000", "frame_000001", "0")),
+        ({"frame_000001.png": 1, "frame_000004.png": 4}, None),  # of a video file
+        ({"..": 0, "a.png": 1}, None),
         ({"a/1.png": 0, "b/1.png": 1}, None),
         ({"1.png": 0, "2.png": 0}, None),
         ({"999999.png": 0, "1.png": 10**7}, None),
@@ -98,3 +100,50 @@ def test_names_without_numbers_are_counted() -> None:
     assert named_video(["b10", "b9", "c"], (3, 4), Path("a")).names == ("b9", "b10", "c")
     assert named_video(["b3", "b1"], (3, 4), Path("a")).names == ("b0", "b1", "b2", "b3")
     assert named_video(["99999999.png"], (3, 4), Path("a")) == VideoInfo("a", 4, 3, 10**8)
+
+
+def test_arrays_are_found_by_name_and_names_are_plain(tmp_path: Path) -> None:
+    ids = labels_of("b").as_map().ids
+    two = replace(FILE, names=("b", "e"), frames=2)
+    path = tmp_path / "a.npz"
+    save_annotations(path, Annotations.of({0: Labels.from_mask(ids)}), "npz", video=two)
+    all_six = replace(FILE, names=("a", "b", "c", "d", "e", "f"))
+    assert sorted(load_annotations(path, all_six).frames) == [1]
+    with pytest.raises(InputError, match="labels the frame b, which is not in the video"):
+        load_annotations(path, replace(FILE, names=("a", "e"), frames=2))
+    for name in ("../../escape", "a/b", "a\\b", "", "..", "a\0"):
+        bad = replace(FILE, names=(name, "e"), frames=2)
+        save_annotations(path, Annotations.of({0: Labels.from_mask(ids)}), "npz", video=bad)
+        with pytest.raises(InputError, match="which is no name of an image"):
+            load_annotations(path, None)
+
+
+def test_frames_of_a_video_file_have_no_names(tmp_path: Path) -> None:
+    save_annotations(tmp_path / "a.json", Annotations.of({3: labels_of("x")}), "coco", video=FILE)
+    told = probe_video(tmp_path / "a.json", recognise(tmp_path / "a.json"))
+    assert (told.names, told.frames) == (None, 6)
+    assert sorted(load_annotations(tmp_path / "a.json", told).frames) == [3]
+
+
+def test_numbers_of_another_order_are_not_taken(tmp_path: Path) -> None:
+    """CVAT numbers a10 before a2 where it sorts letter by letter; a folder is read by numbers."""
+    names = tuple(f"a{n}" for n in range(12))
+    video = replace(FILE, names=names, frames=12)
+    given = Annotations.of({n: labels_of(name) for n, name in enumerate(names)})
+    path = tmp_path / "a.xml"
+    save_annotations(path, given, "cvat", video=video)
+    text = path.read_text()
+    for place, name in enumerate(sorted(names)):
+        text = text.replace(
+            f'id="{names.index(name)}" name="{name}.', f'id="{place}" name="{name}.'
+        )
+    path.write_text(text)
+    told = probe_video(path, recognise(path))
+    assert told.names == names
+    assert by_name(load_annotations(path, told), told) == by_name(given, video)
+
+
+def test_xml_cannot_hold_every_name(tmp_path: Path) -> None:
+    bad = replace(FILE, names=("a\x01b", *"cdefg"))
+    with pytest.raises(InputError, match="cannot hold the name of the image"):
+        save_annotations(tmp_path / "a.xml", Annotations.of({0: labels_of("x")}), video=bad)

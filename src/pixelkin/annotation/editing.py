@@ -60,10 +60,12 @@ class Editor:
         return number
 
     def spoken(self, frames: Sequence[int]) -> str:
-        """Frames in words, by the numbers in their names, if they have any."""
-        numbers = numbers_of(self.video.info)
-        first, last = numbers[min(frames)], numbers[max(frames)]
-        return f"frame {first}" if len(frames) == 1 else f"frames {first} to {last}"
+        """Frames in words: their numbers, or their names where these have other numbers."""
+        info = self.video.info
+        numbers, ends = numbers_of(info), (min(frames), max(frames))
+        if info.names is not None and any(numbers[f] != f for f in ends):
+            return " to ".join(dict.fromkeys(info.names[f] for f in ends))
+        return f"frame {ends[0]}" if len(frames) == 1 else "frames {} to {}".format(*ends)
 
     def _chosen(self, frames: int | range) -> list[int]:
         chosen = [self._frame(f) for f in (frames if isinstance(frames, range) else [frames])]
@@ -112,7 +114,12 @@ class Editor:
     def set_cut(self, frame: int, cut: bool = True) -> None:
         """Say whether a new shot begins with a frame, whatever was found there."""
         if not 0 < frame < len(self):
-            raise InputError(f"no cut at frame {frame}: one lies between 1 and {len(self) - 1}")
+            said = self.spoken([frame]) if frame == 0 else f"frame {frame}"
+            ends = (
+                self.spoken([f]).removeprefix("frame ")
+                for f in (min(1, len(self) - 1), len(self) - 1)
+            )
+            raise InputError(f"no cut at {said}: one lies between {' and '.join(ends)}")
         with self.edit(f"{'a' if cut else 'no'} cut at {self.spoken([frame])}"):
             self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
 

@@ -57,6 +57,7 @@ class Labeller(ObjectEditor):
 
     def mark_absent(self, frame: int, who: Who, *, author: str | None = None) -> None:
         """Say that an object is not in the frame, from this one on until its next label."""
+        frame = self._frame(frame)
         with self.edit(f"{self.object(who).called} absent from {self.spoken([frame])} on"):
             self.label(frame, who, state="absent", author=author)
 

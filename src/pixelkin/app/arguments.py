@@ -13,7 +13,8 @@ from contextlib import redirect_stderr
 from functools import partial, wraps
 from inspect import cleandoc, isclass
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 from pixelkin.reading import SETTINGS_BYTES, read_bytes
 from pixelkin.types import InputError
@@ -42,6 +43,7 @@ def call(command: Callable[..., Any], name: str, arguments: Sequence[str], descr
         str_from_instance=lambda value: [",".join(value)],
     )
     registry.primitive_rule(lambda info: names if info.type == Collection[str] else None)
+    registry.primitive_rule(lambda info: _optional(info.type))
     said = io.StringIO()
     try:
         with registry, redirect_stderr(said):
@@ -57,6 +59,27 @@ def call(command: Callable[..., Any], name: str, arguments: Sequence[str], descr
             raise
         raise InputError(_reason(said.getvalue(), f"pixelkin {name} --help")) from None
     return read if isclass(command) else read()
+
+
+def _optional(kind: Any) -> Any:
+    """How X | None is read, where X is one word: as X; tyro takes the word None for it as well."""
+    import tyro
+
+    own = [one for one in get_args(kind) if one is not NoneType]
+    if NoneType not in get_args(kind) or len(own) != 1:
+        return None
+    choices = get_args(own[0]) if get_origin(own[0]) is Literal else None
+    if choices is None and own[0] not in (int, float, str, Path):
+        return None
+    make = str if choices else own[0]
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="{" + ",".join(choices) + "}" if choices else make.__name__.upper(),
+        instance_from_str=lambda words: make(words[0]),
+        is_instance=lambda value: value is None or isinstance(value, make),
+        str_from_instance=lambda value: ["none" if value is None else str(value)],
+        choices=choices,
+    )
 
 
 def _bound(command: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:

@@ -157,13 +157,16 @@ def progress_bar(title: str, unit: str = "frames") -> Iterator[Bar]:
 
 def _plain(errors: Console, title: str, unit: str) -> Bar:
     began = last = time.monotonic()
+    what = title
 
     def update(done: int, total: int, shown: str | None = None, /) -> None:
-        nonlocal last
+        nonlocal began, last, what
         now = time.monotonic()
+        if what != (shown or title):  # another thing begins
+            began, what = now, shown or title
         if now - last >= LINE_EVERY or done == total:
             last = now
-            line = f"{shown or title}: {done}/{total} {unit}, {now - began:.0f} s"
+            line = f"{what}: {done}/{total} {unit}, {now - began:.0f} s"
             errors.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return update

@@ -148,12 +148,14 @@ def _numbers(content: dict[str, Any], video: VideoInfo, path: Path) -> dict[Hash
         files = [image["file_name"] for _, image in images]
         numbers = frame_numbers(files, video, path, places.__getitem__)
     found: dict[Hashable, int] = {}
+    seen: set[int] = set()
     for (n, image), number in zip(images, numbers, strict=True):
         if image["id"] in found:
             raise InputError(f"{path}: images[{n}].id is {image['id']!r}, as that of another image")
-        if number in found.values():
+        if number in seen:
             raise InputError(f"{path}: images[{n}] names frame {number} twice")
         found[image["id"]] = number
+        seen.add(number)
     return found
 
 

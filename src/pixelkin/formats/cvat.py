@@ -115,6 +115,8 @@ def _images(writing: Writing) -> Iterator[ET.Element]:
     every = bodies(writing.objects)
     first = 1 + max((o.id for o in writing.objects if o.is_map), default=0)
     names = writing.named_images(STEM)
+    if odd := [name for name in names.values() if NO_XML.search(name)]:
+        raise InputError(f"cvat cannot hold the name of the image {odd[0]!r}: give it another")
     for frame in writing.frames():
         image = _element(
             "image",

@@ -23,6 +23,7 @@ from pixelkin.ops import rle
 from pixelkin.ops.outlines import fill, fill_box
 from pixelkin.reading import LABELS_BYTES, check_file
 from pixelkin.types import Annotations, Detail, InputError, State, VideoInfo, check_size
+from pixelkin.video.images import natural_key
 
 DIGITS = re.compile("[0-9]{1,7}")  # of the id of an image, which is the number of its frame
 HEAD = 4096  # bytes, in which the root is
@@ -45,8 +46,12 @@ def probe(path: Path) -> VideoInfo | None:
         size = int(images[0].attrib["height"]), int(images[0].attrib["width"])
         names = [image.attrib["name"] for image in images]
         ids = [int(i) for i in (image.get("id", "") for image in images) if DIGITS.fullmatch(i)]
-        apart = len(set(ids)) == len(images)
-        return named_video(names, size, path, numbers=ids if apart else None)
+        # CVAT may sort images otherwise than a folder is read here, and then number them otherwise.
+        order = sorted(names, key=lambda name: natural_key(Path(name)))
+        alike = len(set(ids)) == len(images) and order == [
+            n for _, n in sorted(zip(ids, names, strict=True))
+        ]
+        return named_video(names, size, path, numbers=ids if alike else None)
     width, height = (root.find(f".//original_size/{side}") for side in ("width", "height"))
     length = root.find(".//task/size")
     if width is None or height is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pixelkin.types import InputError, VideoInfo
 
-_DIGITS = re.compile(r"[0-9]{1,18}")
+_DIGITS = re.compile(r"(?<![0-9])[0-9]{1,18}(?![0-9])")
 # Numbers that are no frame's: a size (640x480, 480p), a version (v2).
 _OTHER = re.compile(r"(?<![^\W_])([0-9]+ ?[x×] ?[0-9]+|[0-9]+p|v[0-9]+)(?![^\W_])")
 _BESIDE = r"(?<![^\W_]){}(?![^\W_])"  # a word: what is beside it is neither a letter nor a digit
@@ -90,7 +90,7 @@ def frame_called(word: str, video: VideoInfo) -> int:
         return found[0]
     what = f"{len(found)} frames are" if found else "no frame is"
     raise InputError(
-        f"{what} named {word} ({_extent(video)}); a position, counted from 0, is '#10=FILE'"
+        f"{what} named {word} ({_extent(video)}); a position, counted from 0, is '#10'"
     )
 
 
@@ -105,22 +105,26 @@ def frames_called(words: str, video: VideoInfo) -> range:
     Raises:
         InputError: If there is no such frame, or several, or they do not follow each other.
     """
-    ends = re.fullmatch(r"\s*(#?)([0-9]{1,18})(?::#?([0-9]{1,18}))?\s*", words)
-    if ends is None:
+    ends = re.fullmatch(r"\s*(#?)([0-9]{1,18})(?::(#?)([0-9]{1,18}))?\s*", words)
+    if ends is None or (ends[3] and not ends[1]):
         if _plain(words.strip()) not in map(_plain, video.names or ()):
-            raise InputError(f"{words}: give a frame number, or FIRST:LAST, as in 0:20")
+            raise InputError(
+                f"{words}: give a frame number, or FIRST:LAST, as in 0:20, without the last"
+                + ("" if video.names is None else f", or a name ({_extent(video)})")
+            )
         one = frame_called(words, video)
         return range(one, one + 1)
     numbers = range(video.frames or 0) if ends[1] else numbers_of(video)
-    first, end = int(ends[2]), int(ends[3] or int(ends[2]) + 1)
+    first, end = int(ends[2]), int(ends[4] or int(ends[2]) + 1)
     if first >= end:
         raise InputError(f"no frame is named in {words}: the last one does not count")
     chosen = sorted(i for i, number in enumerate(numbers) if first <= number < end)
     beyond = end - 1 > max(numbers)
     if beyond or not chosen:
         lacking = max(first, max(numbers) + 1) if beyond else first
-        there = f"frames {min(numbers)} to {max(numbers)}"
-        raise InputError(f"no frame {lacking}: the video has {there}")
+        there = f"{'positions' if ends[1] else 'frames'} {min(numbers)} to {max(numbers)}"
+        some = "" if beyond or first < min(numbers) else ", not all of them"
+        raise InputError(f"no frame {ends[1]}{lacking}: the video has {there}{some}")
     if chosen[-1] - chosen[0] >= len(chosen):
         raise InputError(
             f"the frames {words} do not follow each other: give positions, counted from 0, as in "

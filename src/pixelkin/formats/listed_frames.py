@@ -12,6 +12,7 @@ from pixelkin.video.suffixes import IMAGES
 
 MOST_FRAMES = 10**7
 MOST_NAMES = 10**6
+UNNAMED = "frame_{:06d}".format  # of frames of a video file
 ENDING = re.compile(r"([0-9]{1,9})$", re.ASCII)
 
 
@@ -103,10 +104,15 @@ def named_video(
 
 
 def _every_name(numbers: Sequence[int], stems: Sequence[str], count: int) -> tuple[str, ...] | None:
-    """The names of all frames, of which these are known; None where they tell no frames apart."""
+    """The names of all frames, of which these are known; None where they tell no frames apart.
+
+    Nor where they are those that frames of a video file, which have none, are written with.
+    """
     listed = dict(zip(numbers, stems, strict=True))
-    apart = len(set(stems)) == len(listed) == len(stems)
+    apart = len(set(stems)) == len(listed) == len(stems) and all(map(is_stem, stems))
     if not apart or not listed or min(numbers) < 0 or count > MOST_NAMES:
+        return None
+    if all(UNNAMED(n) == stem for n, stem in listed.items()):
         return None
     called = _pattern(listed)
     names = tuple(listed.get(n) or called(n) for n in range(count))
@@ -123,11 +129,18 @@ def _pattern(listed: Mapping[int, str]) -> Callable[[int], str]:
         for width in (len(digits), 0):
 
             def called(n: int, width: int = width) -> str:
-                return f"{begin}{max(int(digits) + (n - first) * step, 0):0{width}d}"
+                number = int(digits) + (n - first) * step
+                return f"{begin}{number:0{width}d}" if number >= 0 else UNNAMED(n)
 
             if all(called(n) == stem for n, stem in listed.items()):
                 return called
-    return "frame_{:06d}".format
+    return UNNAMED
+
+
+def is_stem(name: object) -> bool:
+    """Whether files in a folder may be called so."""
+    plain = isinstance(name, str) and name not in ("", ".", "..")
+    return plain and not any(c in "/\\\0" for c in str(name))
 
 
 def image_path(folder: Path, stem: str) -> Path:

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
-from pixelkin.formats.listed_frames import check_number
+from pixelkin.formats.listed_frames import check_number, frame_numbers, is_stem
 from pixelkin.formats.writing import Writing
 from pixelkin.types import (
     Annotations,
@@ -83,11 +83,8 @@ def read_array(path: Path, name: str, shape: tuple[int, ...] | None = None) -> N
 def probe(path: Path) -> VideoInfo:
     """The video that the file tells of."""
     about = _about(path)
-    (height, width), length, names = about["size"], about["length"], about.get("names")
-    if names is not None and (len(names) != length or len(set(map(str, names))) != length):
-        raise InputError(f"{path}: about.names must be a name for each of {length} frames")
-    called = None if names is None else tuple(map(str, names))
-    return VideoInfo(str(path), width, height, length, names=called)
+    (height, width), length = about["size"], about["length"]
+    return VideoInfo(str(path), width, height, length, names=_names(about, path))
 
 
 def load(path: Path, video: VideoInfo) -> Annotations:
@@ -101,7 +98,12 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     )
     lines = tuple((a, b) for a, b in about["skeleton"])
     objects = Objects(table, lines)
-    numbers = [check_number(n, video, path) for n in read_array(path, "frames").tolist()]
+    numbers = read_array(path, "frames").tolist()
+    names = _names(about, path)
+    if names is not None and video.names is not None and names != video.names:
+        listed = [names[n] for n in numbers]
+        numbers = frame_numbers([f"{name}.png" for name in listed], video, path)
+    numbers = [check_number(n, video, path) for n in numbers]
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{path} labels a frame twice")
     shape = len(numbers), len(table)
@@ -228,6 +230,18 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 def _about(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(str(read_array(path, "about", ()).item()))
     return found
+
+
+def _names(about: dict[str, Any], path: Path) -> tuple[str, ...] | None:
+    """The names of all frames, if they have any: files are called so, so they must be plain."""
+    names = about.get("names")
+    if names is None:
+        return None
+    if len(names) != about["length"] or len(set(map(str, names))) != len(names):
+        raise InputError(f"{path}: about.names must be one for each of {about['length']} frames")
+    if odd := [name for name in names if not is_stem(name)]:
+        raise InputError(f"{path}: about.names has {odd[0]!r}, which is no name of an image")
+    return tuple(names)
 
 
 def _runs(

@@ -63,7 +63,7 @@ def convert(
             label_studio, labelme, yolo, dlc_csv and dlc_h5.
             They come from the video (of SRC, where that is a run's folder).
         frames: Only these, as in 0:120, which is frames 0 to 119, by the numbers in the names of
-            images where they have any.
+            images where they have any; '#0:120' are positions.
         snap: Take the nearest of the colours that were meant where masks have smoothed edges.
         as_: Only labels that somebody gave; or all, as predictions; or both, each as what it is.
         names: What objects are called, as in 1=dog 2=cat; else what SRC calls them.
@@ -93,7 +93,8 @@ def convert(
     info = info if reader is None else reader.info
     annotations = load_annotations(source, info, format.name, snap=snap)
     if frames is not None:
-        known = range(max(annotations.frames) + 1) if info.names is None else numbers_of(info)
+        every = range(max(annotations.frames) + 1)
+        known = every if info.names is None or frames.strip()[:1] == "#" else numbers_of(info)
         asked = read_frames(frames, max(known) + 1)
         annotations = within(annotations, [i for i, number in enumerate(known) if number in asked])
     annotations = named(taken(annotations, as_), read_names(names))
@@ -143,7 +144,7 @@ def read_frames(text: str, count: int) -> range:
     Raises:
         InputError: If it is no range.
     """
-    found = re.fullmatch(r"\s*([0-9]*)\s*:\s*([0-9]*)\s*", text)
+    found = re.fullmatch(r"\s*#?([0-9]*)\s*:\s*([0-9]*)\s*", text)
     if found is None:
         raise InputError(f"--frames {text}: must be FIRST:END, as in 0:120")
     first, end = int(found[1] or 0), int(found[2] or count)

@@ -64,7 +64,11 @@ def spoken(session: Session, frames: Sequence[int]) -> str:
     from pixelkin.formats.frame_names import numbers_of
 
     numbers = numbers_of(session.video.info)
-    ends = ([numbers[f] for f in dict.fromkeys((r[0], r[-1]))] for r in ranges(frames))
+    runs: list[list[int]] = []
+    for frame in (f for some in ranges(frames) for f in some):
+        rises = bool(runs) and runs[-1][-1] == frame - 1 and numbers[frame] > numbers[frame - 1]
+        runs[-1].append(frame) if rises else runs.append([frame])
+    ends = ([numbers[f] for f in dict.fromkeys((run[0], run[-1]))] for run in runs)
     return ", ".join("-".join(map(str, some)) for some in ends) or "none"
 
 

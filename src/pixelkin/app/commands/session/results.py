@@ -71,6 +71,8 @@ def status(folder: Folder, /) -> None:
     Args:
         folder: The session.
     """
+    from pixelkin.formats.frame_names import numbers_of
+
     with opened(folder) as session:
         lacking = session.stale()
         counts: Counter[int] = Counter()
@@ -90,8 +92,9 @@ def status(folder: Folder, /) -> None:
             say(line)
         reviewed, contested = session.reviewed(), session.contested()
         say(f"reviewed: {spoken(session, reviewed)}; contested: {spoken(session, contested)}")
+        numbers = numbers_of(session.video.info)
         for frame, note in session.flagged().items():
-            say(f"flagged: {spoken(session, [frame])}{note and f' ({note})'}")
+            say(f"flagged: {numbers[frame]}{note and f' ({note})'}")
         if session.cuts:
             say(f"cuts, over which nothing is carried: {spoken(session, session.cuts)}")
         say_how_frames_are_counted(session)
