@@ -12,7 +12,8 @@ from PIL import Image
 
 import pixelkin.data.index as index
 from pixelkin.data.index import digest, index_videos
-from pixelkin.types import InputError
+from pixelkin.propagation.run import propagate_to_folder
+from pixelkin.types import InputError, Labels
 
 
 def test_finds_files_and_folders_and_reports_broken_ones(
@@ -29,6 +30,26 @@ def test_finds_files_and_folders_and_reports_broken_ones(
     assert len(left_out) == 2
     assert "broken.mp4" in left_out[0]
     assert "cut.mp4" in left_out[1]
+
+
+def test_what_pixelkin_wrote_is_no_video(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "videos"
+    shutil.copytree(videos, root)
+    before = index_videos([root], tmp_path / "a.json")
+    mask = np.zeros((64, 96), np.uint8)
+    mask[20:40, 20:40] = 1
+    labels = Labels.from_mask(mask)
+    run = propagate_to_folder(
+        root / "a.mp4", {0: labels}, root / "out", encoder="lab", overlay=True
+    )
+    assert (run.folder / "overlay.mp4").exists()
+    with caplog.at_level(logging.WARNING):
+        assert index_videos([root], tmp_path / "b.json") == before
+    assert f"left out {root / 'out'}: what pixelkin wrote" in [
+        record.getMessage() for record in caplog.records
+    ]
 
 
 def test_opens_a_video_again_only_when_it_changed(

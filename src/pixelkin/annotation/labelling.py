@@ -193,4 +193,8 @@ def _array(one: Object, place: NDArray[Any] | Sequence[float]) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         wanted = "a mask is H x W numbers" if one.is_map else "a point is (x, y) in pixels"
         raise InputError(f"{one.called}: {wanted}")
+    if one.is_map and array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
+        raise InputError(
+            f"{one.called}: a mask is true or false: say so, as in probabilities > 0.5"
+        )
     return array

@@ -81,7 +81,7 @@ class Session(Exchanger):
         Args:
             folder: Made if missing.
             video: A video file, a folder of frames or a glob pattern.
-            encoder: What `load_encoder` takes.
+            encoder: A name or a path that `load_encoder` takes.
             protocols: How labels of a kind are carried, instead of the defaults: davis for masks,
                 vip for parts, jhmdb at a short side of at most 320 for keypoints and points.
             runtime: As in `load_encoder`; the session keeps to it.
@@ -94,6 +94,8 @@ class Session(Exchanger):
                 there is no such device.
         """
         folder = Path(folder)
+        if not isinstance(encoder, str | Path):
+            raise InputError("a session opens its encoder again: give its name or its folder")
         if (folder / FILE).exists():
             raise InputError(f"{folder} holds a session already: open it, or choose another folder")
         check_empty(folder, (EDITING, RUNNING))

@@ -31,6 +31,7 @@ OTHER_NAMES = re.compile(
     r"|7z|rar|md5|sha\d+|wav|mp3|aac|flac|m4a|oga|opus|srt|vtt|ass|sub|url|lnk|part|tmp|bak|lock)",
     re.IGNORECASE,
 )
+RESULT = frozenset({"run.json", ".pixelkin-files"})  # are in the folder of a run or a training
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
 _VERSION = 2
 _CACHED = {"stamp", "content", "error", "frames", "height", "width"}
@@ -196,6 +197,10 @@ def _walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         visited.add(os.path.realpath(top))
+        if Path(top) != root and RESULT.issubset(files):
+            log.warning("left out %s: what pixelkin wrote", top)
+            folders.clear()
+            continue
         for label_folder in [f for f in folders if f.lower() in LABEL_FOLDERS]:
             log.info("left out %s: holds labels, judging by its name", Path(top, label_folder))
         folders[:] = sorted(

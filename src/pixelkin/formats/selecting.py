@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -51,6 +51,8 @@ def taken(annotations: Annotations, kept: Kept) -> Annotations:
 
     As a prediction, a label that somebody gave has a confidence of 1.
     """
+    if kept not in (words := get_args(Kept)):
+        raise InputError(f"no labels are called {kept!r}: there are {', '.join(words)}")
     if kept == "both":
         return annotations
     if kept == "predictions":

@@ -105,6 +105,7 @@ def train(
         InputError: If recipe or data are not valid, `out` holds another training, or the training
             diverges.
     """
+    data = [data] if isinstance(data, str | Path) else data
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, overrides)
     elif overrides:

@@ -97,6 +97,7 @@ def tune(
             or `out` holds something else.
         KeyboardInterrupt: If the user stopped it; a checkpoint has been written.
     """
+    videos = [videos] if isinstance(videos, str | Path) else videos
     sources = [source_of(video) for video in dict.fromkeys(map(str, videos))]
     if not sources:
         raise InputError("give at least one video to tune to")

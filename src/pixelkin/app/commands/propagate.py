@@ -137,8 +137,10 @@ def tuned(video: str, out: Path, common: Faster) -> str:
         InputError: As `pixelkin.tune`, or if `out` holds a run of other weights, before any work.
     """
     from pixelkin.app.commands.tune import tell
+    from pixelkin.ops.devices import find_device
     from pixelkin.training.tuning import tune
 
+    find_device(common.device)  # whether it is there is known before a minute's work
     folder = out.with_name(f"{out.name}-tuned")
     if (out / "run.json").exists() and not folder.exists() and not common.overwrite:
         raise InputError(
