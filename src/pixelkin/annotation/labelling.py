@@ -174,6 +174,9 @@ class Labeller(ObjectEditor):
             if place.ndim != 2:
                 raise InputError(f"{one.called}: a mask is H x W, not {place.shape}")
             check_size((place.shape[0], place.shape[1]), self.size, f"the mask of {one.called}")
+            if place.dtype.kind == "f" and not np.isin(place, (0, 1)).all():
+                why = "a mask is true or false: say so, as in probabilities > 0.5"
+                raise InputError(f"{one.called}: {why}")
             return place.astype(bool)
         height, width = self.size
         if place.shape != (2,) or not np.isfinite(place).all():
@@ -193,8 +196,4 @@ def _array(one: Object, place: NDArray[Any] | Sequence[float]) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         wanted = "a mask is H x W numbers" if one.is_map else "a point is (x, y) in pixels"
         raise InputError(f"{one.called}: {wanted}")
-    if one.is_map and array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
-        raise InputError(
-            f"{one.called}: a mask is true or false: say so, as in probabilities > 0.5"
-        )
     return array
