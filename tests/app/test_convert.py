@@ -301,5 +301,7 @@ def test_frames_are_chosen_by_the_numbers_in_their_names(tmp_path: Path) -> None
     images = json.loads((tmp_path / "c.json").read_text())["images"]
     there = [(image["file_name"], image["frame_index"]) for image in images]
     assert there == [("00007.png", 2), ("00008.png", 3)]
+    assert convert(tmp_path / "a.json", tmp_path / "d", "--to", "png", "--frames", "#1:2") == 0
+    assert [f.name for f in (tmp_path / "d").iterdir()] == ["00006.png"]
     assert convert(tmp_path / "a.json", tmp_path / "masks", "--to", "png", "--frames", ":7") == 0
     assert sorted(f.name for f in (tmp_path / "masks").iterdir()) == ["00005.png", "00006.png"]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from cases import FILE, SIZE
 
+from pixelkin.formats import npz
 from pixelkin.formats.listed_frames import named_video
 from pixelkin.formats.registry import load_annotations, probe_video, recognise, save_annotations
 from pixelkin.types import Annotations, InputError, Labels, VideoInfo
@@ -102,7 +103,9 @@ def test_names_without_numbers_are_counted() -> None:
     assert named_video(["99999999.png"], (3, 4), Path("a")) == VideoInfo("a", 4, 3, 10**8)
 
 
-def test_arrays_are_found_by_name_and_names_are_plain(tmp_path: Path) -> None:
+def test_arrays_are_found_by_name_and_names_are_plain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = labels_of("b").as_map().ids
     two = replace(FILE, names=("b", "e"), frames=2)
     path = tmp_path / "a.npz"
@@ -114,8 +117,16 @@ def test_arrays_are_found_by_name_and_names_are_plain(tmp_path: Path) -> None:
     for name in ("../../escape", "a/b", "a\\b", "", "..", "a\0"):
         bad = replace(FILE, names=(name, "e"), frames=2)
         save_annotations(path, Annotations.of({0: Labels.from_mask(ids)}), "npz", video=bad)
+        assert probe_video(path, recognise(path)).names is None  # a file must be readable again
+        with monkeypatch.context() as hostile:
+            hostile.setattr(npz, "is_stem", lambda name: True)
+            save_annotations(path, Annotations.of({0: Labels.from_mask(ids)}), "npz", video=bad)
         with pytest.raises(InputError, match="which is no name of an image"):
             load_annotations(path, None)
+    far = Annotations.of({1: Labels.from_mask(ids)})
+    save_annotations(path, far, "npz", video=replace(FILE, names=("b",), frames=1))
+    with pytest.raises(InputError, match=r"labels frame 1, which is not in the video \(1\)"):
+        load_annotations(path, all_six)
 
 
 def test_frames_of_a_video_file_have_no_names(tmp_path: Path) -> None:

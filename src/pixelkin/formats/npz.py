@@ -22,6 +22,7 @@ import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -98,10 +99,10 @@ def load(path: Path, video: VideoInfo) -> Annotations:
     )
     lines = tuple((a, b) for a, b in about["skeleton"])
     objects = Objects(table, lines)
-    numbers = read_array(path, "frames").tolist()
-    names = _names(about, path)
-    if names is not None and video.names is not None and names != video.names:
-        listed = [names[n] for n in numbers]
+    numbers, names = read_array(path, "frames").tolist(), _names(about, path)
+    if names is not None and video.names not in (None, names):
+        own = replace(video, frames=len(names))
+        listed = [names[check_number(n, own, path)] for n in numbers]
         numbers = frame_numbers([f"{name}.png" for name in listed], video, path)
     numbers = [check_number(n, video, path) for n in numbers]
     if len(set(numbers)) < len(numbers):
@@ -163,7 +164,7 @@ def save(path: Path, writing: Writing) -> None:
     mapped = np.zeros(shape[0], np.bool_)
     places = np.full((shape[0], len(points), 2), np.nan, np.float32)
     rows = {o.id: n for n, o in enumerate(points)}
-    size = writing.video.size
+    size, names = writing.video.size, writing.video.names
     with atomic_write(path) as temporary, _archive(temporary) as archive:
         with archive.open("ids.npy", "w", force_zip64=True) as stream:
             _start(stream, (shape[0], *size), np.dtype(dtype))
@@ -184,7 +185,7 @@ def save(path: Path, writing: Writing) -> None:
         about = {
             "size": size,
             "length": writing.length,
-            "names": writing.video.names,
+            "names": names if all(map(is_stem, names or ())) else None,
             "objects": [{key: getattr(o, key) for key in FIELDS} for o in table],
             "skeleton": writing.objects.skeleton,
         }

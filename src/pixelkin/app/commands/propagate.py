@@ -85,12 +85,12 @@ def propagate(
     began = time.monotonic()
     with progress_bar("propagating") as bar:
 
-        def progress(done: int, total: int) -> None:
+        def progress(done: int, _: int) -> None:
             drawn = done - len(reader)  # where it is drawn afterwards, frames count again
             if drawn > 0:
                 bar(drawn, len(reader), "drawing")
             else:
-                bar(done, min(total, len(reader)))
+                bar(done, len(reader))
 
         run = propagate_to_folder(
             reader,
