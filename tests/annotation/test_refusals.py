@@ -36,6 +36,13 @@ def test_frames_that_are_not_there(session: Session, frame: object) -> None:
             call(frame, 1)  # type: ignore[arg-type]
 
 
+def test_a_cut_lies_between_frames(session: Session) -> None:
+    for frame in (0, -1, len(session)):
+        with pytest.raises(InputError, match=f"no cut at frame {frame}: a shot begins"):
+            session.set_cut(frame)
+    assert session.cuts == []
+
+
 def test_what_is_exported_is_one_of_three(session: Session, tmp_path: Path) -> None:
     session.label(0, 1, np.ones(session.size, bool))
     with pytest.raises(InputError, match="'all': there are labels, predictions, both"):

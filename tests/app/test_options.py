@@ -160,3 +160,12 @@ def test_a_bad_width_does_not_stop_the_progress(
     with progress_bar("drawing") as progress:
         progress(2, 2)
     assert "drawing: 2/2 frames" in capsys.readouterr().err
+
+
+def test_what_may_be_left_out_is_a_plain_value(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["propagate"], ["convert"], ["session", "run"]):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        assert "None" not in capsys.readouterr().out
+    assert main(["propagate", "v.mp4", "--labels", "a", "--out", "o", "--threads", "None"]) == 2
+    assert "--threads None: must be a whole number" in capsys.readouterr().err

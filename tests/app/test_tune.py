@@ -9,6 +9,7 @@ from types import ModuleType
 from unittest.mock import Mock
 
 import pytest
+import torch
 import yaml
 
 from pixelkin.app import cli
@@ -121,3 +122,13 @@ def test_bad_input_is_one_line(
     assert cli.main(arguments) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1 and message in error[0]
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="this machine has such a GPU")
+def test_a_missing_gpu_is_told_before_tuning(
+    brief: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*PROPAGATE, "--tune", "--device", "mps"]) == 2
+    told = capsys.readouterr().err
+    assert "mps" in told and told.count("\n") == 1
+    assert not Path("out").exists()

@@ -22,6 +22,7 @@ from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
+from pixelkin.training.tuning import tune
 from pixelkin.types import InputError
 
 
@@ -316,3 +317,12 @@ def test_command_line(frames: Path, recipe_file: Path, tmp_path: Path, capsys: A
     assert told.count("\n") == 1
     assert "stepps: unknown setting" in told
     assert main([*command, "steps"]) == 2
+
+
+def test_one_path_is_one_path(recipe_file: Path, tmp_path: Path) -> None:
+    """Its letters are no paths: of /..., the first would be all that the machine holds."""
+    for path in (str(tmp_path / "none"), tmp_path / "none"):
+        with pytest.raises(InputError, match=f"{tmp_path / 'none'} does not exist"):
+            train(recipe_file, path, tmp_path / "out")  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=f"{tmp_path / 'none'}"):
+            tune(path, tmp_path / "out")  # type: ignore[arg-type]

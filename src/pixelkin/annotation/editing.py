@@ -114,12 +114,8 @@ class Editor:
     def set_cut(self, frame: int, cut: bool = True) -> None:
         """Say whether a new shot begins with a frame, whatever was found there."""
         if not 0 < frame < len(self):
-            said = self.spoken([frame]) if frame == 0 else f"frame {frame}"
-            ends = (
-                self.spoken([f]).removeprefix("frame ")
-                for f in (min(1, len(self) - 1), len(self) - 1)
-            )
-            raise InputError(f"no cut at {said}: one lies between {' and '.join(ends)}")
+            said = self.spoken([0]) if frame == 0 else f"frame {frame}"
+            raise InputError(f"no cut at {said}: a shot begins with any frame but the first")
         with self.edit(f"{'a' if cut else 'no'} cut at {self.spoken([frame])}"):
             self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
 
