@@ -38,7 +38,7 @@ def test_frames_that_are_not_there(session: Session, frame: object) -> None:
 
 def test_a_cut_lies_between_frames(session: Session) -> None:
     for frame in (0, -1, len(session)):
-        with pytest.raises(InputError, match=f"no cut at frame {frame}: a shot begins"):
+        with pytest.raises(InputError, match=f"no cut at frame {frame}: one lies between 1 and"):
             session.set_cut(frame)
     assert session.cuts == []
 

@@ -115,7 +115,7 @@ class Editor:
         """Say whether a new shot begins with a frame, whatever was found there."""
         if not 0 < frame < len(self):
             said = self.spoken([0]) if frame == 0 else f"frame {frame}"
-            raise InputError(f"no cut at {said}: a shot begins with any frame but the first")
+            raise InputError(f"no cut at {said}: one lies between 1 and {len(self) - 1}")
         with self.edit(f"{'a' if cut else 'no'} cut at {self.spoken([frame])}"):
             self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
 
