@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
-from pixelkin.checks import SettingError, check_choice, check_gaps, check_number
+from pixelkin.checks import SettingError, check_choice, check_gaps, check_number, check_types
 from pixelkin.types import InputError
 
 
@@ -44,6 +47,57 @@ def test_choices_are_listed() -> None:
 def test_gaps_are_distances(gaps: tuple[int, ...], message: str) -> None:
     with pytest.raises(InputError, match=f"^gaps: {message}"):
         check_gaps(gaps, least=1)
+
+
+@dataclass
+class Given:
+    count: int = 1
+    rate: float = 0.5
+    on: bool = False
+    kind: Literal["a", "b"] = "a"
+    side: int | None = None
+    pair: tuple[int, float] = (1, 2.0)
+    some: tuple[str, ...] = ()
+    more: dict[str, Any] = field(default_factory=dict)
+    inner: Given | None = None
+    state: int = field(default="none", init=False)  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"count": np.int64(2), "rate": np.float32(1)},
+        {"rate": 1, "side": 3, "pair": [1, 2], "some": ["x", "y"], "more": {"a": 1}},
+        {"inner": Given()},
+    ],
+)
+def test_values_of_their_kind_pass(values: dict[str, Any]) -> None:
+    check_types(Given(**values))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("count", 2.0, "must be a whole number, got 2.0"),
+        ("count", True, "must be a whole number, got True"),
+        ("count", None, "must be a whole number, got None"),
+        ("rate", "1e-3", "must be a number, got '1e-3'"),
+        ("on", 1, "must be true or false, got 1"),
+        ("kind", "c", "'c' is not one of a, b"),
+        ("side", 1.5, "must be a whole number, got 1.5"),
+        ("pair", 3, "must be a list, got 3"),
+        ("pair", (1,), r"must be a list of 2, got \(1,\)"),
+        ("pair", (1.5, 2), "must be a whole number, got 1.5"),
+        ("some", "abc", "must be a list, got 'abc'"),
+        ("some", (1,), "must be text, got 1"),
+        ("more", [1], r"must be of the kind dict, got \[1\]"),
+        ("inner", 0, "must be of the kind Given, got 0"),
+    ],
+)
+def test_values_of_another_kind_are_named(name: str, value: object, message: str) -> None:
+    with pytest.raises(SettingError, match=f"^{name}: {message}$"):
+        check_types(Given(**{name: value}))  # type: ignore[arg-type]
 
 
 def test_an_error_can_be_told_from_further_up() -> None:

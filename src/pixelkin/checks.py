@@ -7,10 +7,14 @@ of the dataclass before the name (see `pixelkin.training.schema.build`), so that
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import types
 from collections.abc import Mapping, Sequence
+from functools import cache
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pixelkin.types import InputError
 
@@ -34,6 +38,54 @@ class SettingError(InputError):
     def below(self, place: str) -> SettingError:
         """The same error where the settings are those at `place`; "" is the top."""
         return SettingError(f"{place}.{self.key}", self.reason) if place else self
+
+
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+_hints = cache(get_type_hints)
+
+
+def check_types(settings: Any) -> None:
+    """Check that the values of a dataclass are what its annotations say, as Python does not.
+
+    Numbers may be NumPy's, and a list may stand for a tuple; a truth value is no number.
+
+    Raises:
+        SettingError: If one is not.
+    """
+    hints = _hints(type(settings))
+    for name in (field.name for field in dataclasses.fields(settings) if field.init):
+        _check_type(name, getattr(settings, name), hints[name])
+
+
+def _check_type(key: str, value: Any, hint: Any) -> None:
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in args:
+            return
+        *others, last = (a for a in args if a is not type(None))
+        if not any(_fits(value, other) for other in others):
+            _check_type(key, value, last)
+    elif origin is Literal:
+        check_choice(key, value, args)
+    elif origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise SettingError(key, f"must be a list, got {value!r}")
+        if args[-1] is Ellipsis:
+            args = args[:1] * len(value)
+        if len(args) != len(value):
+            raise SettingError(key, f"must be a list of {len(args)}, got {value!r}")
+        for one, inner in zip(value, args, strict=True):
+            _check_type(key, one, inner)
+    elif not _fits(value, hint):
+        what = KINDS.get(hint, f"of the kind {getattr(origin or hint, '__name__', hint)}")
+        raise SettingError(key, f"must be {what}, got {value!r}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    kind: Any = {int: Integral, float: Real}.get(hint, get_origin(hint) or hint)
+    return isinstance(value, kind) and not (kind in (Integral, Real) and isinstance(value, bool))
 
 
 def check_number(

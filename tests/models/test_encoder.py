@@ -125,3 +125,14 @@ def test_the_smallest_frame_is_one_pixel_more_than_a_cell(stride: int) -> None:
     assert encoder.encode(FRAME[: stride + 1, : stride + 1]).shape[1:] == (2, 2)
     with pytest.raises(InputError, match=f"at least {stride + 1} pixels"):
         encoder.encode(FRAME[:stride, : stride + 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
+def test_what_is_made_for_inference_is_not_saved(tmp_path: Path, dtype: torch.dtype) -> None:
+    """What lies there stays: it could not be loaded again."""
+    encoder = Encoder(SMALL).eval()
+    save_encoder(encoder, tmp_path)
+    before = (tmp_path / "weights.safetensors").read_bytes()
+    with pytest.raises(InputError, match=r"made for inference .* is not saved: save the one"):
+        save_encoder(encoder.for_inference(8, dtype), tmp_path)
+    assert (tmp_path / "weights.safetensors").read_bytes() == before

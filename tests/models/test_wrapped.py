@@ -78,6 +78,48 @@ def test_what_is_no_encoder_is_refused_at_once() -> None:
         save_encoder(Encoder.wrap(nn.Conv2d(3, 4, 8, 8), 8), "nowhere")
 
 
+@pytest.mark.parametrize("kind", [AssertionError, ValueError, KeyError, NotImplementedError])
+def test_errors_of_any_kind_are_one_line(kind: type[Exception]) -> None:
+    class Fails(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            raise kind("a\nreason") if kind is not AssertionError else kind()
+
+    with pytest.raises(
+        InputError, match=r"cannot encode a frame of 64x96 pixels: .*(reason|Asser)"
+    ):
+        Encoder.wrap(Fails(), 8)
+
+
+def test_features_have_channels() -> None:
+    class Nothing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :0, ::8, ::8]
+
+    with pytest.raises(InputError, match="without a channel"):
+        Encoder.wrap(Nothing(), 8)
+
+
+def test_a_module_is_left_as_it_is() -> None:
+    """Its modes and attributes; it computes as in evaluation all the same."""
+    module = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.BatchNorm2d(4), nn.Dropout())
+    module.channels = "mine"  # type: ignore[assignment]
+    module[1].eval()
+    state = {k: v.clone() for k, v in module.state_dict().items()}
+    encoder = Encoder.wrap(module, 8, temperature=None)
+    first = encoder.encode(FRAME)
+    other = pixelkin.Propagator(encoder, "davis").encoder.encode(FRAME)
+    assert encoder.channels == encoder.with_stride(16).channels == 4
+    assert module.training and not module[1].training and module[2].training
+    assert module.channels == "mine"
+    assert all(torch.equal(v, state[k]) for k, v in module.state_dict().items())
+    torch.testing.assert_close(first, other, atol=0, rtol=0)
+    torch.testing.assert_close(first, module.eval()(encoder.preprocess(tensor(FRAME)))[0])
+
+
+def tensor(frame: np.ndarray) -> Tensor:
+    return torch.from_numpy(frame).permute(2, 0, 1)[None] / 255
+
+
 @pytest.mark.parametrize("stride", [14, 16])
 @pytest.mark.parametrize("protocol", ["davis", "youtube_vos_centred", "jhmdb"])
 def test_labels_follow_at_any_stride(stride: int, protocol: str) -> None:

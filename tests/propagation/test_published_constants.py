@@ -7,7 +7,8 @@ docs/benchmarks/protocols have the rest of the evidence.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from pixelkin.propagation.rules.mast import (
     MAST_LONG_GAP,
     MAST_MAX_DILATION,
 )
+from pixelkin.types import InputError
 
 PLAIN = {  # what no published code has, or all have alike, unless said below
     "long_term": (0,), "pad_context": False, "normalize_features": True, "normalize_labels": None,
@@ -99,3 +101,19 @@ def test_margins_of_the_search_are_those_of_its_proof() -> None:
     assert rounded.ROUNDING == 2.0**-8  # half a unit of the last of bfloat16's eight digits
     assert rounded.ABOVE == 2.0**-12
     assert rounded.LONGEST == 1 + 2e-6
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"context": 1.5}, "context: must be a whole number, got 1.5"),
+        ({"top_k": 1.5}, "top_k: must be a whole number, got 1.5"),
+        ({"long_term": 0}, "long_term: must be a list, got 0"),
+        ({"pad_context": 1}, "pad_context: must be true or false, got 1"),
+        ({"rule": "crew"}, "rule: 'crew' is not one of crw, mast, uvc"),
+        ({"label_resize": "cubic"}, "label_resize: 'cubic' is not one of bilinear, "),
+    ],
+)
+def test_values_of_another_kind_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^protocol 'davis': {message}"):
+        replace(Protocol.named("davis"), **values)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
+import numpy as np
 import pytest
 import torch
 
 from pixelkin.data.batch import ClipSpec
 from pixelkin.objectives import OBJECTIVES, Objective
-from pixelkin.training.config import ObjectiveShare, Recipe, load_recipe, save_recipe
+from pixelkin.training.config import ObjectiveShare, Optimiser, Recipe, load_recipe, save_recipe
 from pixelkin.types import InputError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -191,3 +193,27 @@ def test_defaults_are_a_complete_recipe(tmp_path: Path) -> None:
     loaded = load_recipe(tmp_path / "short.yaml")
     assert isinstance(loaded, Recipe)
     assert loaded.optimiser.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"precision": "fp8"}, "precision: 'fp8' is not one of auto, bfloat16, float32"),
+        ({"batch_norm": "x"}, "batch_norm: 'x' is not one of measured, kept"),
+        ({"steps": 2.5}, "steps: must be a whole number, got 2.5"),
+        ({"seed": True}, "seed: must be a whole number, got True"),
+    ],
+)
+def test_values_from_python_are_checked_as_those_of_a_file(
+    recipe_file: Path, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        replace(load_recipe(recipe_file), **values)
+    with pytest.raises(InputError, match=r"^schedule: 'cosin' is not one of one_cycle, "):
+        Optimiser(schedule="cosin")  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers(recipe_file: Path, tmp_path: Path) -> None:
+    recipe = replace(load_recipe(recipe_file), seed=np.int64(3), ema=np.float64(0.5))
+    save_recipe(recipe, tmp_path / "a.yaml")
+    assert load_recipe(tmp_path / "a.yaml") == recipe

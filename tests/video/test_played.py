@@ -132,6 +132,17 @@ def test_values_that_leave_most_of_16_bits_unused(tmp_path: Path, pixels: str, b
     np.testing.assert_array_equal(list(unchecked), list(video))
 
 
+@pytest.mark.parametrize("pixels", ["gray16le", "rgb48le"])
+def test_a_hot_pixel_does_not_make_the_rest_black(tmp_path: Path, pixels: str) -> None:
+    channels = (3,) if pixels == "rgb48le" else ()
+    values = np.random.default_rng(0).integers(0, 4000, (3, 24, 32, *channels)).astype(np.uint16)
+    values[:, 5, 6] = 65535
+    video = open_video(deep(tmp_path / "a.mkv", values, pixels))
+    for frame in video:
+        assert (frame[5, 6] == 255).all() and 100 < np.median(frame) < 150
+    assert "values below 4096," in str(video.note) and "have up to 65535" in str(video.note)
+
+
 def box(kind: bytes, *parts: bytes, version: int | None = None) -> bytes:
     head = b"" if version is None else struct.pack(">I", version << 24)
     content = head + b"".join(parts)

@@ -114,6 +114,30 @@ def test_pages_of_deep_grey(tmp_path: Path) -> None:
     assert (dark.max(), bright.max()) == (500 * 256 // 4096, 250)
 
 
+@pytest.mark.parametrize("suffix", ["tif", "png"])
+def test_hot_pixels_do_not_make_the_rest_black(tmp_path: Path, suffix: str) -> None:
+    """Another one in each frame, and one in ten thousand of a larger frame."""
+    rng = np.random.default_rng(0)
+    for t in range(3):
+        values = rng.integers(0, 4000, (150, 200)).astype(np.uint16)
+        values.flat[rng.choice(values.size, 3, replace=False)] = 60000
+        Image.fromarray(values).save(tmp_path / f"{t}.{suffix}")
+    video = open_video(tmp_path)
+    for frame in video:
+        assert (frame == 255).all(axis=2).sum() == 3
+        assert 100 < np.median(frame) < 150
+    assert video.note is not None and "values below 4096," in video.note
+    assert "single pixels have up to 60000, and are shown white" in video.note
+
+
+def test_more_than_single_pixels_have_the_range(tmp_path: Path) -> None:
+    values = np.full((100, 100), 1000, np.uint16)
+    values[50, 50:52] = 60000
+    Image.fromarray(values).save(tmp_path / "0.tif")
+    (frame,) = (video := open_video(tmp_path))
+    assert frame.max() == 60000 // 256 and video.note is None
+
+
 def test_a_frame_beyond_the_range_of_the_others_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

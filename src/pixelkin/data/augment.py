@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pixelkin.checks import SettingError, check_number
+from pixelkin.checks import SettingError, check_number, check_types
 
 LUMA = np.array([0.299, 0.587, 0.114])
 BLUR_SIGMA = (0.3, 1.5)  # range of the standard deviation of a blur, in pixels of the view
@@ -75,6 +75,7 @@ class Augmentation:
     piece: tuple[float, float] = (0.15, 0.42)
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check_range("scale", self.scale)
         _check_range("piece", self.piece)
         check_number("aspect", self.aspect, least=1)

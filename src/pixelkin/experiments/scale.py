@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pixelkin.checks import SettingError, check_number
+from pixelkin.checks import SettingError, check_number, check_types
 from pixelkin.reading import RECIPE_BYTES, read_text
 from pixelkin.training.schema import build, plain, read_yaml
 from pixelkin.types import InputError
@@ -36,6 +36,7 @@ class Scoring:
     every: int = 1
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_number("every", self.every, least=1)
 
     @property
@@ -101,6 +102,7 @@ class Scale:
     tuning: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("phases", "seeds", "cells"):
             if not getattr(self, name):
                 raise SettingError(name, "give at least one")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from pixelkin.checks import check_choice, check_number
+from pixelkin.checks import check_number, check_types
 from pixelkin.ops.host import at_hand
 
 Signal = Literal["fixed", "clock", "var_q", "var_t", "var_c"]
@@ -108,7 +108,7 @@ class Curriculum:
     v_ref: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("signal", self.signal, get_args(Signal))
+        check_types(self)
         check_number("high", self.high, least=0, most=1)
         if self.signal != "fixed":
             check_number("low", self.low, least=0, most=self.high)

@@ -11,9 +11,9 @@ mining:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
-from pixelkin.checks import SettingError, check_choice, check_number
+from pixelkin.checks import SettingError, check_number, check_types
 from pixelkin.mining.confidence import Transport
 from pixelkin.mining.curriculum import Curriculum
 from pixelkin.mining.negatives import Negatives
@@ -50,7 +50,7 @@ class Confidence:
     hard_q: bool = False
 
     def __post_init__(self) -> None:
-        check_choice("level", self.level, get_args(Level))
+        check_types(self)
         if self.threshold is not None:
             check_number("threshold", self.threshold, above=0, most=1)
 
@@ -84,6 +84,7 @@ class Mining:
     curriculum: Curriculum = field(default_factory=Curriculum)
 
     def __post_init__(self) -> None:
+        check_types(self)
         m1, least = self.negatives.m1, self.curriculum.least
         if not 0 <= m1 <= least:
             raise SettingError("negatives.m1", f"{m1} must lie in [0, {least}], below every m2")

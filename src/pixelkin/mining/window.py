@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelkin.checks import SettingError, check_number
+from pixelkin.checks import SettingError, check_number, check_types
 from pixelkin.ops.host import at_hand
 
 
@@ -40,6 +40,7 @@ class WindowSchedule:
     grid: int = 32
 
     def __post_init__(self) -> None:
+        check_types(self)
         gaps, radii = list(self.gaps), list(self.radii)
         if len(gaps) != len(radii) or len(gaps) < 2:
             raise SettingError("gaps", f"{gaps} must pair up with radii {radii}, at least two")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from pixelkin.checks import SettingError, check_choice, check_number
+from pixelkin.checks import SettingError, check_choice, check_number, check_types
 from pixelkin.models.resnet import Padding
 from pixelkin.reading import read_json
 from pixelkin.types import InputError
@@ -56,6 +56,7 @@ class EncoderConfig:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("mean", "std"):
             if len(getattr(self, name)) != 3:
                 raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
@@ -76,10 +77,6 @@ class LightnessConfig(EncoderConfig):
     """
 
     colour: Literal["lightness"] = "lightness"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("colour", self.colour, ("lightness",))
 
 
 @dataclass(frozen=True)

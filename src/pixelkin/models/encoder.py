@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pixelkin.checks import check_choice
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
+from pixelkin.models.given import Given
 from pixelkin.models.grid import NOT_FINITE, cells_of, whole_cells
 from pixelkin.models.grid import check_frame as check_frame
 from pixelkin.models.nnpack import by_nnpack
@@ -79,7 +80,8 @@ class Encoder(nn.Module):
 
         Args:
             module: B x 3 x H x W normalised RGB to B x C x H/p x W/p, where H and W are whole
-                multiples of p, `stride` times `input_scale`.
+                multiples of p, `stride` times `input_scale`. It computes as in evaluation, and is
+                otherwise left as it is.
             stride: Pixels of the frame that a cell covers.
             mean: Of its input, per channel of RGB in [0, 1].
             std: As `mean`.
@@ -98,14 +100,18 @@ class Encoder(nn.Module):
         config = OtherConfig(
             "given", stride, mean=mean, std=std, temperature=temperature, input_scale=input_scale
         )
-        encoder = cls(config, module).eval()
+        net = Given(module)
+        encoder = cls(config, net).eval()
         encoder.to(next((p.device for p in module.parameters()), CPU))
         try:
-            features = encoder.encode(_TRIED)
-        except (RuntimeError, TypeError, AttributeError, IndexError) as error:
-            said = " ".join(str(error).split())[:200]
+            net.channels = len(encoder.encode(_TRIED))
+        except InputError:
+            raise
+        except Exception as error:  # of the module's own kinds
+            said = " ".join(str(error).split())[:200] or type(error).__name__
             raise InputError(f"the module cannot encode a frame of 64x96 pixels: {said}") from error
-        module.channels = len(features)  # type: ignore[assignment]
+        if not net.channels:
+            raise InputError("the module gives features without a channel")
         return encoder
 
     @property

@@ -8,9 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from pixelkin.files import atomic_write
 from pixelkin.models.checked import check_values
 from pixelkin.models.config import OtherConfig
+from pixelkin.models.stored import PREFIX, make_network
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
@@ -26,8 +29,8 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         half: Store floating-point weights in half precision.
 
     Raises:
-        InputError: If the network is not ours, or a weight is none, as after a training that
-            diverged.
+        InputError: If the network is not ours, or was made for inference alone, or a weight is
+            none, as after a training that diverged; nothing is written then.
     """
     if isinstance(encoder.config, OtherConfig):
         raise InputError(
@@ -41,6 +44,13 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
         k: (v.half() if half and v.is_floating_point() else v).contiguous().cpu()
         for k, v in encoder.state_dict().items()
     }
+    with torch.device("meta"):
+        whole = make_network(encoder.config).state_dict()
+    if state.keys() != {PREFIX + name for name in whole}:
+        raise InputError(
+            "an encoder made for inference (for_inference, Propagator.encoder) is not saved: save "
+            "the one that it was made from"
+        )
     check_values(state, str(folder / "weights.safetensors"))
     config = json.dumps(asdict(encoder.config), indent=2) + "\n"
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):

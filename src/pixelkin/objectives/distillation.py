@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelkin.checks import SettingError, check_gaps, check_number
+from pixelkin.checks import SettingError, check_gaps, check_number, check_types
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
 from pixelkin.objectives.base import Figures, Objective, figure
@@ -59,6 +59,7 @@ class Distillation(Objective):
     _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.teachers:
             raise SettingError("teachers", "give at least one encoder")
         check_gaps(self.gaps, least=0)

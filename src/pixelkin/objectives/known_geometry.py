@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pixelkin.checks import check_number
+from pixelkin.checks import check_number, check_types
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.negatives import neighbourhood
 from pixelkin.objectives.base import Figures, Objective, figure
@@ -68,6 +68,7 @@ class KnownGeometry(Objective):
     max_pairs: int = 4096
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_number("temperature", self.temperature, above=0)
         check_number("max_pairs", self.max_pairs, least=1)
         for name in ("exclude", "cross_video"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from pixelkin.checks import check_gaps, check_number
+from pixelkin.checks import check_gaps, check_number, check_types
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.mining.negatives import mine_negatives
 from pixelkin.mining.positives import Geometry, mine
@@ -60,6 +60,7 @@ class MinedContrast(Objective):
     _average: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_gaps(self.gaps, least=1)
         check_number("temperature", self.temperature, above=0)
         check_number("max_pairs", self.max_pairs, least=1)

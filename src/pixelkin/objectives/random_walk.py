@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from pixelkin.checks import SettingError, check_choice, check_gaps, check_number
+from pixelkin.checks import SettingError, check_gaps, check_number, check_types
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.objectives.base import Figures, Objective, figure
 from pixelkin.objectives.contrast import stride_of, unit_cells
@@ -77,12 +77,11 @@ class RandomWalk(Objective):
     patch_area: tuple[float, float] = (0.7, 0.9)
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_number("frames", self.frames, least=2)
         check_gaps(self.gaps, least=1)
         check_number("temperature", self.temperature, above=0)
         check_number("edge_dropout", self.edge_dropout, least=0, below=1)
-        check_choice("end", self.end, get_args(End))
-        check_choice("nodes", self.nodes, get_args(Nodes))
         check_number("patches", self.patches, least=2)
         low, high = self.patch_area
         if not 0 < low <= high <= 1:

@@ -7,9 +7,9 @@ described in docs/benchmarks/protocols/.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from pixelkin.checks import SettingError
+from pixelkin.checks import SettingError, check_types
 from pixelkin.types import InputError
 
 Rule = Literal["crw", "mast", "uvc"]
@@ -97,10 +97,10 @@ class Protocol:
                     f"protocol {self.name!r}: {field}", f"{value!r} must be {wanted}"
                 )
 
-        def one_of(choices: object) -> str:
-            return f"one of {', '.join(get_args(choices))}"
-
-        require(self.rule in get_args(Rule), "rule", one_of(Rule))
+        try:
+            check_types(self)
+        except SettingError as error:
+            raise SettingError(f"protocol {self.name!r}: {error.key}", error.reason) from None
         require(self.context >= 0, "context", "0 or more frames")
         require(self.temperature > 0, "temperature", "positive")
         require(self.radius is None or self.radius > 0, "radius", "positive, or None")
@@ -108,8 +108,6 @@ class Protocol:
         require(
             self.context > 0 or self.long_term != (), "long_term", "not empty when context is 0"
         )
-        require(self.label_resize in get_args(LabelResize), "label_resize", one_of(LabelResize))
-        require(self.normalize_labels in (None, "minmax"), "normalize_labels", "None or 'minmax'")
         require(self.stride >= 1, "stride", "1 pixel or more")
         require(self.sigma > 0, "sigma", "positive")
         require(self.decode_top > 0, "decode_top", "positive")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
-from pixelkin.checks import SettingError
+from pixelkin.checks import SettingError, check_types
 from pixelkin.checks import check_number as _check
 from pixelkin.data.augment import Augmentation
 from pixelkin.data.clips import ClipSettings
@@ -28,8 +28,17 @@ from pixelkin.training.schema import build, plain, read_yaml, replace_at
 from pixelkin.types import InputError
 
 # More than any machine has use for: what is above is a slip, and would be worked at for ever.
-MAX_WORKERS, MAX_THREADS, MAX_SEEN, MAX_SIZE = 256, 1024, 100_000, 4096
+MAX_SIZE = 4096
 MOST = {"steps": 10**9, "batch": 4096, "accumulate": 4096}
+BOUNDS = {
+    "workers": (0, 256),
+    "threads": (1, 1024),
+    "store_gb": (0, math.inf),
+    "checkpoint_every": (1, math.inf),
+    "validate_every": (1, math.inf),
+    "validate_scenes": (0, 100_000),
+    "batch_norm_frames": (1, 100_000),
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class Optimiser:
     clip_norm: float | None = 5.0
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check("learning_rate", self.learning_rate, above=0)
         _check("weight_decay", self.weight_decay, least=0)
         for beta in self.betas:
@@ -86,6 +96,7 @@ class ObjectiveShare:
     objective: Objective = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check("share", self.share, above=0, most=1)
         built = build(OBJECTIVES[self.name], self.settings, "settings")
         object.__setattr__(self, "objective", built)
@@ -108,6 +119,7 @@ class Stage:
     augmentation: Augmentation | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         _check("share", self.share, above=0, most=1)
         _check("rate", self.rate, above=0)
         _check_sum("objectives", [o.share for o in self.objectives])
@@ -155,16 +167,10 @@ class Run:
     tensorboard: bool = True
 
     def __post_init__(self) -> None:
-        if self.workers is not None:
-            _check("workers", self.workers, least=0, most=MAX_WORKERS)
-        if self.threads is not None:
-            _check("threads", self.threads, least=1, most=MAX_THREADS)
-        _check("store_gb", self.store_gb, least=0)
-        _check("checkpoint_every", self.checkpoint_every, least=1)
-        _check("batch_norm_frames", self.batch_norm_frames, least=1, most=MAX_SEEN)
-        _check("validate_scenes", self.validate_scenes, least=0, most=MAX_SEEN)
-        if self.validate_every is not None:
-            _check("validate_every", self.validate_every, least=1)
+        check_types(self)
+        for name, (least, most) in BOUNDS.items():
+            if (value := getattr(self, name)) is not None:
+                _check(name, value, least=least, most=most)
         if self.limit_minutes is not None:
             _check("limit_minutes", self.limit_minutes, above=0)
 
@@ -215,6 +221,7 @@ class Recipe:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("steps", "batch", "accumulate"):
             _check(name, getattr(self, name), least=1, most=MOST[name])
         _check("size", self.size, least=1, most=MAX_SIZE)

@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import yaml
 
-from pixelkin.checks import SettingError
+from pixelkin.checks import KINDS, SettingError
 from pixelkin.reading import parse_yaml
 from pixelkin.types import InputError
 
@@ -73,7 +74,7 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    return value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
@@ -157,10 +158,9 @@ def _scalar(hint: Any, value: object, where: str) -> Any:
             pass
     elif hint in (int, bool, str) and type(value) is hint:
         return value
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-    if hint not in names:
+    if hint not in KINDS:
         raise TypeError(f"{where}: settings of type {hint} are not supported")
-    raise SettingError(where, f"must be {names[hint]}, got {value!r}")
+    raise SettingError(where, f"must be {KINDS[hint]}, got {value!r}")
 
 
 def _join(where: str, key: str) -> str:

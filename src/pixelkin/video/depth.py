@@ -15,20 +15,25 @@ from numpy.typing import NDArray
 DEEP = 65536.0  # values that 16 bits have
 SPANS = (256.0, 1024.0, 4096.0, 16384.0, DEEP)  # 8, 10, 12, 14, 16 bits
 FRACTIONS_BELOW = 64.0  # floats that stay below this are fractions, over-exposed at most
+STRAY = 10_000  # one pixel in so many, and one in any case, may be beyond the range, as hot ones
 
 
-def highest_in(values: NDArray[Any]) -> float:
-    """The greatest finite value; 0 if there is none."""
+def levels_in(values: NDArray[Any]) -> tuple[float, float]:
+    """Of a frame's finite values the greatest that is not stray, and the greatest; else 0."""
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
-    return max(0.0, float(values.max(initial=0)))
+    stray = max(1, values.size // STRAY)
+    if values.size <= stray:
+        return 0.0, max(0.0, float(values.max(initial=0)))
+    top = np.partition(values, -1 - stray, axis=None)[-1 - stray :]
+    return max(0.0, float(top[0])), max(0.0, float(top.max()))
 
 
 def span_of(highest: float, *, whole: bool) -> float:
     """The least usual range that holds all values, 0 to below it; 1 is 0 to 1.
 
     Args:
-        highest: The greatest value of all frames.
+        highest: The greatest value of all frames, stray ones aside.
         whole: Whether they are integers.
     """
     if not whole and highest <= 1:
@@ -46,9 +51,17 @@ def reduced(values: NDArray[Any], span: float) -> NDArray[np.uint8]:
     return np.asarray(scaled.clip(0, 255), dtype=np.uint8)
 
 
-def span_note(span: float) -> str | None:
-    """What the range was taken for, if it is not that of 16 bits."""
+def span_note(span: float, peak: float) -> str | None:
+    """What the range was taken for, if it is not that of 16 bits.
+
+    Args:
+        span: See `span_of`.
+        peak: The greatest value of all frames.
+    """
     if span == DEEP:
         return None
     what = "fractions from 0 to 1" if span == 1 else f"values below {span:g}"
-    return f"frames of more than 8 bits hold {what}, which are taken for their range"
+    said = f"frames of more than 8 bits hold {what}, which are taken for their range"
+    if peak > 1 and peak >= span:
+        said += f" (single pixels have up to {peak:g}, and are shown white)"
+    return said

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pixelkin.reading import check_file
 from pixelkin.types import InputError
-from pixelkin.video.depth import DEEP, highest_in, reduced
+from pixelkin.video.depth import DEEP, levels_in, reduced
 from pixelkin.video.suffixes import IMAGES
 
 MAX_PIXELS = 2**26  # of a frame: twice as many as 8K has
@@ -175,10 +175,10 @@ def to_rgb(image: Image.Image, span: float, path: Path) -> NDArray[np.uint8]:
     if not is_deep(image):
         return np.array(image.convert("RGB"))
     values = np.asarray(image)
-    highest = highest_in(values)
+    highest, peak = levels_in(values)
     if span < DEEP and highest >= span and highest > 1:
         raise InputError(
-            f"{path} has values up to {highest:g}, other frames stay below {span:g}: scale "
+            f"{path} has values up to {peak:g}, other frames stay below {span:g}: scale "
             "all frames to 8 bits in the same way"
         )
     return np.repeat(reduced(values, span)[..., None], 3, axis=2)

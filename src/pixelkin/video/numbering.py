@@ -25,11 +25,11 @@ from av.video.stream import VideoStream
 from pixelkin.files import cache_folder, write_text
 from pixelkin.types import InputError
 from pixelkin.video.demuxing import decoded, opened
-from pixelkin.video.pixels import digest, highest_value, is_deep, is_whole, size_of
+from pixelkin.video.pixels import digest, is_deep, is_whole, levels, size_of
 
 KEPT_FROM = 1.0  # seconds that finding out must take to be worth keeping
 TOLD_EVERY = 0.5  # seconds between two words about progress
-FORMAT = 1  # of what is kept
+FORMAT = 2  # of what is kept
 
 Progress = Callable[[int, int], None]
 
@@ -46,7 +46,9 @@ class Index:
         digests: Of the decoded data of each frame, where something is damaged; else none.
         resized: (first number, height, width) of each stretch of frames of another size than the
             one before.
-        highest: Greatest value, where these may be of more than 8 bits in 16; else None.
+        highest: Greatest value but for stray ones, where values may be of more than 8 bits in 16;
+            else None.
+        peak: Greatest value of all.
         whole: Whether such values are integers.
         timed: Whether times are known, and ascend.
     """
@@ -58,6 +60,7 @@ class Index:
     digests: tuple[int, ...] = ()
     resized: tuple[tuple[int, int, int], ...] = ()
     highest: float | None = None
+    peak: float = 0.0
     whole: bool = True
     timed: bool = True
 
@@ -132,6 +135,7 @@ def _of_frames(
     before: list[int] = []  # frames before each
     doubtful, digests, resized = [], [], []
     highest: float | None = None
+    peak = 0.0
     whole = True
     size: tuple[int, int] | None = None
     with opened(path, threads=1 if damaged else None) as (container, stream):
@@ -154,7 +158,8 @@ def _of_frames(
                     resized.append((number, *size_of(frame)))
                 size = size_of(frame)
             if is_deep(frame.format):
-                highest = max(highest or 0.0, highest_value(frame))
+                usual, greatest = levels(frame)
+                highest, peak = max(highest or 0.0, usual), max(peak, greatest)
                 whole = whole and is_whole(frame.format)
             if progress is not None and time.monotonic() - said > TOLD_EVERY:
                 said = time.monotonic()
@@ -175,6 +180,7 @@ def _of_frames(
         tuple(digests),
         tuple(resized),
         highest,
+        peak,
         whole,
         usable,
     )

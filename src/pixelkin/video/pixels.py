@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from pixelkin.video.depth import DEEP, highest_in, reduced
+from pixelkin.video.depth import DEEP, levels_in, reduced
 
 # FFmpeg's fast conversion to RGB is darker by 1 and repeats chroma; this one costs 2 ms at 480p.
 # SWS_BICUBIC, _ACCURATE_RND, _FULL_CHR_H_INT, _FULL_CHR_H_INP, which older PyAV has no names for.
@@ -78,12 +78,13 @@ def is_whole(form: VideoFormat) -> bool:
     return re.search(r"f(16|32)", form.name) is None
 
 
-def highest_value(frame: VideoFrame) -> float:
-    """The greatest value of a frame that `is_deep`."""
+def levels(frame: VideoFrame) -> tuple[float, float]:
+    """Of a frame that `is_deep`, see `depth.levels_in`."""
     shown = VideoReformatter().reformat(
         frame, format=_whole_values(frame.format), interpolation=ACCURATE
     )
-    return highest_in(shown.to_ndarray())
+    values = shown.to_ndarray()
+    return levels_in(values if values.ndim == 2 else values.max(axis=2))
 
 
 def digest(frame: VideoFrame) -> int:

@@ -53,7 +53,7 @@ def _said(index: Index, span: float) -> Iterator[str]:
     if index.resized:
         places = [f"from frame {n} on {width}x{height}" for n, height, width in index.resized]
         yield f"the size changes, and is scaled to that of the first frame: {_listed(places)} (WxH)"
-    if index.highest is not None and (note := span_note(span)):
+    if index.highest is not None and (note := span_note(span, index.peak)):
         yield note
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pixelkin.types import InputError
-from pixelkin.video.depth import DEEP, highest_in, span_note, span_of
+from pixelkin.video.depth import DEEP, levels_in, span_note, span_of
 from pixelkin.video.images import is_deep, load_image, opened, pages_of, read_image, to_rgb
 
 LOOKED_AT = 200  # frames, evenly spaced, by which the range is found
@@ -40,14 +40,17 @@ def open_images(
         deep, deep_colour = is_deep(image), _is_deep_colour(image)
     if pages > 1:
         whole = Pages(paths[0], pages)
-        return (Pages(paths[0], pages, _span(whole.images(_some(pages)))) if deep else whole), None
+        if deep:
+            whole = Pages(paths[0], pages, *_range(whole.images(_some(pages))))
+        return whole, None
     some = (load_image(paths[i]) for i in _some(len(paths)))
     if deep_colour and max(np.asarray(image).max() for image in some) < DARK:
         raise InputError(
             f"{paths[0].parent}: frames are of 16-bit colour whose values stay below "
             f"{256 * DARK}, a dark video: scale them to 8 bits"
         )
-    stills = Stills(paths, _span(some) if deep else DEEP, left_out)
+    span, peak = _range(some) if deep else (DEEP, 0.0)
+    stills = Stills(paths, span, peak, left_out)
     return stills, tuple(p.stem for p in paths)
 
 
@@ -58,17 +61,19 @@ class Stills:
     Attributes:
         paths: The files.
         span: See `read_image`.
+        peak: The greatest value of grey of more than 8 bits.
         left_out: What lies among them and cannot be read.
     """
 
     paths: tuple[Path, ...]
     span: float = DEEP
+    peak: float = 0.0
     left_out: tuple[Path, ...] = ()
 
     @property
     def note(self) -> str | None:
         """What the range of the values was taken for, and what is left out."""
-        said = [] if (ranged := span_note(self.span)) is None else [ranged]
+        said = [] if (ranged := span_note(self.span, self.peak)) is None else [ranged]
         if self.left_out:
             first, *more = (path.name for path in self.left_out)
             others = f" and {len(more)} more are" if more else " is"
@@ -91,11 +96,13 @@ class Pages:
         path: The file.
         count: How many there are; previews do not count.
         span: See `read_image`.
+        peak: The greatest value of grey of more than 8 bits.
     """
 
     path: Path
     count: int
     span: float = DEEP
+    peak: float = 0.0
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -105,7 +112,7 @@ class Pages:
     @property
     def note(self) -> str | None:
         """What the range of the values was taken for."""
-        return span_note(self.span)
+        return span_note(self.span, self.peak)
 
     def __len__(self) -> int:
         return self.count
@@ -130,13 +137,15 @@ def _some(count: int) -> list[int]:
     return sorted({math.floor(n * count / LOOKED_AT) for n in range(LOOKED_AT)})
 
 
-def _span(images: Iterator[Image.Image]) -> float:
-    highest, whole = 0.0, True
+def _range(images: Iterator[Image.Image]) -> tuple[float, float]:
+    """Their range, and their greatest value."""
+    highest, peak, whole = 0.0, 0.0, True
     for image in images:
         values = np.asarray(image)
-        highest = max(highest, highest_in(values))
+        usual, greatest = levels_in(values)
+        highest, peak = max(highest, usual), max(peak, greatest)
         whole = whole and values.dtype.kind != "f"
-    return span_of(highest, whole=whole)
+    return span_of(highest, whole=whole), peak
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
