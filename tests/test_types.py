@@ -150,3 +150,23 @@ def test_details_follow_their_objects_when_annotations_are_joined() -> None:
         assert (maps, points_ids) == ((1, 2), (3, 4))
         assert joined.detail(0, 1) == hidden and joined.detail(0, 4) == gone
         assert joined.detail(0, 3) == joined.detail(7, 1) == Detail("present", None, "given")
+
+
+def test_points_are_the_callers_no_more() -> None:
+    """Nor are maps: what happens to an array later changes no labels."""
+    given = np.array([[1, 2], [3, 4]], np.float32)
+    labels = Labels.from_points(given, (8, 8))
+    ids = np.eye(4, dtype=np.int32)
+    mask = Labels.from_mask(ids)
+    given[:], ids[:] = 7, 0
+    assert labels.points.tolist() == [[1, 2], [3, 4]]
+    assert mask.ids.tolist() == np.eye(4).tolist()
+
+
+def test_ids_of_objects_are_plain_whole_numbers() -> None:
+    for kind in (np.int64, np.uint8):
+        found = Object(kind(7))
+        assert type(found.id) is int and found == Object(7)
+    for wrong in (True, 7.0, "7"):
+        with pytest.raises(InputError, match="the id of an object is a whole number, not"):
+            Object(wrong)  # type: ignore[arg-type]

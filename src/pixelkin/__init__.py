@@ -4,7 +4,7 @@ Example:
     >>> import pixelkin
     >>> labels = pixelkin.read_mask("first_frame.png")
     >>> for prediction in pixelkin.propagate("video.mp4", labels):
-    ...     ids = prediction.labels.ids  # H x W int32
+    ...     ids = prediction.ids  # H x W int32
     ...     confidence = prediction.confidence  # one value in [0, 1] for each object
 
 The method is that of Sangryul Jeon, Dongbo Min, Seungryong Kim and Kwanghoon Sohn, "Mining Better

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pixelkin.evaluation.compare import compare, similarity
 from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
+from pixelkin.models.saving import save_encoder
 from pixelkin.types import InputError, Labels
 from pixelkin.video.reader import VideoReader, open_video
 from pixelkin.video.writer import write_image
@@ -111,6 +112,22 @@ def test_short_videos_turn_back_at_their_last_frame(video: VideoReader) -> None:
     assert list(compare(video, late, ["lab"]).scores["lab"].cycle) == [3]
     with pytest.raises(InputError, match="is the last of the video"):
         compare(video, {12: Labels.from_mask(ids_of(12))}, ["lab"])
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_encoder_may_stand_alone(video: VideoReader, tmp_path: Path, kind: type) -> None:
+    """As its name or its folder, of which the letters are no encoders."""
+    folder = tmp_path / "mine"
+    save_encoder(load_encoder("lab"), folder)
+    alone = kind(folder) if kind is Path else "lab"
+    found, several = (
+        compare(video, Labels.from_mask(ids_of(0)), encoders, distances=[2])
+        for encoders in (alone, [alone])
+    )
+    assert list(found.scores) == [str(alone)]
+    assert found == several
+    with pytest.raises(InputError, match="give encoders by name"):
+        compare(video, Labels.from_mask(ids_of(0)), load_encoder("lab"))  # type: ignore[arg-type]
 
 
 def test_bad_arguments_are_named(video: VideoReader, tmp_path: Path) -> None:

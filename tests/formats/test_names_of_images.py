@@ -124,7 +124,11 @@ def test_arrays_are_found_by_name_and_names_are_plain(
         with pytest.raises(InputError, match="which is no name of an image"):
             load_annotations(path, None)
     far = Annotations.of({1: Labels.from_mask(ids)})
-    save_annotations(path, far, "npz", video=replace(FILE, names=("b",), frames=1))
+    save_annotations(path, far, "npz", video=two)
+    with np.load(path) as file:  # and then it says to be of one frame
+        arrays = dict(file)
+    about = json.loads(str(arrays["about"])) | {"names": ["b"], "length": 1}
+    np.savez(path, **(arrays | {"about": np.array(json.dumps(about))}))
     with pytest.raises(InputError, match=r"labels frame 1, which is not in the video \(1\)"):
         load_annotations(path, all_six)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,14 @@ from scipy.io import savemat
 
 import pixelkin
 from pixelkin.formats.frame_json import save_prediction
-from pixelkin.formats.registry import FORMATS, load_annotations, recognise, save_annotations
-from pixelkin.types import Annotations, InputError, Labels, Prediction, VideoInfo
+from pixelkin.formats.registry import (
+    FORMATS,
+    Format,
+    load_annotations,
+    recognise,
+    save_annotations,
+)
+from pixelkin.types import Annotations, InputError, Labels, LazyFrames, Prediction, VideoInfo
 
 VIDEO = VideoInfo("frames", 9, 7, 4, names=("f0", "f1", "f2", "f3"))
 IDS = np.zeros((7, 9), int)
@@ -93,6 +100,61 @@ def test_refusals(tmp_path: Path) -> None:
     files = written(tmp_path)
     with pytest.raises(InputError, match="4 frames, the video 3"):
         load_annotations(files["jhmdb_mat"][0], VideoInfo("v.mp4", 9, 7, 3))
+
+
+WRITTEN = [one for one in FORMATS if one.save is not None]
+
+
+@pytest.mark.parametrize("one", WRITTEN, ids=lambda one: one.name)
+def test_labels_that_do_not_fit_the_video_are_not_written(tmp_path: Path, one: Format) -> None:
+    mask = Labels.from_mask(IDS, names=("dog",))
+    labels = POINTS if "masks" in one.loses else mask
+    every = range(4) if one.name == "nwb" else range(1)  # which wants them all, and a file
+    (tmp_path / "clip.mp4").touch()
+    for frames, height, words in (
+        ([-3], 7, "labels of frame -3: no frame -3, they are counted from 0"),
+        ([50], 7, "labels of frame 50: no frame 50, the video has frames 0 to 3"),
+        ([4], 7, "no frame 4"),
+        (every, 6, r"labels of frame 0: 9x7, the video is 9x6 \(WxH\)"),
+    ):
+        video = replace(VIDEO, path=str(tmp_path / "clip.mp4"), names=None, height=height)
+        given = Annotations.of(dict.fromkeys(frames, labels))
+        for there in (False, True):
+            target = tmp_path / str(there) / f"labels{one.suffix}"
+            target.parent.mkdir(exist_ok=True)
+            if there and one.suffix:
+                target.write_text("as it was")
+            with pytest.raises(InputError, match=words):
+                save_annotations(target, given, one.name, video=video)
+            left = [p.read_text() for p in target.parent.iterdir()]
+            assert left == (["as it was"] if there and one.suffix else [])
+
+
+def test_a_frame_that_cannot_be_is_refused_without_a_video_too(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="labels of frame -1: no frame -1"):
+        save_annotations(tmp_path / "a.npz", Annotations.of({-1: POINTS}))
+    assert not list(tmp_path.iterdir())
+
+
+def test_frames_have_whole_numbers_of_any_type(tmp_path: Path) -> None:
+    labels = Labels.from_mask(IDS)
+    for kind in (np.int64, np.uint8, np.int16):
+        given = Annotations.of({kind(3): labels, kind(1): labels})
+        assert [type(n) for n in given.frames] == [int, int] and list(given.frames) == [1, 3]
+        direct = Annotations(given.objects, {kind(2): (labels,)})
+        assert [type(n) for n in direct.frames] == [int]
+        for name in ("a.npz", "a.xml", "a.json"):
+            save_annotations(tmp_path / name, given, "coco" if name == "a.json" else None)
+            found = load_annotations(tmp_path / name, replace(VIDEO, names=None))
+            assert sorted(found.frames) == [1, 3]
+    for wrong in (True, 1.0, "1", None, np.True_):
+        for make in (
+            lambda: Annotations.of({wrong: labels}),  # type: ignore[dict-item] # noqa: B023
+            lambda: Annotations(given.objects, {wrong: (labels,)}),  # type: ignore[dict-item] # noqa: B023
+            lambda: LazyFrames([wrong], lambda _: (labels,)),  # type: ignore[list-item] # noqa: B023
+        ):
+            with pytest.raises(InputError, match=r"^no frame .*: give the number of one$"):
+                make()
 
 
 def test_a_mask_is_an_image_whatever_its_name(tmp_path: Path) -> None:

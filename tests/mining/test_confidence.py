@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
 from pixelkin.mining.confidence import (
+    Matches,
     Transport,
     best_of_rows,
     entries,
@@ -16,6 +19,7 @@ from pixelkin.mining.confidence import (
     optimal_transport,
     temporal_coherence,
 )
+from pixelkin.ops.host import as_on_a_device
 from pixelkin.ops.transport import sinkhorn
 
 
@@ -176,3 +180,46 @@ def test_best_of_rows_is_the_argmax() -> None:
     for b, i, j, v in zip(*(x.tolist() for x in best), strict=True):
         assert j == int(dense[b, i].argmax()) and v == float(dense[b, i].max())
     assert len(best.values) == 8
+
+
+@pytest.mark.parametrize("minimum", [0.001, 0.2, 0.7])  # bfloat16 rounds one up, another down
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_entries_in_half_precision_are_those_of_the_same_numbers(
+    dtype: torch.dtype, minimum: float
+) -> None:
+    dense = torch.rand(2, 16, 20).to(dtype)
+    dense[0, 0, :3] = torch.tensor([minimum] * 3).to(dtype)
+    expected = [
+        (b, i, j)
+        for b, rows in enumerate(dense.tolist())
+        for i, row in enumerate(rows)
+        for j, value in enumerate(row)
+        if value >= minimum
+    ]
+    for found in (entries(dense, minimum), on_a_device(lambda: entries(dense, minimum))):
+        assert found.values.dtype == dtype
+        got = torch.stack([found.clips, found.sources, found.targets], 1).tolist()
+        assert [tuple(x) for x in got] == expected
+        assert torch.equal(found.values, dense[found.clips, found.sources, found.targets])
+
+
+def on_a_device(work: Callable[[], Matches]) -> Matches:
+    with as_on_a_device():
+        return work()
+
+
+def test_nothing_carries_a_gradient() -> None:
+    s = similarities(2, 5, 6).requires_grad_()
+    window = torch.ones(2, 5, 6, dtype=torch.bool)
+    q = forward_backward(s)
+    t = s.softmax(-1)
+    found = entries(t)
+    for x in (
+        q,
+        optimal_transport(t),
+        temporal_coherence(t, window),
+        temporal_coherence(found._replace(values=t.flatten()), window.flatten()).values,
+        best_of_rows(t).values,
+        found.values,
+    ):
+        assert not x.requires_grad

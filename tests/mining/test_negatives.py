@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -133,6 +135,27 @@ def test_no_gradient() -> None:
     similarity = torch.rand(3, 8, requires_grad=True)
     chosen = negatives_in_band(similarity, torch.ones(3, 8, dtype=torch.bool), 0.1, 0.6)
     assert not chosen.requires_grad
+
+
+@pytest.mark.parametrize("hardness", ["rank", "cosine"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_the_same_numbers(dtype: torch.dtype, hardness: Any) -> None:
+    g = torch.Generator().manual_seed(0)
+    rows = [torch.randperm(20, generator=g) for _ in range(6)]
+    similarity = (torch.stack(rows) / 16 - 0.375).to(dtype).requires_grad_()  # no two alike
+    candidates = torch.rand(6, 20, generator=g) > 0.3
+    for floor in (0, 4):
+        found = negatives_in_band(similarity, candidates, 0.2, 0.7, hardness=hardness, floor=floor)
+        each = zip(similarity.tolist(), candidates.tolist(), strict=True)
+        expected = [brute_force(row, one, 0.2, 0.7, hardness, floor) for row, one in each]
+        assert found.tolist() == expected
+    settings = Negatives(hardness, floor=3)
+    cells = torch.tensor([0, 7, 19, 5, 3, 1])
+    half, whole = (
+        mine_negatives(x, cells, (4, 5), 0.7, settings)
+        for x in (similarity, similarity.detach().double())
+    )
+    assert torch.equal(half[0], whole[0]) and torch.equal(half[1], whole[1])
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.1, 0.5), (0.6, 0.5), (0.0, 1.1)])

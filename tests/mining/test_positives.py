@@ -138,6 +138,31 @@ def test_few_pairs_at_a_time_find_the_same() -> None:
     torch.testing.assert_close(whole.variance, parts.variance)
 
 
+@pytest.mark.parametrize("level", ["argmax", "q", "qt", "qtc"])
+@pytest.mark.parametrize("signal", ["var_q", "var_t", "var_c", "fixed"])
+def test_in_no_pairs_there_is_nothing(level: Any, signal: Any) -> None:
+    first, second, where = scene()
+    mining = replace(MINING, confidence=Confidence(level), curriculum=Curriculum(signal))
+    mined = mine(first[:0], second[:0], Geometry(*(x[:0] for x in where)), mining)
+    assert [len(x) for x in (*mined.positives, mined.variance, mined.residual)] == [0] * 6
+    some = mine(first, second, where, mining)
+    for one, other in zip(mined.positives, some.positives, strict=True):
+        assert one.dtype == other.dtype
+    assert mined.variance.dtype == some.variance.dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_features_may_be_in_half_precision(dtype: torch.dtype) -> None:
+    first, second, where = scene(0.3)
+    for level in ("argmax", "qt", "qtc"):
+        mining = replace(MINING, confidence=Confidence(level), curriculum=Curriculum("var_c"))
+        found = mine(first.to(dtype), second.to(dtype), where, mining)
+        whole = mine(first, second, where, mining)
+        same = {tuple(x) for x in torch.stack(found.positives[:3], 1).tolist()}
+        expected = {tuple(x) for x in torch.stack(whole.positives[:3], 1).tolist()}
+        assert len(same & expected) > 0.95 * len(expected) > 5
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

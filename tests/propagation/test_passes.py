@@ -194,6 +194,19 @@ def test_bad_keyframes_are_named(folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_keyframes_have_whole_numbers_of_any_type(folder: Path, tmp_path: Path) -> None:
+    """NumPy's give the same run: one begun with the others is the same."""
+    plain = {3: square(3), 20: square(20)}
+    keyframes = {np.int64(20): plain[20], np.uint8(3): plain[3]}
+    for name, given in (("plain", plain), ("numpy", keyframes)):
+        propagate_to_folder(folder, given, tmp_path / name, encoder="lab")
+    assert results(tmp_path / "plain") == results(tmp_path / "numpy")
+    assert propagate_to_folder(folder, keyframes, tmp_path / "plain", encoder="lab", reuse=True)
+    for wrong in (True, 3.0, "3"):
+        with pytest.raises(InputError, match=r"^no frame .*: give the number of one$"):
+            propagate(folder, {wrong: square(3)}, encoder="lab")  # type: ignore[dict-item]
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_kinds_that_do_not_mix_are_named_whatever_their_ids(folder: Path, count: int) -> None:
     points = Labels.from_points(np.full((count, 2), 20.0), (HEIGHT, WIDTH))

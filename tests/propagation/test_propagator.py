@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,15 @@ from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder
 from pixelkin.propagation import PROTOCOL_NAMES, Protocol, propagate_features, references
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.propagator import Propagator
-from pixelkin.types import InputError, Labels, Prediction
+from pixelkin.types import (
+    InputError,
+    Labels,
+    MaskLabels,
+    Object,
+    Objects,
+    PointLabels,
+    Prediction,
+)
 
 HEIGHT, WIDTH = 64, 96
 
@@ -269,6 +278,66 @@ def test_a_restored_propagator_has_the_keyframe_that_it_began_with() -> None:
     assert torch.equal(restored.key.soft, propagator.key.soft)
 
 
+def merged(images: list[np.ndarray], masks: list[np.ndarray]) -> tuple[Propagator, Labels]:
+    """A propagator whose objects have come one after the other, and the first labels."""
+    ground = np.zeros_like(masks[0])
+    ground[50:60, 70:90] = 7
+    first = Labels.from_mask(masks[0])
+    later = Objects(
+        (
+            Object(1, name="square", category="thing"),
+            Object(7, name="ground \u5730", category="stuff", colour=(1, 2, 3), parent="world"),
+        )
+    )
+    propagator = Propagator(PatchEncoder(), "davis")
+    propagator.step(images[0], first)
+    propagator.step(images[1], MaskLabels("mask", later, ground), merge=True)
+    propagator.step(images[2])
+    return propagator, first
+
+
+def test_a_restored_propagator_knows_objects_that_came_later(tmp_path: Path) -> None:
+    """By all that is said of them; also from a file."""
+    images, masks = moving_square(5)
+    propagator, first = merged(images, masks)
+    np.savez(tmp_path / "state.npz", **propagator.state())
+    with np.load(tmp_path / "state.npz") as file:
+        state = dict(file)
+    restored = Propagator(PatchEncoder(), "davis")
+    restored.restore(state, first, lambda number: images[number])
+    assert restored.objects == propagator.objects
+    assert restored.objects[7].parent == "world" and restored.objects[1].name == "square"
+    assert torch.equal(restored.key.soft, propagator.key.soft)
+    for image in images[3:]:
+        a, b = propagator.step(image), restored.step(image)
+        assert np.array_equal(a.ids, b.ids) and np.array_equal(a.confidence, b.confidence)
+        assert a.labels.objects == b.labels.objects
+
+
+def test_a_state_of_an_earlier_version_is_restored_without_names() -> None:
+    images, masks = moving_square(4)
+    propagator, first = merged(images, masks)
+    state = {name: array for name, array in propagator.state().items() if name != "table"}
+    restored = Propagator(PatchEncoder(), "davis")
+    restored.restore(state, first, lambda number: images[number])
+    assert restored.objects == Objects((Object(1), Object(7)))
+    assert np.array_equal(restored.step(images[3]).ids, propagator.step(images[3]).ids)
+
+
+def test_keypoints_keep_their_skeleton_in_a_state() -> None:
+    images, _ = moving_square(3)
+    table = Objects((Object(0, "keypoints", "nose"), Object(1, "keypoints", "tail")), ((0, 1),))
+    points = np.array([[20, 20], [30, 30]], np.float32)
+    first = PointLabels("keypoints", table, points, (HEIGHT, WIDTH))
+    propagator = Propagator(PatchEncoder(), "jhmdb")
+    propagator.step(images[0], first)
+    restored = Propagator(PatchEncoder(), "jhmdb")
+    bare = replace(first, objects=Objects((Object(0, "keypoints"), Object(1, "keypoints"))))
+    restored.restore(propagator.state(), bare, lambda number: images[number])
+    assert restored.objects == propagator.objects == table
+    assert np.array_equal(restored.step(images[1]).points, propagator.step(images[1]).points)
+
+
 def test_a_later_keyframe_is_referred_to_ever_after() -> None:
     """What it alone shows is found again after frames without it, which are all that is recent."""
     draw = torch.Generator().manual_seed(0)
@@ -295,3 +364,40 @@ def test_frames_before_suffice_without_long_term_references() -> None:
     assert [r.frame for r in references(protocol, 2)] == [1]
     with pytest.raises(InputError, match="long_term"):
         replace(protocol, context=0)
+
+
+def bilinear(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """In whole numbers; halves go up. Centres of pixels lie at halves, edges are repeated."""
+
+    def places(inner: int, outer: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        at = ((2 * np.arange(outer) + 1) * inner - outer).clip(0)  # in 1 / (2 outer) of a pixel
+        lower = at // (2 * outer)
+        return lower, np.minimum(lower + 1, inner - 1), at - 2 * outer * lower
+
+    above, below, down = places(frame.shape[0], size[0])
+    left, right, across = places(frame.shape[1], size[1])
+    down, across, levels = down[:, None, None], across[:, None], frame.astype(np.int64)
+    rows = levels[above] * (2 * size[0] - down) + levels[below] * down
+    sums = rows[:, left] * (2 * size[1] - across) + rows[:, right] * across
+    whole = 4 * size[0] * size[1]
+    return np.asarray((2 * sums + whole) // (2 * whole))
+
+
+@pytest.mark.parametrize("size", [(240, 320), (480, 854)])
+@pytest.mark.parametrize("protocol", ["jhmdb", "vip"])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_frame_is_resized_to_the_same_levels_by_any_threads(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], protocol: str, threads: int
+) -> None:
+    seen = []
+    monkeypatch.setattr(Encoder, "encode", lambda self, frame: seen.append(frame))
+    frame = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    propagator = Propagator("lab", protocol)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        propagator.features(frame)
+    finally:
+        torch.set_num_threads(before)
+    side = {"jhmdb": 320, "vip": 560}[protocol]
+    np.testing.assert_array_equal(seen[0], bilinear(frame, (side, side)))

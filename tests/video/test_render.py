@@ -118,6 +118,34 @@ def test_confidence_bars(frame: NDArray[np.uint8]) -> None:
     assert half in bar_lengths(many[60:], (235, 235, 235))
 
 
+@pytest.mark.parametrize("objects", [1, 3, 8])
+@pytest.mark.parametrize("size", [(30, 40), (71, 96), (72, 96), (128, 160), (120, 400), (200, 72)])
+def test_confidence_leaves_small_frames_in_sight(size: tuple[int, int], objects: int) -> None:
+    """Bars alone, which say what they say where there are numbers beside them; or none at all."""
+    values = np.linspace(1, 0.25, objects)
+    labels = masks(np.zeros(size, np.int32), objects)
+    drawn = overlay(np.full((*size, 3), 90, np.uint8), labels, confidence=values)
+    rows, columns = np.nonzero((drawn != 90).any(axis=2))
+    short = min(size)
+    if short < 72:
+        assert not len(rows)
+        return
+    assert columns.max() - columns.min() + 1 <= 0.25 * short
+    assert rows.max() - rows.min() + 1 <= 0.45 * short and rows.min() >= size[0] - 0.5 * short
+    strong = drawn.max(axis=2) > 120  # bars are in bright colours, nothing else of the panel is
+    lengths = strong.sum(axis=1)
+    bars = lengths[np.flatnonzero(np.diff(lengths) > 0) + 1]
+    assert len(bars) == objects
+    np.testing.assert_allclose(bars, values * bars[0], atol=0.51)
+
+
+def test_numbers_stand_beside_bars_where_there_is_room() -> None:
+    for size, there in (((239, 400), False), ((240, 400), True), ((480, 240), True)):
+        labels = masks(np.zeros(size, np.int32), 2)
+        drawn = overlay(np.full((*size, 3), 90, np.uint8), labels, confidence=[1, 0.5])
+        assert bool((drawn.min(axis=2) > 150).any()) == there  # light, as no bar is here
+
+
 def test_wrong_arguments(frame: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="size"):
         overlay(frame[:-1], Labels.from_mask(square_ids()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from pixelkin.annotation import history
 from pixelkin.annotation.footage import Footage
 from pixelkin.annotation.snapshot import cuts
 from pixelkin.annotation.store import Store
-from pixelkin.formats.frame_names import numbers_of
+from pixelkin.formats.frame_names import first_apart, numbers_of
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import InputError, LabelKind
+from pixelkin.types import InputError, LabelKind, frame_number
 
 
 class Editor:
@@ -51,10 +50,7 @@ class Editor:
 
     def _frame(self, frame: int) -> int:
         """A frame number that the video has, as a plain int."""
-        try:
-            number = index(frame)
-        except TypeError:
-            raise InputError(f"no frame {frame!r}: give the number of one") from None
+        number = frame_number(frame)
         if not 0 <= number < len(self):
             raise InputError(f"no frame {number}: the video has frames 0 to {len(self) - 1}")
         return number
@@ -112,12 +108,27 @@ class Editor:
         return cuts(self._store)
 
     def set_cut(self, frame: int, cut: bool = True) -> None:
-        """Say whether a new shot begins with a frame, whatever was found there."""
+        """Say whether a new shot begins with a frame, whatever was found there.
+
+        Raises:
+            InputError: If there is no such frame, or it is the first.
+        """
+        frame = frame_number(frame)
         if not 0 < frame < len(self):
             said = self.spoken([0]) if frame == 0 else f"frame {frame}"
-            raise InputError(f"no cut at {said}: one lies between 1 and {len(self) - 1}")
+            raise InputError(f"no cut at {said}: {self._room_for_cuts()}")
         with self.edit(f"{'a' if cut else 'no'} cut at {self.spoken([frame])}"):
             self._put("cut", {"frame": frame}, {"state": "set" if cut else "ignored"})
+
+    def _room_for_cuts(self) -> str:
+        """Where a cut may be, in words: in names, where these have other numbers than positions."""
+        info, last = self.video.info, len(self) - 1
+        if last < 1:
+            return "the video has one frame"
+        if info.names is None or first_apart(info) is None:
+            return f"one lies between 1 and {last}"
+        ends = f"{info.names[1]} and {info.names[last]}"
+        return f"one lies between {ends} (positions 1 to {last}, counted from 0)"
 
     def undo(self) -> str | None:
         """Take back the last edit; what it was, or None if there is none. Computes nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from pixelkin.annotation.geometry import columns, place_of
 from pixelkin.annotation.model import LabelSource
 from pixelkin.annotation.objects import ObjectEditor, Who
 from pixelkin.annotation.store import now
+from pixelkin.checks import check_choice
 from pixelkin.types import InputError, Labels, MaskLabels, Object, PointLabels, State, check_size
 
 
@@ -43,10 +44,12 @@ class Labeller(ObjectEditor):
             author: Who says so.
 
         Raises:
-            InputError: If there is no such frame or object, it is locked, or the place does not
-                fit the frame.
+            InputError: If there is no such frame or object, it is locked, the place does not fit
+                the frame, or there is no such state or source.
         """
         frame = self._frame(frame)
+        check_choice("state", state, get_args(State))
+        check_choice("source", source, get_args(LabelSource))
         if isinstance(who, np.ndarray):
             who = Labels.from_mask(who)
         with self.edit(f"label {self.spoken([frame])}"):
@@ -81,7 +84,7 @@ class Labeller(ObjectEditor):
         author: str | None = None,
     ) -> None:
         """A state alone: of the label that is there, or of one without a place."""
-        one = self.object(who)
+        one, frame = self.object(who), self._frame(frame)
         row = self._store.get("label", {"object": one.id, "frame": frame})
         if row is None or state == "absent":
             self.label(frame, one, state=state, source=source, author=author)

@@ -14,7 +14,7 @@ from pixelkin.annotation.snapshot import Segment, Snapshot, Video
 from pixelkin.annotation.store import Store
 from pixelkin.annotation.view import FrameView, annotations_of, view
 from pixelkin.formats.damages import DAMAGES, told
-from pixelkin.types import Annotations, InputError, Object
+from pixelkin.types import Annotations, InputError, Object, frame_number
 
 
 class Looker(Reviewer):
@@ -45,7 +45,13 @@ class Looker(Reviewer):
             raise InputError(f"{self._store.path} is damaged: {told(error)}") from error
 
     def __getitem__(self, frame: int) -> FrameView:
-        """What is known of a frame: labels, confidence, and where they come from."""
+        """What is known of a frame: labels, confidence, and where they come from.
+
+        Raises:
+            IndexError: If the video has no such frame, so that a loop over a session ends.
+            InputError: If that is no number of a frame.
+        """
+        frame = frame_number(frame)
         if not 0 <= frame < len(self):
             raise IndexError(f"frame {frame} of a video of {len(self)} frames")
         with self._store.reading():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import index
 from typing import Any
 
 from pixelkin.annotation.editing import Editor
 from pixelkin.annotation.layers import layers_of
 from pixelkin.annotation.model import Entry, kind_of
 from pixelkin.annotation.snapshot import entries
-from pixelkin.types import Colour, InputError, Object
+from pixelkin.types import Colour, InputError, Object, whole_number
 
 Who = Object | int | str
 
@@ -186,10 +185,7 @@ class ObjectEditor(Editor):
 
 
 def _whole(value: Any, what: str) -> int:
-    try:
-        return index(value)
-    except TypeError:
-        raise InputError(f"{what} is a whole number, not {value!r}") from None
+    return whole_number(value, f"{what} is a whole number, not {value!r}")
 
 
 def _words(colour: Colour) -> str:

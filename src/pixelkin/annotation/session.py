@@ -34,7 +34,7 @@ from pixelkin.ops.devices import find_device
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
 from pixelkin.run_folder import check_empty
-from pixelkin.types import InputError, LabelKind, Object
+from pixelkin.types import InputError, LabelKind, Object, frame_number
 
 APART_SECONDS = 0.5  # over which frames that ask for a look are close; less in very short videos
 
@@ -183,6 +183,7 @@ class Session(Exchanger):
             InputError: If another process computes, or the video or the encoder is not the one
                 that the session was made with.
         """
+        near = frame_number(near)
         with Lock(self.folder / RUNNING):
             where = self._features.device
             run = Run(self._store, self.snapshot, self._passes, self._display, where)
@@ -205,7 +206,7 @@ class Session(Exchanger):
         """
         layers = self.snapshot().layers
         for layer in layers or layers_of([Object(1, "mask")], self.size, self.protocols):
-            yield from self._features.around(layer, near)
+            yield from self._features.around(layer, frame_number(near))
 
     @cached_property
     def _features(self) -> Features:
@@ -248,6 +249,11 @@ class Session(Exchanger):
             wanted = [inputs for _, _, inputs, _ in self.snapshot().wanted()]
             upkeep.trim(self._store, wanted, 0)
             upkeep.vacuum(self._store)
+
+    @property
+    def weights(self) -> str:
+        """Name or place of the encoder that the session was made with."""
+        return self._store.fact("encoder", _encoder)[0]
 
     @property
     def bytes(self) -> int:

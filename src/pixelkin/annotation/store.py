@@ -48,9 +48,10 @@ class Store:
             raise InputError(f"{folder} holds no session ({FILE}): pixelkin session new makes one")
         if not create:
             check_file(self.path)
+        self._closed = False
         self._writable = os.access(folder, os.W_OK) and (create or os.access(self.path, os.W_OK))
         try:
-            self._connection = sqlite3.connect(
+            self._opened = sqlite3.connect(
                 self.path.absolute().as_uri() + ("" if self._writable else self._way()),
                 timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True,
             )  # fmt: skip
@@ -132,9 +133,16 @@ class Store:
         found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
         return found
 
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise InputError(f"the session {self.path.parent} is closed: open it again")
+        return self._opened
+
     def close(self) -> None:
-        """Close the file; all that was committed is there."""
-        self._connection.close()
+        """Close the file; all that was committed is there. What is asked later is an InputError."""
+        self._closed = True
+        self._opened.close()
 
     @contextmanager
     def transaction(self, *, durable: bool) -> Iterator[None]:
@@ -258,8 +266,9 @@ class Store:
         Raises:
             InputError: If the fact is damaged.
         """
+        text = self.meta(key) or "{}"
         try:
-            return read(self.meta(key) or "{}")
+            return read(text)
         except DAMAGES as error:
             raise InputError(f"{self.path} is damaged, its {key!r}: {told(error)}") from error
 

@@ -73,11 +73,13 @@ class Comparison:
         frame: Number of the frame whose labels are carried.
         measure: "J" or "PCK@0.2".
         scores: By name of the encoder.
+        left_out: Distances that were asked for and lie beyond the end of the video.
     """
 
     frame: int
     measure: str
     scores: Mapping[str, VideoScore]
+    left_out: tuple[int, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -113,7 +115,7 @@ class Comparison:
 def compare(
     video: str | Path | VideoReader,
     labels: Keyframes,
-    encoders: Sequence[str | Path] | Mapping[str, Encoder],
+    encoders: str | Path | Sequence[str | Path] | Mapping[str, Encoder],
     *,
     distances: Sequence[int] = DISTANCES,
     protocol: Protocol | str = "davis",
@@ -126,9 +128,10 @@ def compare(
         video: A file, a folder of frames, a glob pattern, or an open reader.
         labels: As in `propagate`. Those of the first labelled frame are carried; later ones are
             what they are compared with.
-        encoders: What `load_encoder` takes, or encoders by name.
+        encoders: What `load_encoder` takes, one or several, or encoders by name.
         distances: Frames from the first labelled one to where labels turn back; those beyond the
-            end of the video are left out, and where that leaves none, its last frame is taken.
+            end of the video are left out (`Comparison.left_out`), and where that leaves none, its
+            last frame is taken.
         protocol: A `Protocol`, or the name of one.
         device: As in `Propagator`.
         progress: Called with (frames done, frames in all).
@@ -146,6 +149,9 @@ def compare(
     keyframes = checked(labels, reader, protocol)
     if not keyframes:
         raise InputError("no labels given: at least one frame must be labelled")
+    encoders = [encoders] if isinstance(encoders, str | Path) else encoders
+    if isinstance(encoders, Encoder):
+        raise InputError("give encoders by name, as in encoders={'mine': encoder}")
     if not isinstance(encoders, Mapping):
         encoders = {str(name): load_encoder(name) for name in encoders}
     encoders = {name: load_encoder(one, device=device) for name, one in encoders.items()}
@@ -160,7 +166,8 @@ def compare(
 
     scores = {name: work.score(encoder, tick) for name, encoder in encoders.items()}
     measure = "J" if isinstance(work.labels, MaskLabels) else f"PCK@{ALPHA}"
-    return Comparison(work.start, measure, scores)
+    left_out = tuple(d for d in sorted(set(distances)) if d not in work.distances)
+    return Comparison(work.start, measure, scores, left_out)
 
 
 class _Work:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pixelkin.formats.collecting import NOBODY
+from pixelkin.formats.losses import Losses
 from pixelkin.types import InputError, Object, Objects, PointKind
 
 
@@ -51,6 +52,19 @@ def bodies(objects: Objects) -> list[Body]:
         Body(name, points[0].category, kinds[points[0].kind], tuple(points))
         for name, points in groups.items()
     ]
+
+
+def note_unplaced(writing: Losses, every: Iterable[Body], shown: Collection[Body]) -> None:
+    """Note that of points that no frame shows only those of bodies that some frame shows are kept.
+
+    Args:
+        writing: Whose frames have all been written.
+        every: All bodies.
+        shown: Those that were written.
+    """
+    writing.keeping("unplaced")
+    for o in (o for body in every if body not in shown for o in body.points):
+        writing.drop("unplaced", o.id)
 
 
 def point_names(found: Iterable[Body]) -> tuple[str, ...]:

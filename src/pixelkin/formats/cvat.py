@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pixelkin.files import atomic_write
-from pixelkin.formats.bodies import Body, bodies, point_name, point_names
+from pixelkin.formats.bodies import Body, bodies, note_unplaced, point_name, point_names
 from pixelkin.formats.losses import label_of
 from pixelkin.formats.points_json import shortest
 from pixelkin.formats.writing import Frame, Writing
@@ -27,7 +27,7 @@ from pixelkin.video.palette import mask_colours
 
 LOSES = (
     "both", "colours", "parts", "loose", "skeleton", "stale", "confidence", "hidden", "gone",
-    "empty", "unseen",
+    "empty", "unseen", "unplaced",
 )  # fmt: skip
 EDGE = 0.5  # x and y count from the corner of the top-left pixel
 STEM = "frame_{:06d}"
@@ -117,6 +117,7 @@ def _images(writing: Writing) -> Iterator[ET.Element]:
     names = writing.named_images(STEM)
     if odd := [name for name in names.values() if NO_XML.search(name)]:
         raise InputError(f"cvat cannot hold the name of the image {odd[0]!r}: give it another")
+    shown: set[Body] = set()
     for frame in writing.frames():
         image = _element(
             "image",
@@ -136,10 +137,12 @@ def _images(writing: Writing) -> Iterator[ET.Element]:
             if (parts := _points(writing, frame, body)) is not None:
                 told = {"label": body.label, "group_id": group}
                 skeleton = _element("skeleton", source="manual", z_order=0, **told)
-                skeleton.extend(part for part in parts if part.get("outside") == "0")
-                if len(skeleton):
+                skeleton.extend(parts)
+                if not is_outside(skeleton):
+                    shown.add(body)
                     image.append(skeleton)
         yield image
+    note_unplaced(writing, every, shown)
 
 
 def _tracks(writing: Writing) -> Iterator[ET.Element]:
@@ -166,6 +169,8 @@ def _tracks(writing: Writing) -> Iterator[ET.Element]:
     told = {int(s.get("frame", 0)) for shapes_of in shapes.values() for s in without_end(shapes_of)}
     for number in set(writing.numbers) - told:
         writing.drop("empty", number)
+    named = {key for key, found in shapes.items() if without_end(found)}
+    note_unplaced(writing, every, {body for body in every if body.name in named})
     labels: dict[object, str] = {o.id: label_of(o) for o in writing.objects if o.is_map}
     labels |= {body.name: body.label for body in every}
     for n, (key, found) in enumerate(shapes.items()):

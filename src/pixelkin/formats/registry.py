@@ -138,7 +138,8 @@ def save_annotations(
         What the format does not keep of these labels, and what `simplify` cost, a line each.
 
     Raises:
-        InputError: If the format cannot be written, or cannot hold these labels.
+        InputError: If the format cannot be written, or cannot hold these labels, or the video has
+            no such frames, or frames of another size. Nothing is written then.
     """
     path = Path(path)
     one = _writer(path, annotations, format)
@@ -161,6 +162,7 @@ def save_annotations(
         if images is None
         else _images(one, video, Path(images), annotations, overwrite),
     )
+    _check_frames(writing)
     if one.save is not None:
         try:
             with _staged(path, one, writing) as target:
@@ -262,6 +264,17 @@ def _images(
         there = f"{video.info.path} has {len(video)} frames"
         raise InputError(f"frame {last} is labelled, and {there}: no image can be made of it")
     return ImageFiles(video, folder, overwrite)
+
+
+def _check_frames(writing: Writing) -> None:
+    """That the video has all frames that are labelled, as far as its length is known."""
+    count = writing.video.frames
+    for number in writing.numbers:
+        where = writing.annotations.called(number)
+        if number < 0:
+            raise InputError(f"{where}: no frame {number}, they are counted from 0")
+        if count is not None and number >= count:
+            raise InputError(f"{where}: no frame {number}, the video has frames 0 to {count - 1}")
 
 
 def _video_of(annotations: Annotations) -> VideoInfo:

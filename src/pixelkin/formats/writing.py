@@ -25,6 +25,7 @@ from pixelkin.types import (
     Objects,
     PointLabels,
     VideoInfo,
+    check_size,
 )
 
 Shapes = Literal["masks", "polygons", "boxes"]
@@ -202,7 +203,11 @@ class Writing(Losses):
         return self.simplified(rings, (height, width), f"{label_of(o)} in frame {number}")
 
     def frames(self) -> Iterator[Frame]:
-        """The labelled frames in ascending order, one at a time; what they have is noted."""
+        """The labelled frames in ascending order, one at a time; what they have is noted.
+
+        Raises:
+            InputError: If labels are of another size than the video.
+        """
         for o in self.objects:
             self.see_object(o)
         for pair in self.objects.skeleton:
@@ -211,6 +216,7 @@ class Writing(Losses):
         for number, group in groupby(self.annotations, key=lambda item: item[0]):
             maps = points = None
             for _, labels in group:
+                check_size(labels.size, self.video.size, self.annotations.called(number))
                 there = set(labels.present)
                 for i in there:
                     unseen.pop(i, None)

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from pixelkin.files import write_text
-from pixelkin.formats.bodies import Body, bodies, point_name, point_names
+from pixelkin.formats.bodies import Body, bodies, note_unplaced, point_name, point_names
 from pixelkin.formats.collecting import Collector, confidence_of
 from pixelkin.formats.listed_frames import frame_numbers, pictured_video
 from pixelkin.formats.losses import label_of
@@ -27,7 +27,7 @@ from pixelkin.video.images import natural_key
 
 LOSES = (
     "ids", "both", "colours", "parts", "loose", "skeleton", "origin", "stale", "confidence",
-    "hidden", "gone", "holes", "pieces", "unseen",
+    "hidden", "gone", "holes", "pieces", "unseen", "unplaced",
 )  # fmt: skip
 IMAGES, LABELS, DATA = "images", "labels", "data.yaml"
 STATES: tuple[State, ...] = ("absent", "occluded", "present")
@@ -102,6 +102,7 @@ def save(path: Path, writing: Writing) -> None:
     names = [body.label for body in every] or [label_of(o) for o in writing.objects]
     classes = {name: n for n, name in enumerate(dict.fromkeys(names))}
     points = point_names(every)
+    shown: set[Body] = set()
     for frame in writing.frames():
         lines = []
         for o, mask in frame.masks():
@@ -111,7 +112,9 @@ def save(path: Path, writing: Writing) -> None:
         for body in every:
             if values := _pose(writing, frame, body, points):
                 lines.append(_line(classes[body.label], values))
+                shown.add(body)
         write_text(files[frame.number], "".join(lines))
+    note_unplaced(writing, every, shown)
     data: dict[str, Any] = {"train": IMAGES, "val": IMAGES}  # beside this file, wherever it is
     data["names"] = {n: name for name, n in classes.items()}
     if every:

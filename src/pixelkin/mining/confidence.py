@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelkin.checks import check_number
-from pixelkin.ops.host import at_hand
+from pixelkin.checks import check_number, check_types
+from pixelkin.ops.host import at_hand, wide
 from pixelkin.ops.transport import sinkhorn
 
 SMALLEST_SIMILARITY = 1e-3
@@ -76,6 +76,7 @@ class Transport:
     dustbin: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_number("epsilon", self.epsilon, above=0)
         check_number("max_iterations", self.max_iterations, least=1)
         check_number("tolerance", self.tolerance, least=0)
@@ -184,6 +185,7 @@ def temporal_coherence(t: Tensor, window: Tensor) -> Tensor: ...
 def temporal_coherence(t: Matches, window: Tensor) -> Matches: ...
 
 
+@torch.no_grad()
 def temporal_coherence(t: Tensor | Matches, window: Tensor) -> Tensor | Matches:
     """C, the video level: T where the motion is small enough for the time that has passed.
 
@@ -203,6 +205,7 @@ def temporal_coherence(t: Tensor | Matches, window: Tensor) -> Tensor | Matches:
     return t.where(window) if isinstance(t, Matches) else torch.where(window, t, 0.0)
 
 
+@torch.no_grad()
 def entries(confidence: Tensor, minimum: float = MINIMUM) -> Matches:
     """The entries of a sparse confidence that matter: those of at least `minimum`.
 
@@ -211,20 +214,22 @@ def entries(confidence: Tensor, minimum: float = MINIMUM) -> Matches:
     21 entries above 0.001 in each of 1,024 rows.
 
     Args:
-        confidence: B x N x M.
+        confidence: B x N x M of any float type.
         minimum: What is too small to matter.
     """
     _, n, m = confidence.shape
-    flat = confidence.reshape(-1)
+    flat = confidence.detach().reshape(-1)
+    compared = wide(flat)
     if at_hand(flat):  # NumPy compares and finds more than twice as fast
-        index = torch.from_numpy(np.flatnonzero(flat.numpy() >= np.float32(minimum)))
+        index = torch.from_numpy(np.flatnonzero(compared.numpy() >= np.float32(minimum)))
     else:
-        index = (flat >= minimum).nonzero()[:, 0]
+        index = (compared >= minimum).nonzero()[:, 0]
     row = index // m
     clip = row // n
     return Matches(clip, row - clip * n, index - row * m, flat[index])
 
 
+@torch.no_grad()
 def best_of_rows(confidence: Tensor) -> Matches:
     """The greatest entry of each row, B x N x M -> B * N entries."""
     b, n, _ = confidence.shape

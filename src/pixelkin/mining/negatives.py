@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pixelkin.checks import check_choice, check_number
-from pixelkin.ops.host import at_hand
+from pixelkin.checks import check_choice, check_number, check_types
+from pixelkin.ops.host import at_hand, wide
 
 Hardness = Literal["rank", "cosine"]
 _LARGEST = torch.finfo(torch.float32).max
@@ -46,7 +46,7 @@ class Negatives:
     cross_video: int = 0
 
     def __post_init__(self) -> None:
-        check_choice("hardness", self.hardness, get_args(Hardness))
+        check_types(self)
         check_number("m1", self.m1, least=0, most=1)
         for name in ("floor", "exclude", "cross_video"):
             check_number(name, getattr(self, name), least=0)
@@ -98,7 +98,7 @@ def negatives_in_band(
     if it has no more), so that there is a loss to learn from.
 
     Args:
-        similarity: P x K cosines of each anchor with its candidates.
+        similarity: P x K cosines of each anchor with its candidates, of any float type.
         candidates: P x K bool: which may be negatives at all.
         low: m1.
         high: m2.
@@ -120,6 +120,7 @@ def negatives_in_band(
     check_choice("hardness", hardness, get_args(Hardness))
     if low == 0 and high == 1:
         return candidates.clone()
+    similarity = wide(similarity.detach())
     if hardness == "cosine":
         value = similarity.clamp_min(0)
         chosen = candidates & (value >= low) & (value <= high)

@@ -66,7 +66,7 @@ def mine(
     the variance found here, and what a loss draws from the positives.
 
     Args:
-        first: B x N x C unit vectors of the cells of frames s.
+        first: B x N x C unit vectors of the cells of frames s; of no pairs nothing is found.
         second: B x M x C, of frames t.
         geometry: Where and when they were seen.
         mining: What is looked for.
@@ -79,7 +79,7 @@ def mine(
     together = max(1, chunk // (n * m) if at_hand(first) else b)
     radius = mining.window.radius(geometry.gap, geometry.frame_size)
     parts = []
-    for start in range(0, b, together):
+    for start in range(0, max(b, 1), together):  # of no pairs, one part without any
         part = slice(start, start + together)
         points = geometry.first[part], geometry.second[part]
         found = _mine_part(first[part] @ second[part].mT, points, radius[part], mining)

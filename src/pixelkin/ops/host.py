@@ -20,6 +20,11 @@ def at_hand(x: Tensor) -> bool:
     return x.device.type == "cpu" and not _far.get()
 
 
+def wide(x: Tensor) -> Tensor:
+    """The same numbers in at least 32 bits: NumPy knows no bfloat16, and limits are not rounded."""
+    return x.float() if x.dtype.itemsize < 4 else x
+
+
 @contextmanager
 def as_on_a_device() -> Iterator[None]:
     """Inside the block tensors on the CPU are treated as those of a GPU are.

@@ -7,8 +7,9 @@ rest. Knows nothing about files or whole videos.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ from pixelkin.propagation.codec import Codec, Sizes, codec_for
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.features import FeaturePropagator
 from pixelkin.propagation.protocol import Protocol
-from pixelkin.types import InputError, Labels, Object, Objects, Prediction
+from pixelkin.types import InputError, LabelKind, Labels, Object, Objects, Prediction
+
+HALF = 2.0**-24  # of a level: halves are told from less by more than rounding changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Propagator:
         >>> propagator = Propagator("random", protocol="davis")
         >>> first = propagator.step(frame0, Labels.from_mask(ids))  # H x W x 3 uint8, H x W ids
         >>> for frame in frames:
-        ...     prediction = propagator.step(frame)  # .labels.ids: H x W int32
+        ...     prediction = propagator.step(frame)  # .ids: H x W int32
     """
 
     def __init__(
@@ -198,13 +201,14 @@ class Propagator:
         return 0 if self._run is None else self._run[0].memory.nbytes
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What cannot be computed again from the frames: the soft labels in memory.
+        """What frames do not tell: the soft labels in memory, and the objects.
 
         Together with the frames it restores a propagator exactly; see `restore`.
         """
         engine, codec = self._running()
         return {
             "objects": np.array(codec.objects.ids),
+            "table": np.array(json.dumps(asdict(codec.objects), default=int)),
             "next": np.array(self._index),
             "ended": np.array(self._ended),
             **engine.memory.state(),
@@ -220,18 +224,19 @@ class Propagator:
         """Continue where `state` was taken.
 
         Args:
-            state: From `state` of a propagator with the same encoder and protocol.
+            state: From `state` of a propagator with the same encoder and protocol. In those of
+                earlier versions, objects that were merged later have no names.
             first: The labels that its first frame was given.
             frame: Gives the frame of a number, counted from that first frame.
         """
-        followed = Objects(tuple(Object(i, first.kind) for i in state["objects"].tolist()))
-        codec = codec_for(first, first.size, self.protocol).with_objects(followed, "the state")
+        began = codec_for(first, first.size, self.protocol)
+        codec = began.with_objects(_followed(state, first.kind), "the state")
         engine = FeaturePropagator(self.protocol, codec.sizes.encoded)
         self._run, self._index = (engine, codec), int(state["next"])
         self._ended = bool(state.get("ended", False))
         if self._ended:
             return
-        self._key = Keyframe(first, self.features(frame(0)), codec.encode(first))
+        self._key = Keyframe(first, self.features(frame(0)), began.encode(first))
         engine.restore(state, self._index, lambda number: self.features(frame(number)))
 
     def _running(self) -> tuple[FeaturePropagator, Codec]:
@@ -272,12 +277,24 @@ class Propagator:
         size = Sizes.of((height, width), self.protocol).encoded
         if size == (height, width):
             return frame
-        rgb = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
+        rgb = torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].double()
         # The square sizes of the protocols are plain bilinear; a reduced short side is ours, and
         # shrinks without aliasing.
         smooth = self.protocol.input_size is None
         small = F.interpolate(
             rgb, size=size, mode="bilinear", align_corners=False, antialias=smooth
         )
-        resized: NDArray[np.uint8] = small[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+        # Sums of other orders, as other numbers of threads give, end at the same level: halves, up
+        # to what double precision loses, go up.
+        levels = (small + (0.5 + HALF)).floor().clamp(0, 255)
+        resized: NDArray[np.uint8] = levels[0].permute(1, 2, 0).byte().numpy()
         return resized
+
+
+def _followed(state: Mapping[str, NDArray[Any]], kind: LabelKind) -> Objects:
+    """The objects of a state; of those of earlier versions only the ids are known."""
+    if "table" not in state:
+        return Objects(tuple(Object(i, kind) for i in state["objects"].tolist()))
+    told = json.loads(str(state["table"]))
+    table = (Object(**(o | {"colour": o["colour"] and tuple(o["colour"])})) for o in told["table"])
+    return Objects(tuple(table), tuple((a, b) for a, b in told["skeleton"]))

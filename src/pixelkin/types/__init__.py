@@ -7,7 +7,13 @@ Pixel coordinates are (x, y) with (0, 0) at the *centre* of the top-left pixel.
 from pixelkin.types.annotations import Annotations, Detail, LazyFrames, Origin, Prediction, State
 from pixelkin.types.labels import Labels, MaskLabels, PointLabels
 from pixelkin.types.objects import Colour, LabelKind, MapKind, Object, Objects, PointKind
-from pixelkin.types.video import InputError, VideoInfo, check_size
+from pixelkin.types.video import (
+    InputError,
+    VideoInfo,
+    check_size,
+    frame_number,
+    whole_number,
+)
 
 __all__ = [
     "Annotations",
@@ -28,4 +34,6 @@ __all__ = [
     "State",
     "VideoInfo",
     "check_size",
+    "frame_number",
+    "whole_number",
 ]

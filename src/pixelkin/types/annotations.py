@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pixelkin.types.labels import Labels
 from pixelkin.types.objects import Object, Objects
-from pixelkin.types.video import InputError
+from pixelkin.types.video import InputError, frame_number
 
 Origin = Literal["given", "propagated"]
 State = Literal["present", "occluded", "absent"]
@@ -44,7 +44,7 @@ class LazyFrames(Mapping[int, tuple[Labels, ...]]):
     """
 
     def __init__(self, numbers: Iterable[int], make: Callable[[int], tuple[Labels, ...]]) -> None:
-        self._numbers = dict.fromkeys(sorted(numbers))
+        self._numbers = dict.fromkeys(sorted(map(frame_number, numbers)))
         self._make = make
 
     def __getitem__(self, number: int) -> tuple[Labels, ...]:
@@ -76,7 +76,8 @@ class Annotations:
             apart from those of masks.
 
     Raises:
-        InputError: If a frame has no labels or two of one form, or an object that is not listed.
+        InputError: If a frame has no labels or two of one form, or an object that is not listed,
+            or its number is no integer.
     """
 
     objects: Objects
@@ -88,8 +89,14 @@ class Annotations:
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, dict):
+            if any(type(number) is not int for number in self.frames):
+                plain = {frame_number(number): labels for number, labels in self.frames.items()}
+                object.__setattr__(self, "frames", plain)
             for number, labels in self.frames.items():
                 self._check(number, labels)
+        elif not isinstance(self.frames, LazyFrames):
+            made = LazyFrames(self.frames, self.frames.__getitem__)
+            object.__setattr__(self, "frames", made)
 
     def _check(self, number: int, labels: tuple[Labels, ...]) -> None:
         if len({type(one) for one in labels}) < len(labels):
@@ -108,7 +115,8 @@ class Annotations:
             frames: By frame number.
             source: What they are called in messages.
         """
-        every = {number: (labels,) for number, labels in sorted(frames.items())}
+        plain = {frame_number(number): labels for number, labels in frames.items()}
+        every = {number: (plain[number],) for number in sorted(plain)}
         sources = {} if source is None else dict.fromkeys(every, source)
         return _side_by_side([one.objects for one in frames.values()], every, sources)
 

@@ -88,7 +88,7 @@ class Labels(ABC):
         """Labels from coordinates; the objects have the ids 0 to P - 1.
 
         Args:
-            points: P x 2 (x, y) pixels, NaN where absent.
+            points: P x 2 (x, y) pixels, NaN where absent; they are copied.
             size: (height, width) of the frame.
             kind: What the points stand for.
             names: One name for each.
@@ -96,7 +96,7 @@ class Labels(ABC):
         Raises:
             InputError: If the points are of another shape or infinite, or the names do not fit.
         """
-        points = np.asarray(points, dtype=np.float32)
+        points = np.array(points, dtype=np.float32)
         objects = _table(range(len(points)), kind, names, None)
         return PointLabels(kind, objects, points, (int(size[0]), int(size[1])))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
 
-from pixelkin.types.video import InputError
+from pixelkin.types.video import InputError, whole_number
 
 LabelKind = Literal["mask", "parts", "keypoints", "points"]
 MapKind = Literal["mask", "parts"]
@@ -53,6 +53,9 @@ class Object:
             raise InputError(
                 f"kind = {self.kind!r} must be one of {', '.join(get_args(LabelKind))}"
             )
+        if type(self.id) is not int:
+            wrong = f"the id of an object is a whole number, not {self.id!r}"
+            object.__setattr__(self, "id", whole_number(self.id, wrong))
         least = 1 if self.is_map else 0
         if not least <= self.id <= HIGHEST_ID:
             raise InputError(

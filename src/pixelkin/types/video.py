@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
+from typing import Any
 
 
 class InputError(ValueError):
@@ -44,6 +46,34 @@ class VideoInfo:
     def number(self, name: str) -> int | None:
         """Number of the frame with this file stem; None where there is none."""
         return self.names.index(name) if self.names is not None and name in self.names else None
+
+
+def whole_number(value: Any, wrong: str) -> int:
+    """An integer of any type, NumPy's among them, as a plain int; True and False are none.
+
+    Args:
+        value: The integer.
+        wrong: What is said of anything else.
+
+    Raises:
+        InputError: If it is none.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        raise InputError(wrong) from None
+    if isinstance(value, bool):
+        raise InputError(wrong)
+    return number
+
+
+def frame_number(frame: Any) -> int:
+    """The number of a frame as a plain int; see `whole_number`.
+
+    Raises:
+        InputError: If it is no integer.
+    """
+    return whole_number(frame, f"no frame {frame!r}: give the number of one")
 
 
 def check_size(size: tuple[int, int], frame: tuple[int, int], what: str) -> None:

@@ -20,6 +20,8 @@ Frame = NDArray[np.uint8]
 PAPER = (24, 24, 27)
 INK = (235, 235, 235)
 MAX_BARS = 8  # with more objects, only the lowest confidence is shown
+NUMBERS_FROM = 240  # pixels of the short side; numbers that can be read would hide smaller frames
+BARS_FROM = 72  # pixels of the short side, for bars of two pixels that are one apart
 
 
 def overlay(
@@ -40,7 +42,9 @@ def overlay(
         labels: Of the frame's size.
         alpha: Opacity of the tint, 0 to 1.
         confidence: One value in [0, 1] for each of the labels' objects, or one for the frame; shown
-            as bars in the lower left corner, of many objects the lowest alone.
+            as bars in the lower left corner, of many objects the lowest alone. Numbers are beside
+            the bars where the short side of the frame has 240 pixels or more; below 72 there are
+            no bars.
         text: What to write beside keypoints.
 
     Returns:
@@ -212,7 +216,12 @@ def _draw_disc(
 def _draw_bars(
     frame: Frame, values: Sequence[float], colours: Sequence[ArrayLike], caption: str = ""
 ) -> Frame:
-    """A small panel in the lower left corner: a bar and its number for each value in [0, 1]."""
+    """A small panel in the lower left corner: a bar and its number for each value in [0, 1].
+
+    Small frames have bars without numbers, the smallest none.
+    """
+    if min(frame.shape[:2]) < NUMBERS_FROM:
+        return _draw_bare_bars(frame, values, colours)
     picture = Image.fromarray(frame)
     draw = ImageDraw.Draw(picture, "RGBA")
     font = _font(min(frame.shape[:2]) / 30)
@@ -230,6 +239,27 @@ def _draw_bars(
             fill = tuple(int(c) for c in np.asarray(colour))
             draw.rectangle((x, y0, x + length * min(1.0, value), y1), fill=fill)
         draw.text((x + length + pad, y), text, INK, font, anchor="lm")
+    return np.array(picture)
+
+
+def _draw_bare_bars(frame: Frame, values: Sequence[float], colours: Sequence[ArrayLike]) -> Frame:
+    """The panel without numbers, in whole pixels: a quarter of the short side wide."""
+    height, short = frame.shape[0], min(frame.shape[:2])
+    if short < BARS_FROM:
+        return frame
+    length, pad = round(short / 6), max(1, round(short / 60))
+    thick, apart = max(2, round(short / 54)), max(1, round(short / 43))
+    picture = Image.fromarray(frame)
+    draw = ImageDraw.Draw(picture, "RGBA")
+    top = height - 3 * pad - thick * len(values) - apart * (len(values) - 1)
+    panel = (pad, top, 3 * pad + length - 1, height - pad - 1)
+    draw.rounded_rectangle(panel, radius=pad, fill=(*PAPER, 190))
+    for i, (value, colour) in enumerate(zip(values, colours, strict=True)):
+        x, y = 2 * pad, top + pad + i * (thick + apart)
+        draw.rectangle((x, y, x + length - 1, y + thick - 1), fill=(255, 255, 255, 40))
+        if (filled := round(length * min(1.0, value))) > 0:
+            fill = tuple(int(c) for c in np.asarray(colour))
+            draw.rectangle((x, y, x + filled - 1, y + thick - 1), fill=fill)
     return np.array(picture)
 
 
