@@ -41,7 +41,11 @@ class SettingError(InputError):
 
 
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-_hints = cache(get_type_hints)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def check_types(settings: Any) -> None:
@@ -52,7 +56,8 @@ def check_types(settings: Any) -> None:
     Raises:
         SettingError: If one is not.
     """
-    hints = _hints(type(settings))
+    kind: Any = type(settings)
+    hints = _hints(kind)
     for name in (field.name for field in dataclasses.fields(settings) if field.init):
         _check_type(name, getattr(settings, name), hints[name])
 

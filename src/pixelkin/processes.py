@@ -154,7 +154,11 @@ def join_processes(device: str = "cpu", setting: str = "run.device") -> Iterator
     count, rank, local, beside = (int(os.environ.get(n, d)) for n, d in names.items())
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "cuda" and gpus <= local:
-        raise InputError(f"{setting}: cuda, but there are {gpus} GPUs for process {local}")
+        which = f" for process {local} of this machine" if beside > 1 else " here"
+        raise InputError(
+            f"{setting}: cuda, but there are {gpus} GPUs{which} (torch {torch.__version__}): take "
+            "cpu, or auto for what there is"
+        )
     on_gpu = device == "cuda" or (device == "auto" and gpus >= max(beside, local + 1))
     if device not in ("auto", "cpu", "cuda"):
         find_device(device)

@@ -154,3 +154,13 @@ def parse_yaml(text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> An
         raise
     except (ValueError, ArithmeticError, LookupError, AttributeError, TypeError) as error:
         raise yaml.YAMLError(f"a value cannot be read ({error})") from error
+
+
+def yaml_reason(error: yaml.YAMLError) -> str:
+    """Why a text is not YAML, in one line with the line and the column of it."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+    said = ": ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    place = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
+    return f"{' '.join(said.split())}{place}"

@@ -18,7 +18,7 @@ folder is touched: no folder that is a link is written through.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -30,6 +30,7 @@ from pixelkin.locks import LOCK, Lock
 from pixelkin.reading import read_json
 from pixelkin.types import InputError
 
+Other = Callable[[Mapping[str, Any], Sequence[str]], str]
 FORMAT = 1  # of the mark and the list; folders of version 0.1 have none
 LIST = ".pixelkin-files"
 HEADER = "files written by pixelkin; with --overwrite these are removed, and no others"
@@ -74,6 +75,8 @@ class RunFolder:
     Args:
         folder: The folder.
         kind: Of the run, such as "propagation"; another kind's folder is refused.
+        other: Says in words what another run in the folder is, by its settings and by which of them
+            differ, for the refusal: "run with another" and their names by default.
 
     Attributes:
         folder: The folder.
@@ -83,9 +86,10 @@ class RunFolder:
         progress: What the mark says beside the settings; `note` keeps it.
     """
 
-    def __init__(self, folder: Path, kind: str) -> None:
+    def __init__(self, folder: Path, kind: str, other: Other | None = None) -> None:
         self.folder = folder
         self.kind = kind
+        self._other = other or (lambda _, changed: f"run with another {', '.join(changed)}")
         self._mark = folder / "run.json"
         self._list = folder / LIST
         self._lock = Lock(folder / LOCK)
@@ -237,8 +241,8 @@ class RunFolder:
         keys = [*self._settings, *(k for k in known if k not in self._settings)]
         changed = [k for k in keys if known.get(k) != self._settings.get(k)]
         raise InputError(
-            f"{self.folder} holds {'a finished' if complete else 'an unfinished'} run with another "
-            f"{', '.join(changed)}: --overwrite replaces it"
+            f"{self.folder} holds {'a finished' if complete else 'an unfinished'} "
+            f"{self._other(known, changed)}: --overwrite replaces it"
         )
 
     def _check_own(self) -> None:

@@ -318,7 +318,7 @@ def test_frames_whose_names_are_not_their_positions(
         (("accept", "5:8"), "no frame 7: the video has frames 1 to 6"),
         (("absent", "1:3", "1"), "1:3: give one frame"),
         (("run", "--near", "7"), "no frame 7"),
-        (("cut", "1"), "no cut at f1: one lies between 1 and 5"),
+        (("cut", "1"), "no cut at f1: one lies between f2 and f6 (positions 1 to 5"),
         (("accept", "#6"), "no frame #6: the video has positions 0 to 5"),
         (("accept", "1:#3"), "1:#3: give a frame number"),
     ):

@@ -14,6 +14,7 @@ import yaml
 
 from pixelkin.app import cli
 from pixelkin.models.encoder import describe_encoder, load_encoder
+from pixelkin.ops import devices
 from pixelkin.training import tuning
 
 PROPAGATE = ["propagate", "video.mp4", "--labels", "mask.png", "--out", "out/video"]
@@ -85,7 +86,7 @@ def test_a_video_that_has_changed_is_not_taken_for_the_old_one(
     assert cli.main([*frames, "--tune"]) == 0
     Path("frames/00005.png").write_bytes(Path("frames/00004.png").read_bytes())
     assert cli.main([*frames, "--tune"]) == 2
-    assert "another videos" in capsys.readouterr().err
+    assert "tuning to other frames than those of frames: --overw" in capsys.readouterr().err
     assert cli.main([*frames, "--tune", "--overwrite"]) == 0
 
 
@@ -106,11 +107,52 @@ def test_tune_gives_weights_for_every_command(
     assert "c.json exists" in capsys.readouterr().err
 
 
+def test_the_device_is_handed_on(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[object] = []
+
+    def spy(*_: object, device: str, **__: object) -> tuning.Tuned:
+        asked.append(device)
+        return tuning.Tuned(Path("enc"), 0, {0: 0.5})
+
+    monkeypatch.setattr(tuning, "tune", spy)
+    monkeypatch.setattr(devices, "find_device", lambda name: torch.device("cpu"))
+    assert cli.main(["tune", "video.mp4", "--out", "enc"]) == 0
+    assert cli.main(["tune", "video.mp4", "--out", "enc", "--device", "cuda"]) == 0
+    capsys.readouterr()
+    for device in ("cuda", "cpu", "mps"):
+        assert cli.main([*PROPAGATE, "--tune", "--device", device]) == 2  # enc is not there
+    assert asked == ["auto", "cuda", "cuda", "cpu", "cpu"]
+    assert "tuning computes on the processor" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("distances", "told"),
+    [
+        ([], "--distances 10, 20, 40 left out, as 5 frames follow frame 0\n"),
+        (["2", "9"], "--distances 9 left out, as 5 frames follow frame 0\n"),
+        (["5", "9"], "--distances 9 left out, as 5 frames follow frame 0\n"),
+        (["9"], "--distances 9 left out, as 5 frames follow frame 0, and 5 is taken instead\n"),
+        (["2"], ""),
+    ],
+)
+def test_distances_beyond_the_end_are_named(
+    work: Path, capsys: pytest.CaptureFixture[str], distances: list[str], told: str
+) -> None:
+    command = ["compare", "frames", "--labels", "mask.png", "--weights", "lab"]
+    assert cli.main([*command, *(["--distances", *distances] if distances else [])]) == 0
+    assert told in (said := capsys.readouterr().out) and ("left out" in said) == bool(told)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["tune", "video.mp4", "--out", "x", "--threads", "0"], "--threads 0"),
         (["tune", "video.mp4", "--out", "x", "--steps", "0"], "steps: 0 must be at least 1"),
+        (["tune", "video.mp4", "--out", "x", "--steps", "0"], "error: --steps: 0 must be at lea"),
+        (["tune", "video.mp4", "--out", "x", "--seed", "-1"], "error: --seed: -1 must be at lea"),
+        (["tune", "video.mp4", "--out", "x", "--device", "cuda"], "finds none here"),
         (["tune", "video.mp4", "--out", "x", "--weights", "none"], "no encoder 'none'"),
         (["tune", "video.mp4", "--out", "nothing/../frames"], "is not a run's folder"),
         (["compare", "video.mp4", "--labels", "mask.png", "--weights", "none"], "no encoder"),

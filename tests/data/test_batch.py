@@ -49,3 +49,17 @@ def test_views_must_be_images() -> None:
 def test_an_impossible_clip_is_refused(views: int, gaps: tuple[int, ...]) -> None:
     with pytest.raises(ValueError):
         ClipSpec(views, gaps)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (ClipSpec(1, (8,)), "1 view of one frame"),
+        (ClipSpec(2, (0,)), "2 views of one frame"),
+        (ClipSpec(2, (8, 16, 24)), "2 views 8, 16 or 24 frames apart"),
+        (ClipSpec(3, (1,)), "3 views 1 frame apart"),
+        (ClipSpec(4, (1, 2), returns=True), "3 views 1 or 2 frames apart and the first again"),
+    ],
+)
+def test_a_clip_is_told_in_words(spec: ClipSpec, words: str) -> None:
+    assert str(spec) == words

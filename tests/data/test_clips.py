@@ -165,7 +165,8 @@ def test_a_video_that_breaks_later_is_replaced(
     assert len(caplog.records) == 1
     assert "a.mp4.gone" in caplog.text
     for workers in (0, 1):
-        with pytest.raises(InputError, match=r"^20 videos drawn in a row could not") as error:
+        why = r"^20 videos drawn in a row could not be read, the last was \S+a\.mp4\.gone: no such"
+        with pytest.raises(InputError, match=why) as error:
             next(clip_loader(dataset(gone), keys(PAIR, range(1)), workers=workers))
         assert not multiprocessing.active_children(), "workers wait for an error to be forgotten"
         del error
@@ -176,8 +177,13 @@ def test_videos_too_short_for_a_clip(sources: list[Source]) -> None:
     assert len(data.eligible(ClipSpec(2, (0,)))) == len(data.segments)
     assert len(data.eligible(ClipSpec(15, (1,)))) == 3
     assert len(data.eligible(ClipSpec(16, (1,), returns=True))) == 3
-    with pytest.raises(InputError, match="no video has the 60 frames"):
+    words = (
+        r"no video has the 60 frames that a clip of 60 views 1 frame apart needs: the longest has"
+    )
+    with pytest.raises(InputError, match=rf"{words} 50$"):
         data.eligible(ClipSpec(60, (1,)))
+    with pytest.raises(InputError, match=r"40 frames .*: data.segment cuts them into pieces of 25"):
+        data.eligible(ClipSpec(40, (1,)))
 
 
 def test_one_frame_seen_twice_gives_two_different_views(sources: list[Source]) -> None:

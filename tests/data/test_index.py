@@ -122,6 +122,16 @@ def test_exclude_leaves_out_by_name(videos: Path, tmp_path: Path) -> None:
     assert [s.name for s in found] == ["JPEGImages/c"]
 
 
+def test_a_pattern_that_leaves_out_nothing_is_said(
+    videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = "JPEGImages/c, a.mp4, broken.mp4, ..."
+    with caplog.at_level(logging.WARNING):
+        index_videos([videos], tmp_path / "index.json", exclude=("b.mp4", "a*", "cut*", "broken*"))
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert said == f"exclude 'b.mp4' fits no video, so it leaves none out: {names}"
+
+
 def test_broken_links_are_named_and_left_out(
     videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ import torch
 from pixelkin.data.batch import ClipSpec
 from pixelkin.objectives import OBJECTIVES, Objective
 from pixelkin.training.config import ObjectiveShare, Optimiser, Recipe, load_recipe, save_recipe
+from pixelkin.training.schema import OverrideError
 from pixelkin.types import InputError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -131,6 +132,32 @@ def test_wrong_settings_are_named(
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"seed": 1, "step": 5}, "--set step: unknown setting (did you mean 'steps'?)"),
+        ({"augmentation": {"scale": [0.8, 0.2]}}, "--set augmentation.scale: [0.8, 0.2] must be"),
+        ({"stages.0.share": 0.7}, "--set stages.0.share: stages: the shares sum to 1.2"),
+        ({"accumulate": 3}, "--set accumulate: stages.0.objectives.0.share: 1 of batch 4 is 4"),
+        ({"stages.7.share": 1}, "--set stages.7.share: stages has entries 0 to 1, not '7'"),
+    ],
+)
+def test_what_was_given_besides_is_blamed_and_not_the_file(
+    recipe_file: Path, changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(OverrideError) as error:
+        load_recipe(recipe_file, changes)
+    assert error.value.told("--set").startswith(told)
+
+
+def test_the_file_is_blamed_for_what_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("step: 5\n")
+    with pytest.raises(InputError, match="step: unknown setting") as error:
+        load_recipe(path, {"batch": 4})
+    assert not isinstance(error.value, OverrideError)
+
+
 def test_an_objective_has_an_augmentation_of_its_own(recipe_file: Path, tmp_path: Path) -> None:
     key = "stages.1.objectives.1.augmentation"
     loaded = load_recipe(recipe_file, {key: {"crop_jitter": 0.1, "scale": [0.5, 1.0]}})
@@ -156,6 +183,9 @@ def test_the_batch_must_suit_the_processes(recipe_file: Path) -> None:
         ("- 1\n- 2", "is not a recipe"),
         ("", "is not a recipe"),
         ("steps: 5\nbatch: 2\nsteps: 6\n", "steps given more than once"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", r"c given more than once \(line 5, column 3\)$"),
+        ("steps: 5\nbatch: [2\n", r"wrong.yaml is not YAML: .* \(line 3, column 1\)$"),
+        ("steps: \x01", r"wrong.yaml is not YAML: unacceptable character .* at position 7$"),
         ("steps: 5", "stages: this setting is missing"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,24 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     lines = out.getvalue().splitlines()
     assert [x.split("  ")[0] for x in lines] == ["step 100/200", "step 200/200", "done [really]"]
     assert "loss 2.500  positives 32%  m2 0.46  40 frames/s  0:00 left" in lines[0]
+
+
+def test_the_first_plain_line_comes_soon_and_later_ones_seldom(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    out = io.StringIO()
+    progress = Progress(80, 0, Console(file=out, width=80))
+    progress.start()
+    shown = []
+    for step in range(75):  # of a second each
+        clock[0] += 1
+        before = len(out.getvalue())
+        progress.update(step, {"loss": 2.5})
+        shown += [clock[0]] if len(out.getvalue()) > before else []
+    progress.stop()
+    assert shown == [2.0, 32.0, 62.0]
 
 
 def test_a_count_speaks_only_of_what_takes_long() -> None:

@@ -260,7 +260,8 @@ def test_another_training_is_not_overwritten(
         train(recipe_file, [frames], out)
     with pytest.raises(InputError, match=r"already holds a training"):
         train(recipe_file, [frames], out, overrides={"steps": 2}, resume=False)
-    with pytest.raises(InputError, match=r"started on other videos"):
+    missing = r"started on other videos than these 1 \(missing: video0, video2, video3 and 2 more\)"
+    with pytest.raises(InputError, match=missing):
         train(recipe_file, [frames / "video1"], out, overrides={"steps": 2})
     (out / "checkpoint.pt").unlink()
     with pytest.raises(InputError, match=r"already holds an encoder"):

@@ -100,10 +100,55 @@ def test_it_is_reused_for_the_same_content_and_refused_for_other(
     kept = weights_of(out)
     assert not first.reused and again(video).reused and again(video, overwrite=True).reused
     (video / "5.png").write_bytes((frames / "video1/005.png").read_bytes())
-    with pytest.raises(InputError, match=r"another videos.*--overwrite replaces it"):
+    other = rf"tuned holds a finished tuning to other frames than those of {video}: --overwrite"
+    with pytest.raises(InputError, match=other):
         again(video)
     assert all(torch.equal(x, kept[n]) for n, x in weights_of(out).items())
     assert not again(video, overwrite=True).reused
+
+
+def test_what_is_other_is_told_in_words(
+    frames: Path, start: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    def tuned(weights: Path = start, steps: int = 2, seed: int = 0) -> None:
+        how: dict[str, Any] = {"weights": weights, "steps": steps, "seed": seed}
+        tune([frames / "video0"], tmp_path / "tuned", overrides=settings, **how)
+
+    tuned()
+    other = tmp_path / "other"
+    save_encoder(Encoder(EncoderConfig(widths=(8, 8, 8))), other)
+    with pytest.raises(InputError, match=r"tuning with other settings: steps 2 \(4 now\), seed 0"):
+        tuned(steps=4, seed=1)
+    with pytest.raises(InputError, match=rf"that began with the weights {start}, not {other}: --o"):
+        tuned(other)
+    save_encoder(load_encoder(other), start)
+    with pytest.raises(InputError, match=rf"the weights {start}, before they changed: --overwrite"):
+        tuned()
+    mark = tmp_path / "tuned/run.json"
+    mark.write_text(mark.read_text().replace('"weights"', '"damaged"'))
+    with pytest.raises(InputError, match=r"tuning with another weights, damaged: --overwrite"):
+        tuned()
+
+
+def test_the_recipe_inside_is_not_blamed(
+    frames: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def message(**how: Any) -> str:
+        with pytest.raises(InputError) as error:
+            tune([frames / "video0"], tmp_path / "t", **{"weights": start, **how})
+        assert not (tmp_path / "t").exists()
+        return str(error.value)
+
+    assert message(steps=0).startswith("steps: 0 must be at least 1")
+    assert message(overrides={"size": 20}).startswith("size: 20 must be a multiple of network.stri")
+    assert message(device="mps").startswith("run.device: 'mps' is not one of auto, cpu, cuda")
+    assert message(device="cuda").startswith("device 'cuda': torch")
+    assert message(overrides={"batch": 7}).startswith("stages.0.objectives.0.share: 0.375 of batch")
+    with monkeypatch.context() as patch:  # a recipe that does not go with any weights
+        own = tmp_path / "own.yaml"
+        own.write_text(tuning.RECIPE.read_text().replace("size: 128", "size: 20"))
+        patch.setattr(tuning, "RECIPE", own)
+        assert message().startswith(f"the weights {start} cannot be tuned: size: 20 must be a mul")
 
 
 def test_stopped_anywhere_it_ends_with_the_same_weights(

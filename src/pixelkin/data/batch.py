@@ -44,6 +44,15 @@ class ClipSpec:
         """Number of views in order of time: all but one that returns."""
         return self.views - self.returns
 
+    def __str__(self) -> str:
+        """In words, for messages."""
+        if max(self.gaps) == 0 or self.frames == 1:
+            return f"{self.views} {'view' if self.views == 1 else 'views'} of one frame"
+        *others, last = map(str, dict.fromkeys(self.gaps))
+        gaps = f"{', '.join(others)} or {last}" if others else last
+        apart = f"{self.frames} views {gaps} {'frame' if gaps == '1' else 'frames'} apart"
+        return f"{apart} and the first again" if self.returns else apart
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from pixelkin.checks import check_number
+from pixelkin.checks import check_number, check_types
 from pixelkin.data.augment import Augmentation, draw, draw_view
 from pixelkin.data.batch import ClipBatch, ClipSpec, Layer
 from pixelkin.data.drawn import (
@@ -37,6 +37,7 @@ from pixelkin.data.held import HeldFrames, Layout
 from pixelkin.data.index import Source
 from pixelkin.data.paste import draw_outline, paste
 from pixelkin.data.store import FrameStore, Segment, split
+from pixelkin.data.times import draw_times
 from pixelkin.types import InputError
 
 _ATTEMPTS = 20
@@ -86,6 +87,7 @@ class ClipSettings:
     rendering: Literal["single", "batched"] = "single"
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_number("short_side", self.short_side, least=1)
         check_number("segment", self.segment, least=1)
 
@@ -144,7 +146,14 @@ class ClipDataset(Dataset[DrawnClip]):
             least = spec.frames if max(spec.gaps) > 0 else 1
             self._eligible[spec] = [s for s in self.segments if len(s) >= least]
             if not self._eligible[spec]:
-                raise InputError(f"no video has the {least} frames that a clip of {spec} needs")
+                piece = max(map(len, self.segments), default=0)
+                longest = max((s.frames for s in self.sources), default=0)
+                has = f"the longest has {longest}"
+                if longest >= least:
+                    has = f"data.segment cuts them into pieces of {piece} at most"
+                raise InputError(
+                    f"no video has the {least} frames that a clip of {spec} needs: {has}"
+                )
         return self._eligible[spec]
 
     def __getitem__(self, key: ClipKey) -> DrawnClip:
@@ -159,11 +168,11 @@ class ClipDataset(Dataset[DrawnClip]):
             try:
                 frames = self._frames(segment, times)
             except Exception as error:  # whatever a damaged file does to a decoder
-                self._report(segment.video, error)
+                why = self._report(segment.video, error)
                 continue
             how = key.augmentation or self.augmentation
             return self._draw(segment.video, times, frames, how, rng)
-        raise InputError(f"{_ATTEMPTS} videos drawn in a row could not be read, see the log")
+        raise InputError(f"{_ATTEMPTS} videos drawn in a row could not be read, the last was {why}")
 
     def _frames(
         self, segment: Segment, times: Sequence[int]
@@ -205,30 +214,13 @@ class ClipDataset(Dataset[DrawnClip]):
             self._order = ((epoch, count), order)
         return int(self._order[1][visit % count])
 
-    def _report(self, video: int, error: Exception) -> None:
+    def _report(self, video: int, error: Exception) -> str:
+        """What is wrong with which video, which is logged once a video."""
+        why = " ".join(f"{self.sources[video].path}: {error}".split())
         if video not in self._reported:
             self._reported.add(video)
-            log.warning("skipped a clip of %s: %s", self.sources[video].path, error)
-
-
-def draw_times(spec: ClipSpec, segment: Segment, rng: np.random.Generator) -> list[int]:
-    """Frame numbers of the views of one clip: equal gaps, forwards or backwards in time.
-
-    A spec that returns ends with the first of them once more. If the greatest gap does not fit into
-    the segment, all gaps shrink in proportion, to 1 at least, so that short videos keep the range
-    of distances [D].
-    """
-    room = len(segment) - 1
-    steps = spec.frames - 1
-    longest = max(spec.gaps)
-    gap = int(rng.choice(spec.gaps))
-    if steps * longest > room and gap > 0:
-        gap = min(max(1, gap * room // (steps * longest)), room // steps)
-    first = segment.start + int(rng.integers(room - steps * gap + 1))
-    times = [first + i * gap for i in range(spec.frames)]
-    if rng.random() < 0.5:
-        times.reverse()
-    return [*times, times[0]] if spec.returns else times
+            log.warning("skipped a clip of %s", why)
+        return why
 
 
 def collate(clips: Sequence[Clip]) -> ClipBatch:

@@ -1,8 +1,8 @@
 """Which videos a set of folders holds: found by name, opened once, remembered in a cache file.
 
 A video is a video file or a folder of images, by itself or in a pack (see `packed`). What cannot be
-read is reported through `logging` and left out, never fatal. Knows nothing about what the videos
-are used for.
+read, or has a frame that cannot be (see `flaws`), is reported through `logging` and left out, never
+fatal. Knows nothing about what the videos are used for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixelkin.data.flaws import flaw_in
 from pixelkin.data.packed import is_pack, open_pack
 from pixelkin.files import stamp, write_text
 from pixelkin.types import InputError
@@ -32,9 +33,10 @@ OTHER_NAMES = re.compile(
     re.IGNORECASE,
 )
 RESULT = frozenset({"run.json", ".pixelkin-files"})  # are in the folder of a run or a training
+_NAMED = 3  # names of videos that show what a pattern should fit
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
-_VERSION = 2
-_CACHED = {"stamp", "content", "error", "frames", "height", "width"}
+_VERSION = 3
+_CACHED = {"stamp", "content", "error", "flaw", "frames", "height", "width"}
 
 log = logging.getLogger(__name__)
 
@@ -71,26 +73,31 @@ def index_videos(
     exclude: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
     unreadable: dict[str, str] | None = None,
+    flawed: bool = False,
 ) -> list[Source]:
     """All readable videos below `roots`, in an order that depends on names alone.
 
     Args:
         roots: Folders to search, single video files, or packs.
         cache: JSON file that remembers what earlier calls found; made or renewed atomically.
-        exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*".
+        exclude: Shell patterns of names (see `Source.name`) to leave out, such as "jhmdb*"; of one
+            that fits no name a line is logged.
         progress: Called with (videos looked at, of how many) after each.
         unreadable: Is given the names of those that cannot be read, and why.
+        flawed: Whether folders of images are wanted of which a frame cannot be read, for who takes
+            the others.
 
     Raises:
         InputError: If a root does not exist, or nothing readable is found.
     """
     packs = [root for root in map(Path, roots) if is_pack(root)]
     roots = [root for root in map(Path, roots) if root not in packs]
-    known = _read_cache(cache)
-    found = [s for pack in packs for s in _packed(pack.absolute(), exclude)]
+    known, excluded = _read_cache(cache), _Excluded(exclude)
+    found = [s for pack in packs for s in _packed(pack.absolute(), excluded)]
     fresh: dict[str, dict[str, object]] = {}
     broken = 0
-    candidates = list(_find(roots, exclude))
+    candidates = list(_find(roots, excluded))
+    excluded.tell()
     try:
         for i, (path, name) in enumerate(candidates, start=1):
             entry = known.get(str(path))
@@ -101,13 +108,15 @@ def index_videos(
             else:
                 if entry is None or entry.get("stamp") != stamp:
                     entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
-            if "error" in entry:
+            facts = {key: value for key, value in entry.items() if key != "flaw"}
+            why = entry.get("error") or (None if flawed else entry.get("flaw"))
+            if why:
                 broken += 1
-                log.warning("left out %s: %s", path, entry["error"])
+                log.warning("left out %s: %s", path, str(why).removeprefix(f"{path}: "))
                 if unreadable is not None:
-                    unreadable[name] = str(entry["error"])
+                    unreadable[name] = str(why)
             else:
-                found.append(Source(path=str(path), name=name, **entry))  # type: ignore[arg-type]
+                found.append(Source(path=str(path), name=name, **facts))  # type: ignore[arg-type]
             if progress is not None:
                 progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
@@ -130,19 +139,42 @@ def source_of(video: str | Path) -> Source:
     """One video as `open_video` takes it, a pattern among them; nothing is searched.
 
     Raises:
-        InputError: If it cannot be opened.
+        InputError: If it cannot be opened, or an image of the folder that it is cannot be read.
     """
     reader = open_video(video, check=False)
+    if (flaw := flaw_in(reader)) is not None:
+        raise InputError(flaw)
     path = Path(video).expanduser().absolute()
     content = stamp(reader.paths, named=False)
     facts = len(reader), reader.info.height, reader.info.width
     return Source(str(path), path.name, content, *facts, content=content)
 
 
-def _packed(pack: Path, exclude: Sequence[str]) -> Iterator[Source]:
+class _Excluded:
+    """Whether a name is left out, and which patterns have left out none."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns, self._idle = patterns, list(dict.fromkeys(patterns))
+        self._names: set[str] = set()
+
+    def __call__(self, name: str) -> bool:
+        fitting = [p for p in self._patterns if fnmatch.fnmatch(name, p)]
+        self._idle = [p for p in self._idle if p not in fitting]
+        self._names.add(name)
+        return bool(fitting)
+
+    def tell(self) -> None:
+        """Say which patterns fit nothing, and what names are like."""
+        names = sorted(self._names)
+        shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        for pattern in self._idle if names else ():
+            log.warning("exclude %r fits no video, so it leaves none out: %s", pattern, shown)
+
+
+def _packed(pack: Path, excluded: Callable[[str], bool]) -> Iterator[Source]:
     """The videos of a pack. Their stamps are of what they hold, not of when it was written."""
     for name, video in open_pack(pack).items():
-        if not any(fnmatch.fnmatch(name, p) for p in exclude):
+        if not excluded(name):
             yield Source(
                 str(pack),
                 name,
@@ -170,7 +202,9 @@ def digest_of_files(sources: Sequence[Source]) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
+def _find(
+    roots: Sequence[str | Path], excluded: Callable[[str], bool]
+) -> Iterator[tuple[Path, str]]:
     """(absolute path, name below its root) of everything that looks like a video."""
     seen: set[str] = set()
     for root in map(Path, roots):
@@ -180,7 +214,7 @@ def _find(roots: Sequence[str | Path], exclude: Sequence[str]) -> Iterator[tuple
         candidates = [root] if root.is_file() else _walk(root)
         for path in candidates:
             name = root.name if path == root else path.relative_to(root).as_posix()
-            if os.path.realpath(path) in seen or any(fnmatch.fnmatch(name, p) for p in exclude):
+            if excluded(name) or os.path.realpath(path) in seen:
                 continue
             seen.add(os.path.realpath(path))
             yield path, name
@@ -247,14 +281,15 @@ def _stamp(path: Path) -> str:
 
 
 def _inspect(path: Path) -> dict[str, object]:
-    """Frame count and size of a video that can be opened, else its error."""
+    """Frame count and size of a video that can be opened, and its flaw, else its error."""
     try:
         reader = open_video(path, check=False)
-        info, content = reader.info, stamp(reader.paths, named=False)
+        info, content, flaw = reader.info, stamp(reader.paths, named=False), flaw_in(reader)
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
-    shape = {"frames": info.frames, "height": info.height, "width": info.width}
-    return {**shape, "content": content}
+    facts: dict[str, object] = {"frames": info.frames, "height": info.height, "width": info.width}
+    facts |= {"content": content} if flaw is None else {"content": content, "flaw": flaw}
+    return facts
 
 
 def _read_cache(cache: Path) -> dict[str, dict[str, object]]:

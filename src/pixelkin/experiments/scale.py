@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pixelkin.checks import SettingError, check_number, check_types
-from pixelkin.reading import RECIPE_BYTES, read_text
+from pixelkin.reading import RECIPE_BYTES, read_text, yaml_reason
 from pixelkin.training.schema import build, plain, read_yaml
 from pixelkin.types import InputError
 
@@ -197,7 +197,7 @@ def load_scale(name_or_path: str, seeds: tuple[int, ...] = ()) -> Scale:
     try:
         raw = read_yaml(read_text(path, RECIPE_BYTES))
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is not YAML: {yaml_reason(error)}") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path} is not a scale: it must hold settings 'key: value'")
     try:

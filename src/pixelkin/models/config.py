@@ -32,6 +32,8 @@ class EncoderConfig:
         widths: Channels of the residual stages (conv2..conv5 of the paper); of a ResNet-50, of
             their 3x3 convolutions, a quarter of what the stages give.
         last_relu: Whether features are taken after the last ReLU (the paper's table).
+        head: Channels of a last 1x1 convolution, which whitens features in the weights in the
+            package; None: there is none.
         mean: Of the RGB input in [0, 1], per channel.
         std: As `mean`.
         temperature: Features leave the encoder with length 1/sqrt(temperature): their raw dot
@@ -50,6 +52,7 @@ class EncoderConfig:
     padding: Padding = "reflect"
     widths: tuple[int, ...] = (64, 128, 256, 256)
     last_relu: bool = True
+    head: int | None = None
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     temperature: float | None = 0.07
@@ -62,6 +65,8 @@ class EncoderConfig:
                 raise SettingError(name, f"{getattr(self, name)} must be 3 numbers")
         for width in self.widths:
             check_number("widths", width, least=1, most=MAX_WIDTH)
+        if self.head is not None:
+            check_number("head", self.head, least=1, most=MAX_WIDTH)
         for value in self.std:
             check_number("std", value, above=0)
         if self.temperature is not None:

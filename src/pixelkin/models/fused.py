@@ -61,7 +61,7 @@ class FusedResNet(nn.Module):
 
     Args:
         net: As `ResNet.folded` gives it.
-        make: Makes the convolutions.
+        make: Makes the convolutions of the blocks; a head is computed as it is.
         channels_first: Whether they want images in that layout.
     """
 
@@ -72,6 +72,7 @@ class FusedResNet(nn.Module):
         self.conv1 = net.conv1
         self.maxpool = net.maxpool
         stages = (net.get_submodule(f"layer{i}") for i in range(1, net.stages + 1))
+        self.head = net.head
         self.blocks = nn.Sequential(*(_Block(block, make) for stage in stages for block in stage))  # type: ignore[attr-defined]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,5 +83,5 @@ class FusedResNet(nn.Module):
         x = F.relu(x, inplace=True)
         if self.channels_first:
             x = x.contiguous()
-        result: Tensor = self.blocks(x)
+        result: Tensor = self.head(self.blocks(x))
         return result

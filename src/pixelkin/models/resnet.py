@@ -164,6 +164,7 @@ class ResNet(nn.Module):
         widths: Channels of layer1..layer4; leave out the last to end at conv4. Of bottlenecks,
             those of the 3x3 convolutions.
         last_relu: Whether the embedding is after the last ReLU (the paper's table) or before it.
+        head: Channels of a last 1x1 convolution without bias, or None for none.
         blocks: Blocks of each stage.
         bottleneck: Whether they are bottlenecks.
     """
@@ -175,6 +176,7 @@ class ResNet(nn.Module):
         widths: tuple[int, ...] = (64, 128, 256, 256),
         *,
         last_relu: bool = True,
+        head: int | None = None,
         blocks: tuple[int, ...] = (2, 2, 2, 2),
         bottleneck: bool = False,
     ) -> None:
@@ -200,6 +202,10 @@ class ResNet(nn.Module):
                 parts.append(block(cin, width, down, padding, last_relu=last_relu or not ends))
                 cin = width * grows
             self.add_module(f"layer{i}", nn.Sequential(*parts))
+        self.head: nn.Module = nn.Identity()
+        if head is not None:
+            self.head = nn.Conv2d(self.channels, head, 1, bias=False)
+            self.channels = head
         for m in self.modules():
             if isinstance(m, nn.Conv2d):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
@@ -211,7 +217,8 @@ class ResNet(nn.Module):
             x = self.maxpool(x)
         for i in range(1, self.stages + 1):
             x = self.get_submodule(f"layer{i}")(x)
-        return x
+        found: Tensor = self.head(x)
+        return found
 
     def folded(self) -> ResNet:
         """A copy for inference: batch norms folded into the convolutions, channels last.

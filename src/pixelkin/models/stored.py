@@ -31,7 +31,8 @@ def make_network(config: EncoderConfig) -> ResNet | LabGrid:
     if config.network == "lab":
         return LabGrid(config.stride)
     kind, more = DEPTHS[config.network]
-    return kind(config.stride, config.padding, config.widths, last_relu=config.last_relu, **more)
+    settings = {"last_relu": config.last_relu, "head": config.head, **more}
+    return kind(config.stride, config.padding, config.widths, **settings)
 
 
 def read_folder(folder: Path, name: str, named: Sequence[str]) -> tuple[EncoderConfig, nn.Module]:

@@ -23,8 +23,9 @@ from pixelkin.data.clips import ClipSettings
 from pixelkin.files import write_text
 from pixelkin.models.encoder import Encoder, EncoderConfig
 from pixelkin.objectives import OBJECTIVES, Objective, ObjectiveName
-from pixelkin.reading import RECIPE_BYTES, read_text
-from pixelkin.training.schema import build, plain, read_yaml, replace_at
+from pixelkin.reading import RECIPE_BYTES, read_text, yaml_reason
+from pixelkin.training.optimiser import Optimiser
+from pixelkin.training.schema import build, build_with, plain, read_yaml
 from pixelkin.types import InputError
 
 # More than any machine has use for: what is above is a slip, and would be worked at for ever.
@@ -39,42 +40,6 @@ BOUNDS = {
     "validate_scenes": (0, 100_000),
     "batch_norm_frames": (1, 100_000),
 }
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """AdamW and its learning rate over time. The values are our own [D].
-
-    Attributes:
-        learning_rate: The greatest one.
-        weight_decay: Of weights with two or more axes; biases and batch-norm have none.
-        betas: Decay of Adam's running moments.
-        schedule: "one_cycle" rises along a cosine from 1/25 of the rate and falls along a cosine;
-            "cosine" rises linearly from 0 and falls along a cosine; "constant" rises linearly and
-            stays.
-        warmup: Share of the steps for the rise.
-        final: Rate at the end, as a share of the greatest.
-        clip_norm: Longest allowed gradient (l2, of all weights together), or null.
-    """
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    schedule: Literal["one_cycle", "cosine", "constant"] = "one_cycle"
-    warmup: float = 0.1
-    final: float = 0.001
-    clip_norm: float | None = 5.0
-
-    def __post_init__(self) -> None:
-        check_types(self)
-        _check("learning_rate", self.learning_rate, above=0)
-        _check("weight_decay", self.weight_decay, least=0)
-        for beta in self.betas:
-            _check("betas", beta, least=0, below=1)
-        _check("warmup", self.warmup, least=0, below=1)
-        _check("final", self.final, least=0, most=1)
-        if self.clip_norm is not None:
-            _check("clip_norm", self.clip_norm, above=0)
 
 
 @dataclass(frozen=True)
@@ -296,6 +261,7 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
             {"optimiser.learning_rate": 3e-4, "stages.0.objectives.0.settings.temperature": 0.1}.
 
     Raises:
+        OverrideError: If the recipe is not a valid one because of the overrides.
         InputError: If there is no such file, it is not YAML, or the recipe is not a valid one.
     """
     path = Path(path)
@@ -304,15 +270,10 @@ def load_recipe(path: str | Path, overrides: Mapping[str, object] | None = None)
             raise InputError(f"no recipe {path}: the file does not exist")
         raw = read_yaml(read_text(path, RECIPE_BYTES))
     except yaml.YAMLError as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path} is not YAML: {yaml_reason(error)}") from error
     if not isinstance(raw, dict):
         raise InputError(f"{path} is not a recipe: it must hold settings 'key: value'")
-    try:
-        for key, value in (overrides or {}).items():
-            replace_at(raw, key, value)
-        return build(Recipe, {"name": path.stem, **raw})
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return build_with(Recipe, {"name": path.stem, **raw}, overrides or {}, path)
 
 
 def save_recipe(recipe: Recipe, path: Path) -> None:

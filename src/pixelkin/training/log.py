@@ -18,6 +18,7 @@ from rich.table import Table
 from pixelkin.files import write_text
 
 log = logging.getLogger(__name__)
+_FIRST_SECONDS = 2.0  # after which the first plain line comes: a training that is seen to begin
 _PLAIN_SECONDS = 30.0
 _PLAIN_STEPS = 100
 _COUNT_SECONDS = 5.0
@@ -164,6 +165,7 @@ class Progress:
         self._text = self._validation = ""
         self._seconds: float | None = None
         self._clock = self._printed = time.monotonic()
+        self._wait = _FIRST_SECONDS
         self._live = Live(
             console=self.console, get_renderable=self._render, refresh_per_second=4, transient=True
         )
@@ -182,9 +184,9 @@ class Progress:
         self._bar.update(completed=step + 1)
         if self.console.is_terminal:
             return
-        quiet = now - self._printed < _PLAIN_SECONDS and (step + 1) % _PLAIN_STEPS
+        quiet = now - self._printed < self._wait and (step + 1) % _PLAIN_STEPS
         if not quiet or step + 1 == self._steps:
-            self._printed = now
+            self._printed, self._wait = now, _PLAIN_SECONDS
             self.say(self._text)
 
     def say(self, text: str) -> None:

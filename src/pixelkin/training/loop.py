@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pixelkin.checks import check_same
 from pixelkin.data.batch import ClipBatch
 from pixelkin.data.frames import sample_frames, sample_pairs
-from pixelkin.data.index import Source, digest, digest_of_files
+from pixelkin.data.index import Source
 from pixelkin.formats.damages import DAMAGES
 from pixelkin.models.encoder import Encoder, save_encoder
 from pixelkin.processes import Processes, join_processes
@@ -31,6 +31,7 @@ from pixelkin.run_folder import RunFolder
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
 from pixelkin.training.config import Recipe, load_recipe, save_recipe
 from pixelkin.training.feed import Feed
+from pixelkin.training.identity import check_videos, identity_of
 from pixelkin.training.log import TrainingLog
 from pixelkin.training.plan import Plan
 from pixelkin.training.report import mining_of, write_report
@@ -141,12 +142,7 @@ class _Training:
             self.feed.dataset.eligible(spec)  # complains now rather than in a worker
         self.plan = Plan(recipe, specs, rank=processes.rank, processes=processes.count)
         self.checkpoint = self.out / "checkpoint.pt"
-        self.identity = {
-            "recipe": recipe.fingerprint(),
-            "data": digest(self.sources),
-            "content": digest_of_files(self.sources),
-            "precision": self.trainer.precision,
-        }
+        self.identity = identity_of(recipe, self.sources, self.trainer.precision)
         self.owed: dict[str, float] | None = None
         self._frames: list[NDArray[np.uint8]] | None = None
         with processes.main_first():
@@ -211,16 +207,7 @@ class _Training:
             saved = load_checkpoint(self.checkpoint)
             if missing := {"data", "recipe", "precision", "step"} - saved.keys():
                 raise InputError(f"{self.checkpoint} is damaged: it has no {min(missing)}")
-            if saved["data"] != self.identity["data"]:
-                raise InputError(
-                    f"{self.out} was started on other videos than these {len(self.sources)}: give "
-                    "the same folders, or choose another output folder"
-                )
-            if saved.get("content", self.identity["content"]) != self.identity["content"]:
-                raise InputError(
-                    f"{self.out} was started on other videos: some of these {len(self.sources)} "
-                    "have been replaced since; restore them, or choose another output folder"
-                )
+            check_videos(self.out, saved, self.sources)
             if self.recipe.precision == "auto":  # decided once, by the machine that it began on
                 self.trainer.precision = self.identity["precision"] = saved["precision"]
             keys = ("recipe", "precision")

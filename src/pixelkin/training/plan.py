@@ -12,7 +12,8 @@ from itertools import accumulate
 
 from pixelkin.data.batch import ClipSpec
 from pixelkin.data.clips import ClipKey
-from pixelkin.training.config import Optimiser, Recipe
+from pixelkin.training.config import Recipe
+from pixelkin.training.optimiser import Optimiser
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ fixed and open tuples, dict, and dataclasses of these.
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import difflib
 import types
-from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -56,6 +57,74 @@ def build(cls: type[T], raw: object, where: str = "") -> T:
         raise InputError(f"{where}: {error}" if where else str(error)) from error
 
 
+class OverrideError(InputError):
+    """A setting that was given besides a file is wrong, not the file: "file: key: reason".
+
+    Args:
+        path: The file.
+        key: Dotted path of the setting that is wrong.
+        reason: Its value, and what would be right.
+        given: Those that were given besides and make it wrong.
+    """
+
+    def __init__(self, path: Path, key: str, reason: str, given: tuple[str, ...]) -> None:
+        super().__init__(f"{path}: {key}: {reason}" if key else f"{path}: {reason}")
+        self.path, self.key, self.reason, self.given = path, key, reason, given
+
+    def __reduce__(self) -> tuple[type[OverrideError], tuple[Path, str, str, tuple[str, ...]]]:
+        return OverrideError, (self.path, self.key, self.reason, self.given)
+
+    def told(self, option: str) -> str:
+        """The same without the file, of settings that were given by an option."""
+        if any(_holds(one, self.key) for one in self.given):
+            return f"{option} {self.key}: {self.reason}"
+        wrong = f"{self.key}: {self.reason}" if self.key else self.reason
+        return f"{option} {', '.join(self.given)}: {wrong}"
+
+
+def build_with(cls: type[T], raw: dict[str, Any], overrides: Mapping[str, object], path: Path) -> T:
+    """An instance of `cls` from a file's settings, of which some are replaced.
+
+    Args:
+        cls: A dataclass.
+        raw: What the file holds.
+        overrides: Values that replace or add to it, by dotted path.
+        path: The file, for messages.
+
+    Raises:
+        OverrideError: If the settings are wrong because of the overrides.
+        InputError: If they are wrong as the file has them.
+    """
+    replaced = copy.deepcopy(raw)
+    try:
+        for key, value in overrides.items():
+            replace_at(replaced, key, value)
+        return build(cls, replaced)
+    except InputError as error:
+        key, reason = (
+            (error.key, error.reason) if isinstance(error, SettingError) else ("", f"{error}")
+        )
+        given = tuple(one for one in overrides if _holds(one, key))
+        if not given and overrides and _is_right(cls, raw):
+            given = tuple(one for one in overrides if _holds(key, one)) or tuple(overrides)
+        if given:
+            raise OverrideError(path, key, reason, given) from error
+        raise InputError(f"{path}: {error}") from error
+
+
+def _holds(place: str, key: str) -> bool:
+    """Whether a dotted path is that of a setting, or of what it lies in."""
+    return bool(place) and f"{key}.".startswith(f"{place}.")
+
+
+def _is_right(cls: type, raw: Mapping[str, Any]) -> bool:
+    try:
+        build(cls, raw)
+    except InputError:
+        return False
+    return True
+
+
 def read_yaml(text: str) -> Any:
     """The content of a YAML text; a key that is given twice is an error, too.
 
@@ -81,7 +150,7 @@ def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
     """Set `raw` at a dotted path such as "stages.0.share" in place.
 
     Raises:
-        InputError: If the path leads through something that is neither a mapping nor a list.
+        SettingError: If the path leads through something that is neither a mapping nor a list.
     """
     *parents, last = path.split(".")
     place: Any = raw
@@ -89,12 +158,12 @@ def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
         here = ".".join(path.split(".")[:depth])
         if isinstance(place, list):
             if not key.isdigit() or int(key) >= len(place):
-                raise InputError(f"{path}: {here} has entries 0 to {len(place) - 1}, not {key!r}")
+                raise SettingError(path, f"{here} has entries 0 to {len(place) - 1}, not {key!r}")
             index: Any = int(key)
         elif isinstance(place, dict):
             index = key
         else:
-            raise InputError(f"{path}: {here} has no settings below it")
+            raise SettingError(path, f"{here} has no settings below it")
         if depth == len(parents):
             place[index] = value
         else:
@@ -107,12 +176,12 @@ class _StrictLoader(yaml.SafeLoader):
     """YAML, without the licence to give a key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        counts = Counter(key for key in keys if isinstance(key, str))
-        if twice := sorted(key for key, count in counts.items() if count > 1):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(twice)} given more than once", node.start_mark
-            )
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key.value, str) and key.value in seen:
+                problem = f"{key.value} given more than once"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen |= {key.value} if isinstance(key.value, str) else set()
         return super().construct_mapping(node, deep)
 
 

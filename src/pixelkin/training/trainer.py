@@ -247,8 +247,10 @@ def _misfit(start: EncoderConfig, recipe: Recipe, error: RuntimeError) -> str:
     network = recipe.network
     if start.network != network.network:
         return f"it is of {start.network}, not {network.network}"
-    if start.widths != network.widths:
-        return f"widths are {start.widths}, not {network.widths}: set network.widths"
+    for key, verb in (("widths", "are"), ("head", "is")):
+        was, now = getattr(start, key), getattr(network, key)
+        if was != now:
+            return f"{key} {verb} {was}, not {now}: set network.{key}"
     return " ".join(str(error).split())
 
 

@@ -11,12 +11,15 @@ The last are taken whose score has not fallen, and where all have, those it star
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pixelkin.checks import SettingError
 from pixelkin.data.index import Source, source_of
 from pixelkin.evaluation.mutual import PAIRS, mutual_share, sample_pairs
 from pixelkin.models.config import check_trainable
@@ -28,12 +31,13 @@ from pixelkin.models.encoder import (
     save_encoder,
 )
 from pixelkin.objectives.distillation import Distillation
+from pixelkin.ops.devices import find_device
 from pixelkin.run_folder import RunFolder, Standing
 from pixelkin.training.config import Recipe, load_recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import FILES, train
 from pixelkin.training.resources import cpu_threads
-from pixelkin.training.schema import plain
+from pixelkin.training.schema import OverrideError, plain
 from pixelkin.types import InputError
 from pixelkin.video.reader import open_video
 
@@ -69,6 +73,7 @@ def tune(
     steps: int | None = None,
     seed: int = 0,
     threads: int | None = None,
+    device: str = "auto",
     overwrite: bool = False,
     overrides: Mapping[str, object] | None = None,
     keep_points: bool = False,
@@ -85,6 +90,7 @@ def tune(
         steps: Of the training, instead of the recipe's.
         seed: Of all random choices.
         threads: CPU threads; torch's default if None.
+        device: What trains: "cpu", "cuda", or "auto" for a GPU where there is one.
         overwrite: Whether an encoder of other videos or settings in `out` may be replaced.
         overrides: Further settings of the recipe, by dotted path.
         keep_points: Keep the weights of every step that was scored, in ENC/training/points/STEP.
@@ -94,7 +100,7 @@ def tune(
 
     Raises:
         InputError: If a video cannot be read or has a single frame, the weights cannot be trained,
-            or `out` holds something else.
+            a setting is wrong, there is no such device, or `out` holds something else.
         KeyboardInterrupt: If the user stopped it; a checkpoint has been written.
     """
     videos = [videos] if isinstance(videos, str | Path) else videos
@@ -107,12 +113,13 @@ def tune(
     start = load_encoder(weights)
     if str(weights) not in NAMED:
         weights = Path(weights).absolute()
-    settings = dict(overrides or {}) | {"seed": seed, "run.threads": threads}
+    settings = {"run.device": device, **(overrides or {}), "seed": seed, "run.threads": threads}
     if steps is not None:
         settings["steps"] = steps
     recipe = tuning_recipe(start, weights, settings)
+    find_device(recipe.run.device)  # whether it is there is known before any work
     made_of = facts(sources, start, weights, recipe)
-    with RunFolder(Path(out), "tuning") as folder:
+    with RunFolder(Path(out), "tuning", partial(_other, made_of, videos)) as folder:
         replaced = overwrite and not folder.matches(made_of)
         if folder.claim(made_of, overwrite=replaced) is Standing.COMPLETE:
             return _known(folder, reused=True)
@@ -131,12 +138,23 @@ def tuning_recipe(
         overrides: Settings of the recipe, by dotted path.
 
     Raises:
-        InputError: If the encoder has no weights to train, or a setting is wrong.
+        SettingError: If one of the overrides is wrong.
+        InputError: If the encoder has no weights to train, or they do not go with the recipe.
     """
     check_trainable(start.config, weights)
     network = plain(replace(start.config, meta={}))
     own = {"network": network, "init": str(weights)}
-    recipe = load_recipe(RECIPE, {**own, **(overrides or {})})
+    try:
+        recipe = load_recipe(RECIPE, {**own, **(overrides or {})})
+    except InputError as error:  # the file is ours, and says nothing to who calls
+        if isinstance(error, OverrideError) and not own.keys() >= set(error.given):
+            raise SettingError(error.key, error.reason) from error
+        said = str(error).removeprefix(f"{RECIPE}: ")
+        try:
+            load_recipe(RECIPE, own)
+        except InputError:
+            said = f"the weights {weights} cannot be tuned: {said}"
+        raise InputError(said) from error
     stages = []
     for stage in recipe.stages:
         parts = [
@@ -161,6 +179,40 @@ def facts(
         "weights": {"name": str(weights), "content": describe_encoder(start)["weights"]},
         "recipe": settings,
     }
+
+
+def _other(
+    made_of: Mapping[str, Any],
+    videos: Sequence[str | Path],
+    known: Mapping[str, Any],
+    changed: Sequence[str],
+) -> str:
+    """What another tuning in the folder is, in words; the names of settings where it is damaged."""
+    try:
+        told = list(_differences(made_of, videos, known, changed))
+    except (AttributeError, LookupError, TypeError):
+        told = []
+    return f"tuning {', '.join(told)}" if told else f"tuning with another {', '.join(changed)}"
+
+
+def _differences(
+    made_of: Mapping[str, Any],
+    videos: Sequence[str | Path],
+    known: Mapping[str, Any],
+    changed: Sequence[str],
+) -> Iterator[str]:
+    if "videos" in changed:
+        yield f"to other frames than those of {', '.join(map(str, videos))}"
+    if "weights" in changed:
+        name, before = (x["weights"]["name"] for x in (made_of, known))
+        since = "before they changed" if name == before else f"not {name}"
+        yield f"that began with the weights {before}, {since}"
+    if "recipe" in changed:
+        now, then = made_of["recipe"], known["recipe"]
+        keys = [k for k in {**now, **then} if json.dumps(now.get(k)) != json.dumps(then.get(k))]
+        few = [f"{k} {then.get(k)} ({now[k]} now)" for k in keys if k in ("steps", "seed")]
+        if few or "weights" not in changed:  # whose name is among the settings
+            yield f"with other settings: {', '.join(few or keys)}"
 
 
 class _Tuning:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -14,6 +14,9 @@ from pixelkin.app.commands.propagate import read_labels
 from pixelkin.app.console import progress_bar, say, show_table
 from pixelkin.app.options import Rules
 from pixelkin.files import check_writable, write_json
+
+if TYPE_CHECKING:
+    from pixelkin.evaluation.compare import Comparison
 
 DESCRIPTION = """
 Say which weights are better on a video, from one labelled frame.
@@ -69,10 +72,20 @@ def compare(
             device=common.device,
             progress=progress,
         )
+    if found.left_out:
+        say(_left_out(found, distances, len(reader) - 1 - found.frame))
     say(f"{found.measure} in percent, labels of frame {found.frame}, protocol {rules.name}")
     show_table(found.rows(), columns=found.columns)
     if json is not None:
         write_json(json, {"protocol": dataclasses.asdict(rules), **found.to_json()})
+
+
+def _left_out(found: Comparison, distances: Sequence[int], room: int) -> str:
+    """Which distances were left out, and what was taken where none was left."""
+    few = ", ".join(map(str, found.left_out))
+    instead = f", and {room} is taken instead" if min(distances) > room else ""
+    follow = "1 frame follows" if room == 1 else f"{room} frames follow"
+    return f"--distances {few} left out, as {follow} frame {found.frame}{instead}"
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -79,7 +79,12 @@ def pack(
         index = cache_folder() / "index.json"
         unreadable: dict[str, str] = {}
         sources = index_videos(
-            videos, index, exclude=tuple(exclude), progress=progress, unreadable=unreadable
+            videos,
+            index,
+            exclude=tuple(exclude),
+            progress=progress,
+            unreadable=unreadable,
+            flawed=True,  # what comes before the flaw goes in
         )
     with progress_bar("packing", "frames") as progress:
         done = write_pack(

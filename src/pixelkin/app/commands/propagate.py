@@ -11,6 +11,7 @@ import tyro
 
 from pixelkin.app.arguments import call, video_first
 from pixelkin.app.console import progress_bar, say
+from pixelkin.app.doubts import doubt
 from pixelkin.app.options import Faster
 from pixelkin.types import Annotations, InputError, Objects, VideoInfo
 
@@ -119,15 +120,9 @@ def propagate(
         say(f"{_shots(run.cuts, reader.info)}: {OVER_CUTS if over_cuts else NOT_OVER_CUTS}")
     if run.lowest[1] < 1:  # otherwise all frames were given
         index, confidence = run.lowest
-        what = f"lowest confidence {confidence:.2f}{_doubt(run.meaning, weights)}"
+        doubtful = doubt(run.meaning, weights)
+        what = f"lowest confidence {confidence:.2f}{doubtful and f' ({doubtful})'}"
         say(f"{what} in {spoken(index, reader.info)}: look there first")
-
-
-def _doubt(meaning: str, weights: str) -> str:
-    """What is to be said of confidence where it is not the J to be expected."""
-    if "not calibrated" in meaning:
-        return f" ({meaning})"
-    return "" if weights == "default" else " (calibrated for the default weights, not for these)"
 
 
 def tuned(video: str, out: Path, common: Faster) -> str:
@@ -141,6 +136,10 @@ def tuned(video: str, out: Path, common: Faster) -> str:
     from pixelkin.training.tuning import tune
 
     find_device(common.device)  # whether it is there is known before a minute's work
+    device = common.device
+    if device == "mps":
+        say("tuning computes on the processor, as trainings do not know mps")
+        device = "cpu"
     folder = out.with_name(f"{out.name}-tuned")
     if (out / "run.json").exists() and not folder.exists() and not common.overwrite:
         raise InputError(
@@ -152,6 +151,7 @@ def tuned(video: str, out: Path, common: Faster) -> str:
         folder,
         weights=common.weights,
         threads=common.threads,
+        device=device,
         overwrite=common.overwrite,
     )
     tell(done)

@@ -56,9 +56,12 @@ def train(
         resume: Go on with what is in OUT.
     """
     from pixelkin.training.loop import train as run_training
+    from pixelkin.training.schema import OverrideError
 
     if not data:
         raise InputError("--data needs at least one folder")
+    if sequences and davis is None:
+        raise InputError("--sequences chooses among those of --davis: give --davis too, or neither")
     validate = None
     if davis is not None:
         from pixelkin.evaluation.davis import load_split
@@ -69,9 +72,11 @@ def train(
         def validate(encoder: Encoder) -> dict[str, float]:
             return quick_score(encoder, found)
 
-    result = run_training(
-        recipe, data, out, resume=resume, overrides=read_overrides(settings), validate=validate
-    )
+    given = read_overrides(settings)
+    try:
+        result = run_training(recipe, data, out, resume=resume, overrides=given, validate=validate)
+    except OverrideError as error:
+        raise InputError(error.told("--set")) from error
     if result.encoder is None:
         raise KeyboardInterrupt
     if not result.is_main:
@@ -90,6 +95,7 @@ def read_overrides(texts: Sequence[str]) -> dict[str, object]:
     """
     import yaml
 
+    from pixelkin.reading import yaml_reason
     from pixelkin.training.schema import read_yaml
 
     found: dict[str, object] = {}
@@ -100,8 +106,7 @@ def read_overrides(texts: Sequence[str]) -> dict[str, object]:
         try:
             found[key] = read_yaml(value)
         except yaml.YAMLError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"{text!r}: the value is not YAML: {reason}") from error
+            raise InputError(f"{text!r}: the value is not YAML: {yaml_reason(error)}") from error
     return found
 
 

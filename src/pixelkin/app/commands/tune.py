@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from pixelkin.app.arguments import call
 from pixelkin.app.console import say
 from pixelkin.app.options import check_threads
+from pixelkin.types import InputError
 
 if TYPE_CHECKING:
     from pixelkin.training.tuning import Tuned
@@ -38,6 +39,7 @@ def tune(
     steps: int | None = None,
     seed: int = 0,
     threads: int | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
     overwrite: bool = False,
 ) -> None:
     """Tune an encoder.
@@ -49,14 +51,28 @@ def tune(
         steps: Of the training; 24 by default; every 24 are a stage.
         seed: Of all random choices.
         threads: CPU threads; all by default.
+        device: What trains: cpu or cuda; auto takes a GPU where there is one.
         overwrite: Replace an encoder that was tuned to something else.
     """
+    from pixelkin.checks import SettingError
     from pixelkin.training.tuning import tune
 
     check_threads(threads)
-    done = tune(
-        videos, out, weights=weights, steps=steps, seed=seed, threads=threads, overwrite=overwrite
-    )
+    try:
+        done = tune(
+            videos,
+            out,
+            weights=weights,
+            steps=steps,
+            seed=seed,
+            threads=threads,
+            device=device,
+            overwrite=overwrite,
+        )
+    except SettingError as error:
+        if error.key not in ("steps", "seed"):
+            raise
+        raise InputError(f"--{error}") from error
     tell(done)
     folder = shlex.quote(str(done.folder))
     say(f"use it: pixelkin propagate VIDEO --labels FILE --out DIR --weights {folder}")

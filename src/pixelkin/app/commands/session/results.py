@@ -18,6 +18,7 @@ from pixelkin.app.commands.session.common import (
     spoken,
 )
 from pixelkin.app.console import late_bar, progress_bar, say, show_table, warn
+from pixelkin.app.doubts import doubt
 from pixelkin.app.options import Device
 from pixelkin.types import InputError, Object
 
@@ -148,7 +149,7 @@ def _meanings(session: Session, ids: Collection[int]) -> Iterator[str]:
     from pixelkin.propagation.confidence import meaning
 
     for kind in dict.fromkeys(o.kind for o in session.objects if o.id in ids):
-        if "not calibrated" in (said := meaning(session.protocols[kind], kind)):
+        if said := doubt(meaning(session.protocols[kind], kind), session.weights):
             yield f"confidence of {kind}: {said}"
 
 
