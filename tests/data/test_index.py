@@ -132,6 +132,24 @@ def test_a_pattern_that_leaves_out_nothing_is_said(
     assert said == f"exclude 'b.mp4' fits no video, so it leaves none out: {names}"
 
 
+def test_what_the_values_of_frames_are_taken_for_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also when the index comes from its cache."""
+    for name in ("a", "b", "c"):
+        (tmp_path / "videos" / name).mkdir(parents=True)
+        for t in range(2):
+            values = np.full((20, 30), 3000, np.uint16)
+            Image.fromarray(values).save(tmp_path / "videos" / name / f"{t}.png")
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert len(index_videos([tmp_path / "videos"], tmp_path / "index.json")) == 3
+        (said,) = (record.getMessage() for record in caplog.records)
+        assert said.startswith(f"{tmp_path / 'videos' / 'a'} (and 2 more of which that is so): ")
+        assert "values below 4096," in said
+
+
 def test_broken_links_are_named_and_left_out(
     videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,8 +36,8 @@ OTHER_NAMES = re.compile(
 RESULT = frozenset({"run.json", ".pixelkin-files"})  # are in the folder of a run or a training
 _NAMED = 3  # names of videos that show what a pattern should fit
 LABEL_FOLDERS = frozenset({"annotations", "masks", "labels", "segmentations"})
-_VERSION = 3
-_CACHED = {"stamp", "content", "error", "flaw", "frames", "height", "width"}
+_VERSION = 4
+_CACHED = {"stamp", "content", "error", "flaw", "note", "frames", "height", "width"}
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def index_videos(
     known, excluded = _read_cache(cache), _Excluded(exclude)
     found = [s for pack in packs for s in _packed(pack.absolute(), excluded)]
     fresh: dict[str, dict[str, object]] = {}
-    broken = 0
+    broken, noted = 0, defaultdict[str, list[Path]](list)
     candidates = list(_find(roots, excluded))
     excluded.tell()
     try:
@@ -108,7 +109,7 @@ def index_videos(
             else:
                 if entry is None or entry.get("stamp") != stamp:
                     entry = fresh[str(path)] = {"stamp": stamp, **_inspect(path)}
-            facts = {key: value for key, value in entry.items() if key != "flaw"}
+            facts = {key: value for key, value in entry.items() if key not in ("flaw", "note")}
             why = entry.get("error") or (None if flawed else entry.get("flaw"))
             if why:
                 broken += 1
@@ -117,6 +118,8 @@ def index_videos(
                     unreadable[name] = str(why)
             else:
                 found.append(Source(path=str(path), name=name, **facts))  # type: ignore[arg-type]
+                if "note" in entry:
+                    noted[str(entry["note"])].append(path)
             if progress is not None:
                 progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
@@ -125,6 +128,9 @@ def index_videos(
                 _write_cache(cache, _read_cache(cache) | fresh)
             except (OSError, InputError) as error:  # costs time in the next call
                 log.warning("what was found is not kept: %s", error)
+    for note, (path, *others) in noted.items():
+        more = f" (and {len(others)} more of which that is so)" if others else ""
+        log.warning("%s%s: %s", path, more, note)
     if not found:
         raise InputError(
             f"no readable video in {', '.join(map(str, roots))}"
@@ -144,6 +150,8 @@ def source_of(video: str | Path) -> Source:
     reader = open_video(video, check=False)
     if (flaw := flaw_in(reader)) is not None:
         raise InputError(flaw)
+    if reader.ranged is not None:
+        log.warning("%s: %s", video, reader.ranged)
     path = Path(video).expanduser().absolute()
     content = stamp(reader.paths, named=False)
     facts = len(reader), reader.info.height, reader.info.width
@@ -281,15 +289,15 @@ def _stamp(path: Path) -> str:
 
 
 def _inspect(path: Path) -> dict[str, object]:
-    """Frame count and size of a video that can be opened, and its flaw, else its error."""
+    """Of a video that can be opened frame count, size, flaw and note, else its error."""
     try:
         reader = open_video(path, check=False)
         info, content, flaw = reader.info, stamp(reader.paths, named=False), flaw_in(reader)
     except Exception as error:  # whatever a damaged file does to a decoder, the others go on
         return {"error": (str(error) or type(error).__name__).strip().splitlines()[0]}
     facts: dict[str, object] = {"frames": info.frames, "height": info.height, "width": info.width}
-    facts |= {"content": content} if flaw is None else {"content": content, "flaw": flaw}
-    return facts
+    said = {"content": content, "flaw": flaw, "note": reader.ranged}
+    return facts | {name: what for name, what in said.items() if what is not None}
 
 
 def _read_cache(cache: Path) -> dict[str, dict[str, object]]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from pixelkin.types import InputError
 from pixelkin.video.demuxing import decoded, opened, tracks_of
-from pixelkin.video.depth import DEEP, span_of
+from pixelkin.video.depth import DEEP, span_note, span_of
 from pixelkin.video.integrity import missing_bytes
 from pixelkin.video.numbering import Progress, index_file
 from pixelkin.video.pixels import digest, to_rgb
@@ -90,6 +90,8 @@ class VideoFile:
         self.most_held = max(1, held_bytes // held)
         if cut is not None:
             cut = f"{cut}; {len(self)} frames are there"
+        highest, peak = self._index.highest, self._index.peak
+        self.ranged = None if highest is None else span_note(self._span, peak)
         self.note = remarks(self._index, self._span, taken, cut)
 
     @property

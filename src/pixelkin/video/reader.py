@@ -114,6 +114,11 @@ class VideoReader:
         return self._frames.paths
 
     @property
+    def ranged(self) -> str | None:
+        """What the range of values of more than 8 bits was taken for, if that is to be said."""
+        return getattr(self._frames, "ranged", None)
+
+    @property
     def note(self) -> str | None:
         """What was decided about its pixels, where the files leave it open."""
         return getattr(self._frames, "note", None)

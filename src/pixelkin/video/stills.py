@@ -71,9 +71,14 @@ class Stills:
     left_out: tuple[Path, ...] = ()
 
     @property
+    def ranged(self) -> str | None:
+        """What the range of the values was taken for."""
+        return span_note(self.span, self.peak)
+
+    @property
     def note(self) -> str | None:
         """What the range of the values was taken for, and what is left out."""
-        said = [] if (ranged := span_note(self.span, self.peak)) is None else [ranged]
+        said = [] if self.ranged is None else [self.ranged]
         if self.left_out:
             first, *more = (path.name for path in self.left_out)
             others = f" and {len(more)} more are" if more else " is"
@@ -110,9 +115,14 @@ class Pages:
         return (self.path,)
 
     @property
-    def note(self) -> str | None:
+    def ranged(self) -> str | None:
         """What the range of the values was taken for."""
         return span_note(self.span, self.peak)
+
+    @property
+    def note(self) -> str | None:
+        """As `ranged`."""
+        return self.ranged
 
     def __len__(self) -> int:
         return self.count
