@@ -75,6 +75,28 @@ def test_what_is_there_is_not_replaced(video: Path, capsys: pytest.CaptureFixtur
     assert not Path("f").exists()
 
 
+def test_an_encoder_is_whitened(video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_encoder(Encoder(EncoderConfig(widths=(4, 8))), "plain")
+    given = ["encoder", "whiten", "plain", "video.mp4", "--frames", "3", "--out"]
+    assert main([*given, "white"]) == 0
+    assert "resnet18, stride 8, 8 channels" in " ".join(capsys.readouterr().out.split())
+    assert load_encoder("white").config.head == 8
+    assert main([*given, "white"]) == 2
+    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert main([*given, "white", "--overwrite", "--power", "1"]) == 0
+    labels = ["--labels", "first_frame.png", "--out", "o"]
+    assert main(["propagate", "video.mp4", *labels, "--weights", "white"]) == 0
+    for wrong, why in (
+        (["encoder", "whiten", "plain", "--out", "x"], "give videos whose frames are looked at"),
+        ([*given, "x", "--power", "2"], "--power: 2.0 must be at least 0 and at most 1"),
+        (["encoder", "whiten", "lab", "video.mp4", "--out", "x"], "'lab' is not whitened"),
+    ):
+        capsys.readouterr()
+        assert main(wrong) == 2
+        assert why in capsys.readouterr().err
+    assert not Path("x").exists()
+
+
 def test_weights_that_are_unfit_are_one_line(
     video: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

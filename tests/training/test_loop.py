@@ -12,14 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from pixelkin.app.cli import main
-from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.encoder import Encoder, load_encoder, save_encoder
+from pixelkin.models.whitening import whitened
 from pixelkin.training.checkpoint import load_checkpoint, save_checkpoint
+from pixelkin.training.config import load_recipe
 from pixelkin.training.log import read_metrics
 from pixelkin.training.loop import train
 from pixelkin.training.tuning import tune
@@ -249,6 +252,23 @@ def test_init_starts_from_an_encoder(
     ):
         changes["network.widths"] = [8, 8, 16]
         train(recipe_file, [frames], tmp_path / "third", overrides=changes)
+
+
+def test_a_head_is_trained_where_the_recipe_has_one(
+    frames: Path, recipe_file: Path, tmp_path: Path
+) -> None:
+    start = load_recipe(recipe_file).network
+    white = whitened(Encoder(start).eval(), [np.asarray(Image.open(next(frames.rglob("*.png"))))])
+    save_encoder(white, tmp_path / "white")
+    changes: dict[str, object] = {"init": str(tmp_path / "white"), "steps": 2}
+    with pytest.raises(InputError, match=r"does not fit network: head is 8, not None: set network"):
+        train(recipe_file, [frames], tmp_path / "first", overrides=changes)
+    changes["network.head"] = 8
+    train(recipe_file, [frames], tmp_path / "second", overrides=changes)
+    trained = load_encoder(tmp_path / "second" / "encoder")
+    assert trained.config.head == 8
+    moved = trained.net.head.weight - white.net.head.weight
+    assert 0 < moved.abs().max() < 0.1
 
 
 def test_another_training_is_not_overwritten(

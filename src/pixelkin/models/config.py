@@ -132,6 +132,14 @@ class OtherConfig(EncoderConfig):
         return dataclasses.replace(self, stride=stride, input_scale=self.patch / stride)
 
 
+def plain(config: EncoderConfig) -> dict[str, Any]:
+    """A configuration for JSON. A head is left out where there is none, as version 0.1 has it."""
+    settings = dataclasses.asdict(config)
+    if config.head is None:
+        del settings["head"]
+    return settings
+
+
 def check_trainable(config: EncoderConfig, name: object) -> None:
     """Check that a training can begin with an encoder: that it is a ResNet of ours that sees RGB.
 

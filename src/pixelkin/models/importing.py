@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 from pixelkin.files import atomic_write, write_json
-from pixelkin.models.config import OtherConfig
+from pixelkin.models.config import OtherConfig, plain
 from pixelkin.models.encoder import Encoder
 from pixelkin.models.hub import HubNet, read_folder
 from pixelkin.models.stored import digest_of
@@ -60,7 +59,7 @@ def import_folder(
         for file in {f for pattern in kept for f in source.glob(pattern) if f.is_file()}:
             with atomic_write(out / MODEL / file.name) as temporary:
                 shutil.copyfile(file, temporary)
-    write_json(out / "config.json", asdict(config))  # last: without it the folder is no encoder
+    write_json(out / "config.json", plain(config))  # last: without it the folder is no encoder
     return Encoder(config, net).eval()
 
 

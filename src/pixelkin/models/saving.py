@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import torch
 
 from pixelkin.files import atomic_write
 from pixelkin.models.checked import check_values
-from pixelkin.models.config import OtherConfig
+from pixelkin.models.config import OtherConfig, plain
 from pixelkin.models.stored import PREFIX, make_network
 from pixelkin.types import InputError
 
@@ -52,7 +51,7 @@ def save_encoder(encoder: Encoder, folder: str | Path, *, half: bool = False) ->
             "the one that it was made from"
         )
     check_values(state, str(folder / "weights.safetensors"))
-    config = json.dumps(asdict(encoder.config), indent=2) + "\n"
+    config = json.dumps(plain(encoder.config), indent=2) + "\n"
     for name, data in (("weights.safetensors", save(state)), ("config.json", config.encode())):
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(data)
@@ -64,6 +63,6 @@ def describe_encoder(encoder: Encoder) -> dict[str, Any]:
     for name, value in sorted(encoder.state_dict().items()):
         weights.update(name.encode() + value.cpu().numpy().tobytes())
     unsaid = ("meta", "folder", "licence")
-    settings = {k: v for k, v in asdict(encoder.config).items() if k not in unsaid}
+    settings = {k: v for k, v in plain(encoder.config).items() if k not in unsaid}
     runs = {} if encoder.runtime == "torch" else {"runtime": encoder.runtime}
     return {**settings, "weights": weights.hexdigest(), **runs}

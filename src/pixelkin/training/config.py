@@ -247,6 +247,8 @@ class Recipe:
         del settings["run"], settings["name"]
         if self.batch_norm == "measured":
             del settings["batch_norm"]
+        if self.network.head is None:
+            del settings["network"]["head"]
         if settings["data"]["rendering"] == "single":
             del settings["data"]["rendering"]
         return settings

@@ -15,6 +15,7 @@ Weights of others as encoders, and encoders as ONNX files.
 
 commands:
   import     make an encoder of a checkpoint, or of a model in a folder of Hugging Face's
+  whiten     give an encoder a last layer that whitens its features
   export     write an encoder as an ONNX file
   show       say what an encoder is, and check its weights
 
@@ -28,6 +29,7 @@ example:
 
 COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "import": (actions.import_, actions.IMPORT),
+    "whiten": (actions.whiten, actions.WHITEN),
     "export": (actions.export, actions.EXPORT),
     "show": (actions.show, actions.SHOW),
 }

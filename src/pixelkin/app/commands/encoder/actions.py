@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from pixelkin.app.console import say
+from pixelkin.app.console import progress_bar, say
 from pixelkin.types import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pixelkin.models.encoder import Encoder
 
 MOST = 8  # names on the terminal
@@ -31,6 +34,16 @@ pixels, not 96.
 Example:
   pixelkin encoder import crw.pth --out encoders/crw
   pixelkin encoder import ~/models/dinov2-small --out encoders/dinov2 --stride 14
+"""
+WHITEN = """
+Give an encoder a last layer that whitens its features: no training, and no labels.
+
+A few directions of features carry most of their length, and tell little; with the others at more
+weight, labels follow better. Their second moment is measured on frames of VIDEOS, which should be
+such as the encoder will see.
+
+Example:
+  pixelkin encoder whiten runs/mine/encoder ~/videos --out encoders/mine
 """
 EXPORT = """
 Write an encoder as an ONNX file: RGB in [0, 1] (1 x 3 x H x W, of any size) to features.
@@ -82,11 +95,7 @@ def import_(
 
     if not source.exists():
         raise InputError(f"no such file or folder: {source}")
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        if not (out / "config.json").is_file():
-            raise InputError(f"{out} is there and no encoder, so it is not replaced")
-        if not overwrite:
-            raise InputError(f"{out} holds an encoder: --overwrite replaces it")
+    _check_out(out, overwrite=overwrite)
     if source.is_dir():
         if family != "auto":
             raise InputError("--family is of checkpoints; a folder says itself what it is")
@@ -101,6 +110,14 @@ def import_(
     _list("ignored", done.ignored)
     _list("missing", done.missing, " (batch norms without them are neutral)")
     say(f"{out}: {_described(done.encoder)}")
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        if not (out / "config.json").is_file():
+            raise InputError(f"{out} is there and no encoder, so it is not replaced")
+        if not overwrite:
+            raise InputError(f"{out} holds an encoder: --overwrite replaces it")
 
 
 def _list(what: str, names: Sequence[str], more: str = "") -> None:
@@ -122,6 +139,52 @@ def _described(encoder: Encoder) -> str:
             parts.append(f"licence: {config.licence or 'none found in the folder'}")
     count = sum(p.numel() for p in encoder.parameters())
     return ", ".join(parts + ([f"{count / 1e6:.1f} million parameters"] if count else []))
+
+
+def whiten(
+    encoder: Named,
+    videos: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="VIDEOS")],
+    /,
+    out: Path,
+    power: float = 0.5,
+    frames: int = 150,
+    overwrite: bool = False,
+) -> None:
+    """Give an encoder a last layer that whitens its features.
+
+    Args:
+        encoder: default, random, or an encoder's folder; comes before the options.
+        videos: Folders of videos, video files, or packs.
+        out: Folder for the encoder.
+        power: How far: 0 not at all, 1 in full.
+        frames: How many are looked at, of different videos as far as there are enough.
+        overwrite: Replace an encoder that is there.
+    """
+    from pixelkin.checks import check_number
+    from pixelkin.data.frames import sample_frames
+    from pixelkin.data.index import index_videos
+    from pixelkin.files import cache_folder
+    from pixelkin.models.encoder import load_encoder, save_encoder
+    from pixelkin.models.whitening import whitened
+
+    if not videos:
+        raise InputError("give videos whose frames are looked at: ENCODER VIDEOS... --out OUT")
+    check_number("--frames", frames, least=1)
+    check_number("--power", power, least=0, most=1)
+    _check_out(out, overwrite=overwrite)
+    loaded = load_encoder(encoder)
+    with progress_bar("looking at the videos", "videos") as progress:
+        sources = index_videos(videos, cache_folder() / "index.json", progress=progress)
+    with progress_bar("encoding", "frames") as progress:
+
+        def seen() -> Iterator[NDArray[np.uint8]]:
+            for number, frame in enumerate(sample_frames(sources, frames), start=1):
+                yield frame
+                progress(number, frames)
+
+        done = whitened(loaded, seen(), power)
+    save_encoder(done, out)
+    say(f"{out}: {_described(done)}")
 
 
 def export(
