@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -76,9 +77,20 @@ def test_values_of_their_kind_pass(values: dict[str, Any]) -> None:
     check_types(Given(**values))
 
 
+def test_values_become_pythons_own() -> None:
+    given = Given(count=np.int64(2), rate=np.float32(0.5), pair=[np.int8(1), 2], on=np.bool_(True))
+    check_types(given)
+    assert given == Given(count=2, rate=0.5, pair=(1, 2), on=True)
+    assert [type(v) for v in (given.count, given.rate, given.pair, given.pair[0], given.on)] == [
+        int, float, tuple, int, bool,
+    ]  # fmt: skip
+    json.dumps(asdict(given))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
+        ("kind", np.zeros(2), r"array\(\[0., 0.\]\) is not one of a, b"),
         ("count", 2.0, "must be a whole number, got 2.0"),
         ("count", True, "must be a whole number, got True"),
         ("count", None, "must be a whole number, got None"),

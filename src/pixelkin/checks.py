@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 import types
 from collections.abc import Mapping, Sequence
 from functools import cache
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from pixelkin.types import InputError
 
@@ -51,46 +53,53 @@ def _hints(kind: Any) -> dict[str, Any]:
 def check_types(settings: Any) -> None:
     """Check that the values of a dataclass are what its annotations say, as Python does not.
 
-    Numbers may be NumPy's, and a list may stand for a tuple; a truth value is no number.
+    NumPy's numbers become Python's, and a list where a tuple belongs becomes one; a truth value is
+    no number.
 
     Raises:
-        SettingError: If one is not.
+        SettingError: If a value is of another kind.
     """
     kind: Any = type(settings)
     hints = _hints(kind)
     for name in (field.name for field in dataclasses.fields(settings) if field.init):
-        _check_type(name, getattr(settings, name), hints[name])
+        value = getattr(settings, name)
+        if (fitting := _fitting(name, value, hints[name])) is not value:
+            object.__setattr__(settings, name, fitting)  # also of a frozen one
 
 
-def _check_type(key: str, value: Any, hint: Any) -> None:
+def _fitting(key: str, value: Any, hint: Any) -> Any:
     origin, args = get_origin(hint), get_args(hint)
+    value = value.item() if isinstance(value, np.generic) else value
     if origin in (Union, types.UnionType):
         if value is None and type(None) in args:
-            return
+            return None
         *others, last = (a for a in args if a is not type(None))
-        if not any(_fits(value, other) for other in others):
-            _check_type(key, value, last)
-    elif origin is Literal:
-        check_choice(key, value, args)
-    elif origin is tuple:
+        return value if any(_fits(value, a) for a in others) else _fitting(key, value, last)
+    if origin is Literal:
+        if not any(type(a) is type(value) and a == value for a in args):
+            raise SettingError(key, _not_among(value, args))
+        return value
+    if origin is tuple:
         if not isinstance(value, list | tuple):
             raise SettingError(key, f"must be a list, got {value!r}")
         if args[-1] is Ellipsis:
             args = args[:1] * len(value)
         if len(args) != len(value):
             raise SettingError(key, f"must be a list of {len(args)}, got {value!r}")
-        for one, inner in zip(value, args, strict=True):
-            _check_type(key, one, inner)
-    elif not _fits(value, hint):
+        found = tuple(_fitting(key, one, a) for one, a in zip(value, args, strict=True))
+        same = type(value) is tuple and all(map(operator.is_, found, value))
+        return value if same else found
+    if not _fits(value, hint):
         what = KINDS.get(hint, f"of the kind {getattr(origin or hint, '__name__', hint)}")
         raise SettingError(key, f"must be {what}, got {value!r}")
+    return value
 
 
 def _fits(value: Any, hint: Any) -> bool:
     if hint is Any:
         return True
-    kind: Any = {int: Integral, float: Real}.get(hint, get_origin(hint) or hint)
-    return isinstance(value, kind) and not (kind in (Integral, Real) and isinstance(value, bool))
+    kind: Any = (int, float) if hint is float else get_origin(hint) or hint
+    return isinstance(value, kind) and not (hint in (int, float) and isinstance(value, bool))
 
 
 def check_number(
@@ -133,7 +142,11 @@ def check_choice(key: str, value: object, allowed: Sequence[object]) -> None:
         SettingError: If it is not; the message lists them.
     """
     if value not in allowed:
-        raise SettingError(key, f"{value!r} is not one of {', '.join(map(str, allowed))}")
+        raise SettingError(key, _not_among(value, allowed))
+
+
+def _not_among(value: object, allowed: Sequence[object]) -> str:
+    return f"{value!r} is not one of {', '.join(map(str, allowed))}"
 
 
 def check_gaps(gaps: Sequence[int], *, least: int) -> None:

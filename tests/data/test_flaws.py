@@ -58,6 +58,26 @@ def test_what_can_be_read_is_no_flaw(tmp_path: Path) -> None:
     assert flaw_in(open_video(folder)) is None
 
 
+def test_a_frame_that_is_turned_to_another_size_is_found(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "video", "jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(FRAMES[4]).save(folder / "00004.jpg", exif=exif)
+    flaw = flaw_in(open_video(folder))
+    assert flaw is not None and "frame 00004 is 40x56, the first one 56x40 (WxH)" in flaw
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif"])
+def test_whole_frames_are_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    reader = open_video(folder_of(tmp_path / "video", suffix))
+    for name in ("load", "tobytes"):
+        monkeypatch.setattr(Image.Image, name, lambda self, *_: pytest.fail("decoded"))
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    assert flaw_in(reader) is None
+
+
 def test_such_folders_are_left_out_by_name(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

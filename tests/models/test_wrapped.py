@@ -116,6 +116,21 @@ def test_a_module_is_left_as_it_is() -> None:
     torch.testing.assert_close(first, module.eval()(encoder.preprocess(tensor(FRAME)))[0])
 
 
+def test_what_a_module_learns_later_holds_for_its_encoder() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.BatchNorm2d(4))
+    encoder = Encoder.wrap(module, 8, temperature=None)
+    optimiser = torch.optim.SGD(module.parameters(), 1.0)
+    module(encoder.preprocess(tensor(FRAME))).square().sum().backward()
+    optimiser.step()
+    expected = module.eval()(encoder.preprocess(tensor(FRAME)))[0]
+    torch.testing.assert_close(encoder.encode(FRAME), expected)
+
+
+def test_weights_have_the_names_of_the_module() -> None:
+    """By which results know their encoder."""
+    assert set(Encoder.wrap(nn.Conv2d(3, 4, 8, 8), 8).state_dict()) == {"net.weight", "net.bias"}
+
+
 def tensor(frame: np.ndarray) -> Tensor:
     return torch.from_numpy(frame).permute(2, 0, 1)[None] / 255
 

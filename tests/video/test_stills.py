@@ -116,7 +116,7 @@ def test_pages_of_deep_grey(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["tif", "png"])
 def test_hot_pixels_do_not_make_the_rest_black(tmp_path: Path, suffix: str) -> None:
-    """Another one in each frame, and one in ten thousand of a larger frame."""
+    """Others in each frame."""
     rng = np.random.default_rng(0)
     for t in range(3):
         values = rng.integers(0, 4000, (150, 200)).astype(np.uint16)
@@ -130,9 +130,12 @@ def test_hot_pixels_do_not_make_the_rest_black(tmp_path: Path, suffix: str) -> N
     assert "single pixels have up to 60000, and are shown white" in video.note
 
 
-def test_more_than_single_pixels_have_the_range(tmp_path: Path) -> None:
+@pytest.mark.parametrize("second", [(50, 51), (51, 50), (51, 51), (51, 49)])
+def test_the_smallest_thing_of_two_pixels_has_the_range(
+    tmp_path: Path, second: tuple[int, int]
+) -> None:
     values = np.full((100, 100), 1000, np.uint16)
-    values[50, 50:52] = 60000
+    values[50, 50] = values[second] = 60000
     Image.fromarray(values).save(tmp_path / "0.tif")
     (frame,) = (video := open_video(tmp_path))
     assert frame.max() == 60000 // 256 and video.note is None

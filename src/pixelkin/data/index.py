@@ -117,9 +117,12 @@ def index_videos(
                 if unreadable is not None:
                     unreadable[name] = str(why)
             else:
-                found.append(Source(path=str(path), name=name, **facts))  # type: ignore[arg-type]
                 if "note" in entry:
                     noted[str(entry["note"])].append(path)
+                    facts["stamp"] = (
+                        f"{stamp} {entry['note']}"  # frames that are kept are of a range
+                    )
+                found.append(Source(path=str(path), name=name, **facts))  # type: ignore[arg-type]
             if progress is not None:
                 progress(i, len(candidates))
     finally:  # who is interrupted after an hour does not begin anew
@@ -150,12 +153,14 @@ def source_of(video: str | Path) -> Source:
     reader = open_video(video, check=False)
     if (flaw := flaw_in(reader)) is not None:
         raise InputError(flaw)
+    content = stamp(reader.paths, named=False)
+    mark = content
     if reader.ranged is not None:
         log.warning("%s: %s", video, reader.ranged)
+        mark = f"{content} {reader.ranged}"
     path = Path(video).expanduser().absolute()
-    content = stamp(reader.paths, named=False)
     facts = len(reader), reader.info.height, reader.info.width
-    return Source(str(path), path.name, content, *facts, content=content)
+    return Source(str(path), path.name, mark, *facts, content=content)
 
 
 class _Excluded:

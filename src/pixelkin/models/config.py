@@ -32,8 +32,7 @@ class EncoderConfig:
         widths: Channels of the residual stages (conv2..conv5 of the paper); of a ResNet-50, of
             their 3x3 convolutions, a quarter of what the stages give.
         last_relu: Whether features are taken after the last ReLU (the paper's table).
-        head: Channels of a last 1x1 convolution, which whitens features in the weights in the
-            package; None: there is none.
+        head: Channels of a last 1x1 convolution, such as whitens features; None: there is none.
         mean: Of the RGB input in [0, 1], per channel.
         std: As `mean`.
         temperature: Features leave the encoder with length 1/sqrt(temperature): their raw dot

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from pixelkin.checks import check_choice
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
-from pixelkin.models.given import Given
+from pixelkin.models.given import encoder_of
 from pixelkin.models.grid import NOT_FINITE, cells_of, whole_cells
 from pixelkin.models.grid import check_frame as check_frame
 from pixelkin.models.nnpack import by_nnpack
@@ -36,7 +36,6 @@ from pixelkin.ops.devices import CPU, computing, find_device
 from pixelkin.types import InputError
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-_TRIED = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 NAMED = ("default", "lab", "random")
 Runtime = Literal["torch", "onnx"]
 
@@ -80,8 +79,8 @@ class Encoder(nn.Module):
 
         Args:
             module: B x 3 x H x W normalised RGB to B x C x H/p x W/p, where H and W are whole
-                multiples of p, `stride` times `input_scale`. It computes as in evaluation, and is
-                otherwise left as it is.
+                multiples of p, `stride` times `input_scale`. A copy in evaluation mode serves,
+                which has its weights in common with it: what is learned later holds here, too.
             stride: Pixels of the frame that a cell covers.
             mean: Of its input, per channel of RGB in [0, 1].
             std: As `mean`.
@@ -100,19 +99,7 @@ class Encoder(nn.Module):
         config = OtherConfig(
             "given", stride, mean=mean, std=std, temperature=temperature, input_scale=input_scale
         )
-        net = Given(module)
-        encoder = cls(config, net).eval()
-        encoder.to(next((p.device for p in module.parameters()), CPU))
-        try:
-            net.channels = len(encoder.encode(_TRIED))
-        except InputError:
-            raise
-        except Exception as error:  # of the module's own kinds
-            said = " ".join(str(error).split())[:200] or type(error).__name__
-            raise InputError(f"the module cannot encode a frame of 64x96 pixels: {said}") from error
-        if not net.channels:
-            raise InputError("the module gives features without a channel")
-        return encoder
+        return encoder_of(module, config, cls)
 
     @property
     def device(self) -> torch.device:
@@ -196,7 +183,11 @@ class Encoder(nn.Module):
         other = self._folded(stride)
         if isinstance(other.net, ResNet):
             net = other.net
-            other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net.to(dtype))
+            head = net.head  # stays in float32, as what it makes larger was small
+            if dtype == torch.bfloat16:
+                net = net.to(dtype)
+                head.float()
+            other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net)
         return other
 
     def _folded(self, stride: int) -> Encoder:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelkin.models.resnet import BasicBlock, Bottleneck, ResNet
+from pixelkin.models.resnet import BasicBlock, Bottleneck, ResNet, headed
 
 Make = Callable[[nn.Conv2d], nn.Module]
 """Of a convolution a module that is called as `DirectConv` is."""
@@ -83,5 +83,4 @@ class FusedResNet(nn.Module):
         x = F.relu(x, inplace=True)
         if self.channels_first:
             x = x.contiguous()
-        result: Tensor = self.head(self.blocks(x))
-        return result
+        return headed(self.head, self.blocks(x))

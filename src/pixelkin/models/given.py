@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+import numpy as np
+from torch import nn
+
+from pixelkin.models.config import OtherConfig
+from pixelkin.ops.devices import CPU
+from pixelkin.types import InputError
+
+if TYPE_CHECKING:
+    from pixelkin.models.encoder import Encoder
+
+_TRIED = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
 
 
-class Given(nn.Module):
-    """Computes as in evaluation, and leaves the module, and its modes, as they are.
+def encoder_of(module: nn.Module, config: OtherConfig, kind: type[Encoder]) -> Encoder:
+    """The encoder of a copy of a module, which has a mode of its own and the same weights.
 
-    Attributes:
-        module: The user's.
-        channels: Length of a feature vector, once it is known.
+    Raises:
+        InputError: As `Encoder.wrap`.
     """
-
-    def __init__(self, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-        self.channels = 0
-
-    def train(self, mode: bool = True) -> Given:  # noqa: ARG002
-        """Nothing: the modes are the user's."""
-        return self
-
-    def forward(self, x: Tensor) -> Any:
-        """What the module gives in evaluation."""
-        training = [m for m in self.module.modules() if m.training]
-        for one in training:
-            one.training = False
-        try:
-            return self.module(x)
-        finally:
-            for one in training:
-                one.training = True
+    tensors = [*module.parameters(), *module.buffers()]
+    try:
+        net = copy.deepcopy(module, {id(x): x for x in tensors})
+        encoder = kind(config, net).eval()
+        encoder.to(tensors[0].device if tensors else CPU)
+        channels = len(encoder.encode(_TRIED))
+    except InputError:
+        raise
+    except Exception as error:  # of the module's own kinds
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"the module cannot encode a frame of 64x96 pixels: {said}") from error
+    if not channels:
+        raise InputError("the module gives features without a channel")
+    net.channels = channels  # type: ignore[assignment]
+    return encoder

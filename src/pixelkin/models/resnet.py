@@ -217,8 +217,7 @@ class ResNet(nn.Module):
             x = self.maxpool(x)
         for i in range(1, self.stages + 1):
             x = self.get_submodule(f"layer{i}")(x)
-        found: Tensor = self.head(x)
-        return found
+        return headed(self.head, x)
 
     def folded(self) -> ResNet:
         """A copy for inference: batch norms folded into the convolutions, channels last.
@@ -239,6 +238,14 @@ class ResNet(nn.Module):
                 m.conv3, m.bn3 = _fold(m.conv3, m.bn3), nn.Identity()
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return net
+
+
+def headed(head: nn.Module, x: Tensor) -> Tensor:
+    """What a network's head gives, in the precision of its weights; `x` where it has none."""
+    if isinstance(head, nn.Conv2d):
+        x = x.to(head.weight.dtype)
+    found: Tensor = head(x)
+    return found
 
 
 class ResNet18(ResNet):

@@ -49,6 +49,20 @@ def second_moment(encoder: Encoder, frames: Iterable[NDArray[np.uint8]]) -> Tens
     return total / cells
 
 
+def check_whitenable(encoder: Encoder) -> None:
+    """Check that an encoder can be given a head that whitens.
+
+    Raises:
+        InputError: If its network is not one of our ResNets.
+    """
+    net = encoder.net
+    if not isinstance(net, ResNet) or isinstance(net.bn1, nn.Identity):
+        raise InputError(
+            f"an encoder of network {encoder.config.network!r} is not whitened: ResNets are, as "
+            "they are loaded and not as they are made for inference"
+        )
+
+
 def whitened(encoder: Encoder, frames: Iterable[NDArray[np.uint8]], power: float = 0.5) -> Encoder:
     """The same encoder with a head that whitens its features, or one that did so before, too.
 
@@ -62,13 +76,8 @@ def whitened(encoder: Encoder, frames: Iterable[NDArray[np.uint8]], power: float
         SettingError: If the power is not from 0 to 1.
     """
     check_number("power", power, least=0, most=1)
+    check_whitenable(encoder)
     config = encoder.config
-    net = encoder.net
-    if not isinstance(net, ResNet) or isinstance(net.bn1, nn.Identity):
-        raise InputError(
-            f"an encoder of network {config.network!r} is not whitened: ResNets are, as they are "
-            "loaded and not as they are made for inference"
-        )
     moment = second_moment(encoder, frames)
     lengths, axes = torch.linalg.eigh(moment)
     gains = (lengths.clamp_min(0) + FLOOR * lengths[-1]) ** (-power / 2)
@@ -77,7 +86,9 @@ def whitened(encoder: Encoder, frames: Iterable[NDArray[np.uint8]], power: float
     before = encoder.state_dict()
     if config.head is not None:
         head = head @ before["net.head.weight"].flatten(1).double().cpu()
-    other = Encoder(replace(config, head=len(head))).eval()
+    meta = {name: told for name, told in config.meta.items() if name != "model_card"}
+    meta["whitened"] = [*meta.get("whitened", []), power]
+    other = Encoder(replace(config, head=len(head), meta=meta)).eval()
     weight = head.float()[:, :, None, None]
     other.load_state_dict({**before, "net.head.weight": weight})
     other.runtime = encoder.runtime

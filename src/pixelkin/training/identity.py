@@ -50,10 +50,13 @@ def check_videos(out: Path, saved: Mapping[str, Any], sources: Sequence[Source])
     count, content = len(sources), digest_of_files(sources)
     told = _difference(saved.get("videos"), _known(sources))
     if saved["data"] != digest(sources):
+        before = ""
+        if "videos" not in saved:
+            before = "; folders that are left out now, as a frame cannot be read, counted then"
         raise InputError(
             f"{out} was started on other videos than these {count}{f' ({told})' if told else ''}: "
             "give the same folders, with files and names as they were, or choose another output "
-            "folder"
+            f"folder{before}"
         )
     if saved.get("content", content) != content:
         raise InputError(
@@ -75,19 +78,19 @@ def _difference(before: object, now: Sequence[Sequence[str]]) -> str:
         return ""
     given = [(name, content) for name, content in now]
     gone, come = Counter(then) - Counter(given), Counter(given) - Counter(then)
-    new = sorted(come.elements())
     kinds: dict[str, list[str]] = {k: [] for k in ("missing", "new", "changed", "renamed")}
+    names = Counter(name for name, _ in come.elements())
+    places = {content: name for name, content in sorted(come) if not content.endswith(" ")}
     for name, content in sorted(gone.elements()):
-        same = [one for one in new if name in one or content in one]
-        if not same:
+        if names[name]:
+            kinds["changed"].append(name)
+            names[name] -= 1
+        elif names[other := places.pop(content, "")]:
+            kinds["renamed"].append(f"{name} to {other}")
+            names[other] -= 1
+        else:
             kinds["missing"].append(name)
-            continue
-        new.remove(same[0])
-        moved = same[0][0] != name
-        kinds["renamed" if moved else "changed"].append(
-            f"{name} to {same[0][0]}" if moved else name
-        )
-    kinds["new"] = [name for name, _ in new]
+    kinds["new"] = sorted(names.elements())
     told = "; ".join(f"{kind}: {_few(names)}" for kind, names in kinds.items() if names)
     return told or ("" if then == given else "in another order")
 

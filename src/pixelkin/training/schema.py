@@ -143,7 +143,7 @@ def plain(value: Any) -> Any:
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [plain(v) for v in value]
-    return value.item() if isinstance(value, np.generic) else value
+    return value
 
 
 def replace_at(raw: dict[str, Any], path: str, value: object) -> None:
@@ -220,6 +220,7 @@ def _convert(hint: Any, value: object, where: str) -> Any:
 
 
 def _scalar(hint: Any, value: object, where: str) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
     if hint is float and isinstance(value, int | float | str) and not isinstance(value, bool):
         try:
             return float(value)  # YAML reads 1e-3, without a point, as text

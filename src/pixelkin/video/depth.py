@@ -15,25 +15,30 @@ from numpy.typing import NDArray
 DEEP = 65536.0  # values that 16 bits have
 SPANS = (256.0, 1024.0, 4096.0, 16384.0, DEEP)  # 8, 10, 12, 14, 16 bits
 FRACTIONS_BELOW = 64.0  # floats that stay below this are fractions, over-exposed at most
-STRAY = 10_000  # one pixel in so many, and one in any case, may be beyond the range, as hot ones
 
 
 def levels_in(values: NDArray[Any]) -> tuple[float, float]:
-    """Of a frame's finite values the greatest that is not stray, and the greatest; else 0."""
+    """Of a frame's H x W finite values the greatest, single ones aside, and the greatest; or 0.
+
+    A pixel counts as the brightest of the eight around it, if that is less than its own: what a
+    sensor's hot pixel is not, the smallest thing in focus is.
+    """
     if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    stray = max(1, values.size // STRAY)
-    if values.size <= stray:
-        return 0.0, max(0.0, float(values.max(initial=0)))
-    top = np.partition(values, -1 - stray, axis=None)[-1 - stray :]
-    return max(0.0, float(top[0])), max(0.0, float(top.max()))
+        values = np.where(np.isfinite(values), values, 0)
+    values = values.clip(0)
+    edged = np.pad(values, 1)
+    rows = np.maximum(np.maximum(edged[:, :-2], edged[:, 2:]), edged[:, 1:-1])
+    around = np.maximum(np.maximum(rows[:-2], rows[2:]), edged[1:-1, :-2])
+    around = np.maximum(around, edged[1:-1, 2:])
+    usual = np.minimum(values, around)
+    return float(usual.max(initial=0)), float(values.max(initial=0))
 
 
 def span_of(highest: float, *, whole: bool) -> float:
     """The least usual range that holds all values, 0 to below it; 1 is 0 to 1.
 
     Args:
-        highest: The greatest value of all frames, stray ones aside.
+        highest: The greatest value of all frames, single pixels aside.
         whole: Whether they are integers.
     """
     if not whole and highest <= 1:

@@ -46,7 +46,7 @@ class Index:
         digests: Of the decoded data of each frame, where something is damaged; else none.
         resized: (first number, height, width) of each stretch of frames of another size than the
             one before.
-        highest: Greatest value but for stray ones, where values may be of more than 8 bits in 16;
+        highest: Greatest value, single pixels aside, where values may be of more than 8 bits in 16;
             else None.
         peak: Greatest value of all.
         whole: Whether such values are integers.

@@ -137,6 +137,10 @@ def _described(encoder: Encoder) -> str:
         parts.append(f"patch {config.patch} (input_scale {config.input_scale:g})")
         if config.network == "transformers":
             parts.append(f"licence: {config.licence or 'none found in the folder'}")
+    if powers := config.meta.get("whitened"):
+        parts.append("whitened to a power of " + " and ".join(f"{p:g}" for p in powers))
+    elif config.head is not None:
+        parts.append("with a head")
     count = sum(p.numel() for p in encoder.parameters())
     return ", ".join(parts + ([f"{count / 1e6:.1f} million parameters"] if count else []))
 
@@ -165,7 +169,7 @@ def whiten(
     from pixelkin.data.index import index_videos
     from pixelkin.files import cache_folder
     from pixelkin.models.encoder import load_encoder, save_encoder
-    from pixelkin.models.whitening import whitened
+    from pixelkin.models.whitening import check_whitenable, whitened
 
     if not videos:
         raise InputError("give videos whose frames are looked at: ENCODER VIDEOS... --out OUT")
@@ -173,6 +177,7 @@ def whiten(
     check_number("--power", power, least=0, most=1)
     _check_out(out, overwrite=overwrite)
     loaded = load_encoder(encoder)
+    check_whitenable(loaded)
     with progress_bar("looking at the videos", "videos") as progress:
         sources = index_videos(videos, cache_folder() / "index.json", progress=progress)
     with progress_bar("encoding", "frames") as progress:
