@@ -28,7 +28,7 @@ from pixelkin.training.config import ObjectiveShare, Optimiser, Recipe, Run, Sta
 DEFAULTS: dict[type, dict[str, Any]] = {
     EncoderConfig: {
         "network": "resnet18", "stride": 8, "widths": (64, 128, 256, 256),  # [S, table 1]
-        "padding": "reflect", "last_relu": True,  # [D]
+        "padding": "reflect", "last_relu": True, "head": None,  # [D]
         "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225),  # of ImageNet
         "temperature": 0.07,  # [D]; [R] has 0.05
         "meta": {},

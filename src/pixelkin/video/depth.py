@@ -21,7 +21,8 @@ def levels_in(values: NDArray[Any]) -> tuple[float, float]:
     """Of a frame's H x W finite values the greatest, single ones aside, and the greatest; or 0.
 
     A pixel counts as the brightest of the eight around it, if that is less than its own: what a
-    sensor's hot pixel is not, the smallest thing in focus is.
+    sensor's hot pixel is not, the smallest thing in focus is. Of fewer than 3 x 3 pixels none has
+    eight around it, and all count.
     """
     if values.dtype.kind == "f":
         values = np.where(np.isfinite(values), values, 0)
@@ -30,7 +31,7 @@ def levels_in(values: NDArray[Any]) -> tuple[float, float]:
     rows = np.maximum(np.maximum(edged[:, :-2], edged[:, 2:]), edged[:, 1:-1])
     around = np.maximum(np.maximum(rows[:-2], rows[2:]), edged[1:-1, :-2])
     around = np.maximum(around, edged[1:-1, 2:])
-    usual = np.minimum(values, around)
+    usual = np.minimum(values, around) if min(values.shape) >= 3 else values
     return float(usual.max(initial=0)), float(values.max(initial=0))
 
 
