@@ -183,11 +183,11 @@ class Encoder(nn.Module):
         other = self._folded(stride)
         if isinstance(other.net, ResNet):
             net = other.net
-            head = net.head  # stays in float32, as what it makes larger was small
-            if dtype == torch.bfloat16:
-                net = net.to(dtype)
-                head.float()
-            other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net)
+            if dtype == torch.int8:
+                other.net = quantised(net)
+            else:
+                net.to(dtype).head.float()  # as a head makes larger what was small
+                other.net = by_nnpack(net)
         return other
 
     def _folded(self, stride: int) -> Encoder:

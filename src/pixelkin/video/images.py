@@ -175,12 +175,13 @@ def to_rgb(image: Image.Image, span: float, path: Path) -> NDArray[np.uint8]:
     if not is_deep(image):
         return np.array(image.convert("RGB"))
     values = np.asarray(image)
-    highest, peak = levels_in(values)
-    if span < DEEP and highest >= span and highest > 1:
-        raise InputError(
-            f"{path} has values up to {peak:g}, other frames stay below {span:g}: scale "
-            "all frames to 8 bits in the same way"
-        )
+    if span < DEEP and (values >= span).any():
+        highest, peak = levels_in(values)
+        if highest >= span and highest > 1:
+            raise InputError(
+                f"{path} has values up to {peak:g}, other frames stay below {span:g}: scale "
+                "all frames to 8 bits in the same way"
+            )
     return np.repeat(reduced(values, span)[..., None], 3, axis=2)
 
 
