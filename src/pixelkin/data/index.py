@@ -118,10 +118,9 @@ def index_videos(
                     unreadable[name] = str(why)
             else:
                 if "note" in entry:
-                    noted[str(entry["note"])].append(path)
-                    facts["stamp"] = (
-                        f"{stamp} {entry['note']}"  # frames that are kept are of a range
-                    )
+                    note = str(entry["note"])
+                    noted[note].append(path)
+                    facts["stamp"] = f"{stamp} {note}"  # frames that are kept are of a range
                 found.append(Source(path=str(path), name=name, **facts))  # type: ignore[arg-type]
             if progress is not None:
                 progress(i, len(candidates))

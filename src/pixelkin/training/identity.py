@@ -79,18 +79,19 @@ def _difference(before: object, now: Sequence[Sequence[str]]) -> str:
     given = [(name, content) for name, content in now]
     gone, come = Counter(then) - Counter(given), Counter(given) - Counter(then)
     kinds: dict[str, list[str]] = {k: [] for k in ("missing", "new", "changed", "renamed")}
-    names = Counter(name for name, _ in come.elements())
-    places = {content: name for name, content in sorted(come) if not content.endswith(" ")}
+    new = Counter(name for name, _ in come.elements())
+    # By content, which ends with a blank where an index knew no digest of it.
+    called = {content: name for name, content in sorted(come) if not content.endswith(" ")}
     for name, content in sorted(gone.elements()):
-        if names[name]:
+        if new[name]:
             kinds["changed"].append(name)
-            names[name] -= 1
-        elif names[other := places.pop(content, "")]:
+            new[name] -= 1
+        elif new[other := called.pop(content, "")]:
             kinds["renamed"].append(f"{name} to {other}")
-            names[other] -= 1
+            new[other] -= 1
         else:
             kinds["missing"].append(name)
-    kinds["new"] = sorted(names.elements())
+    kinds["new"] = sorted(new.elements())
     told = "; ".join(f"{kind}: {_few(names)}" for kind, names in kinds.items() if names)
     return told or ("" if then == given else "in another order")
 

@@ -38,9 +38,9 @@ Example:
 WHITEN = """
 Give an encoder a last layer that whitens its features: no training, and no labels.
 
-A few directions of features carry most of their length, and tell little; with the others at more
-weight, labels follow better. Their second moment is measured on frames of VIDEOS, which should be
-such as the encoder will see.
+A few directions of features carry most of their length, and tell little: the others get more
+weight. The weights in the package then follow keypoints and labels of small frames better. What is
+measured, on frames of VIDEOS, is the features' second moment; take such as the encoder will see.
 
 Example:
   pixelkin encoder whiten runs/mine/encoder ~/videos --out encoders/mine
