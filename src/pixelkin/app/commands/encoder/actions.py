@@ -147,7 +147,7 @@ def _described(encoder: Encoder) -> str:
 
 def whiten(
     encoder: Named,
-    videos: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="VIDEOS")],
+    videos: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="VIDEOS ...")],
     /,
     out: Path,
     power: float = 0.5,
