@@ -125,14 +125,14 @@ def report(one: Sequence[Row], two: Sequence[Row]) -> None:
         "frames since the label": lambda rows: -column("distance")(rows),
         "share x coherence": product("share", "coherence"),
         "share x likeness": product("share", "likeness"),
-        "share x min(1, likeness / 0.8)^4": _score,
+        "share x min(1, likeness / 0.65)^4": _score,
     }
     _compare("mean square error of J on the group that was left out", figures, one)
     figures = {
         "share": column("share"),
         "agreement": column("agreement"),
         "share x likeness": product("share", "likeness"),
-        "share x min(1, likeness / 0.8)^4": _score,
+        "share x min(1, likeness / 0.65)^4": _score,
         "the same x agreement": lambda rows: _score(rows) * column("agreement")(rows),
         "the least of both": lambda rows: np.minimum(_score(rows), column("agreement")(rows)),
     }

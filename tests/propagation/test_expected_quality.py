@@ -64,8 +64,8 @@ def test_the_table_never_falls_and_says_what_it_was_made_of() -> None:
 def test_what_is_expected_lies_on_the_table() -> None:
     table = json.loads(TABLE.read_text())
     shares = np.array([table["score"][5], 1.0, 0.9, 0.0], np.float32)
-    # A likeness of 0.8 counts as 1; below, the share counts less with its fourth power.
-    likeness = np.array([0.8, 0.8 * table["score"][7] ** 0.25, -0.5, 1.0], np.float32)
+    # A likeness of 0.65 counts as 1; below, the share counts less with its fourth power.
+    likeness = np.array([0.65, 0.65 * table["score"][7] ** 0.25, -0.5, 1.0], np.float32)
     found = expected(shares, likeness)
     wanted = [table["quality"][5], table["quality"][7], LEAST, 0]
     assert found == pytest.approx(wanted, abs=1e-4) and found.dtype == np.float32
@@ -94,18 +94,22 @@ def test_confidence_stands_beside_the_votes_and_leaves_masks_alone(tmp_path) -> 
 
 
 def test_less_is_expected_of_another_scene_that_gets_the_votes_all_the_same(tmp_path) -> None:
-    """Carried over a cut because somebody wanted it."""
-    scenes = [SyntheticScene(s, size=(240, 432), frames=8, objects=2) for s in (1, 2)]
-    for t in range(8):
-        write_image(tmp_path / f"{t}.png", scenes[t >= 4][t].image)
-    first = Labels.from_mask(scenes[0][0].ids)
-    found = list(propagate(tmp_path, first, over_cuts=True))
-    before = np.array([p.confidence for p in found[1:4]])
-    after = np.array([p.confidence for p in found[4:]])
-    votes = np.array([p.votes for p in found[4:]])
-    shown = np.array([[(p.ids == i).any() for i in (1, 2)] for p in found[4:]])
-    assert shown.any() and votes[shown].min() > 0.5
-    assert before.min() > 0.85 and after.max() < 0.6 and after.mean() < 0.4
+    """Carried over cuts because somebody wanted it; some objects resemble what comes, by chance."""
+    within, over, votes = [], [], []
+    for one, other in ((1, 2), (3, 4), (5, 6), (7, 8)):
+        for pair in ((one, other), (other, one)):
+            scenes = [SyntheticScene(s, size=(240, 432), frames=8, objects=2) for s in pair]
+            frames = [scenes[t >= 4][t].image for t in range(8)]
+            first = Labels.from_mask(scenes[0][0].ids)
+            folder = tmp_path / f"{pair}"
+            for t, frame in enumerate(frames):
+                write_image(folder / f"{t}.png", frame)
+            found = list(propagate(folder, first, over_cuts=True))
+            within += [p.confidence for p in found[1:4]]
+            over += [p.confidence for p in found[4:]]
+            votes += [p.votes for p in found[4:]]
+    assert np.min(within) > 0.85 and np.mean(votes) > 0.8
+    assert np.mean(over) < 0.5 and np.median(over) < 0.6 and np.min(over) < 0.1
 
 
 def test_other_protocols_keep_the_share_of_the_votes(tmp_path) -> None:

@@ -1,7 +1,7 @@
 """What shipped recipes say, setting by setting: figures in the documentation were made with these.
 
-`paper.yaml`: whose each value is stands in the file. `default.yaml`, `distilled.yaml` and
-`sizes.yaml` made the weights in the package, `tune.yaml` is `pixelkin tune`.
+`paper.yaml`: whose each value is stands in the file. `default.yaml`, `distilled.yaml`, `sizes.yaml`
+and `chained.yaml` made the weights in the package, `tune.yaml` is `pixelkin tune`.
 """
 
 from __future__ import annotations
@@ -183,8 +183,9 @@ RECIPES: dict[str, dict[str, Any]] = {
         "steps": 600,
         "batch": 12,
         "size": 128,
-        "init": "default",
+        "init": "runs/white",
         "network.widths": [64, 128, 256],
+        "network.head": 256,
         "network.temperature": 0.01,
         "data.short_side": 256,
         "data.rendering": "batched",
@@ -206,7 +207,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optimiser.final": 0.0,
         "ema": 0.99,
         "stages.0.objectives.0.name": "chained_distillation",
-        "stages.0.objectives.0.settings.teachers": ["default"],
+        "stages.0.objectives.0.settings.teachers": ["runs/white"],
         "stages.0.objectives.0.settings.scales": [1, 1.5],
         "stages.0.objectives.0.settings.anchors": 3072,
         "run.half": True,

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from pixelkin.checks import check_choice
 from pixelkin.models.config import EncoderConfig as EncoderConfig
 from pixelkin.models.config import LightnessConfig, OtherConfig
+from pixelkin.models.fused import pointwise
 from pixelkin.models.given import encoder_of
 from pixelkin.models.grid import NOT_FINITE, cells_of, whole_cells
 from pixelkin.models.grid import check_frame as check_frame
@@ -183,11 +184,10 @@ class Encoder(nn.Module):
         other = self._folded(stride)
         if isinstance(other.net, ResNet):
             net = other.net
-            if dtype == torch.int8:
-                other.net = quantised(net)
-            else:
-                net.to(dtype).head.float()  # as a head makes larger what was small
-                other.net = by_nnpack(net)
+            if dtype != torch.int8:
+                net.to(dtype)
+            net.head = pointwise(net.head)
+            other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net)
         return other
 
     def _folded(self, stride: int) -> Encoder:

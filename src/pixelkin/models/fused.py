@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pixelkin.models.resnet import BasicBlock, Bottleneck, ResNet, headed
+from pixelkin.ops.products import product
 
 Make = Callable[[nn.Conv2d], nn.Module]
 """Of a convolution a module that is called as `DirectConv` is."""
@@ -32,6 +34,41 @@ class DirectConv(nn.Module):
         if onto is not None:
             result += onto
         return F.relu(result, inplace=True) if relu else result
+
+
+class PointwiseConv(nn.Module):
+    """A 1x1 convolution as a matrix product, with channels first: of any threads the same bits.
+
+    Args:
+        conv: Which serves itself on devices and in other precisions.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.direct = DirectConv(conv)
+        self.weight = conv.weight.detach().flatten(1)
+        self.bias = None if conv.bias is None else conv.bias.detach().view(-1, 1, 1)
+        self.stride = conv.stride
+
+    def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
+        """See `DirectConv.forward`."""
+        if x.device.type != "cpu" or x.dtype != torch.float32 or x.requires_grad:
+            result: Tensor = self.direct(x, relu=relu, onto=onto)
+            return result
+        x = x[:, :, :: self.stride[0], :: self.stride[1]]
+        cells = x.flatten(2).mT.contiguous()
+        images = [product(self.weight, one) for one in cells]
+        found = images[0][None] if len(images) == 1 else torch.stack(images)
+        found = found.view(*found.shape[:2], *x.shape[2:])
+        for other in (self.bias, onto):
+            if other is not None:
+                found += other
+        return F.relu(found, inplace=True) if relu else found
+
+
+def pointwise(head: nn.Module) -> nn.Module:
+    """A head as such a product; in float32, as it makes larger what was small."""
+    return PointwiseConv(head.float()) if isinstance(head, nn.Conv2d) else head
 
 
 class _Block(nn.Module):

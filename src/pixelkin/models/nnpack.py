@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pixelkin.models.fused import DirectConv, FusedResNet
+from pixelkin.models.fused import DirectConv, FusedResNet, PointwiseConv
 from pixelkin.models.resnet import ResNet
-from pixelkin.ops.products import one_dnn, product
+from pixelkin.ops.products import one_dnn
 
 LEAST = 24 * 24  # pixels of an image: the weights are transformed anew for each call
 TILE = 6  # rows that are computed at once: strips of whole tiles have the bits of the image
@@ -122,36 +122,6 @@ class NnpackConv(nn.Module):
             for one in torch.split(rows, 1)
         ]
         return found[0] if len(found) == 1 else torch.cat(found)
-
-
-class PointwiseConv(nn.Module):
-    """A 1x1 convolution by the product of oneDNN, with channels first as `NnpackConv` has them.
-
-    Args:
-        conv: Which serves itself on devices and in other precisions.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.direct = DirectConv(conv)
-        self.weight = conv.weight.detach().flatten(1)
-        self.bias = None if conv.bias is None else conv.bias.detach().view(-1, 1, 1)
-        self.stride = conv.stride
-
-    def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
-        """See `DirectConv.forward`."""
-        if x.device.type != "cpu" or x.dtype != torch.float32 or x.requires_grad:
-            result: Tensor = self.direct(x, relu=relu, onto=onto)
-            return result
-        x = x[:, :, :: self.stride[0], :: self.stride[1]]
-        cells = x.flatten(2).mT.contiguous()
-        images = [product(self.weight, one) for one in cells]
-        found = images[0][None] if len(images) == 1 else torch.stack(images)
-        found = found.view(*found.shape[:2], *x.shape[2:])
-        for other in (self.bias, onto):
-            if other is not None:
-                found += other
-        return F.relu(found, inplace=True) if relu else found
 
 
 def _ends(x: Tensor, threads: int) -> list[int]:

@@ -1,13 +1,13 @@
 """The ResNet in 8-bit integers, for `Protocol.fast` on x86 processors: fast, and a little rougher.
 
 Weights are symmetric in -127..127 with a scale for each channel out; what goes into a convolution
-is never negative, after a ReLU, and is rounded to 0..127 with a scale of its own, its largest entry
+is never negative, after a ReLU, and is rounded to 0..255 with a scale of its own, its largest entry
 in this frame. So features depend on nothing but the frame and the weights, in whatever order frames
 are asked for. Sums of products are exact integers and come out as float32, as do shortcuts; the
 first convolution, whose input is an image, stays in float32.
 
-127 and not 255 levels: processors without VNNI add two products in 16 bits, and 2 x 255 x 127 does
-not fit.
+Processors without VNNI add two products in 16 bits, and 2 x 255 x 127 does not fit: there it is
+0..127.
 
 The operators are torch's for quantised models that it compiles. Where they are missing, or do not
 give the right integers, `available` says so, and the float32 network serves.
@@ -30,7 +30,7 @@ from pixelkin.models.resnet import ResNet
 from pixelkin.ops.products import capable, fast_bfloat16, fast_int8
 from pixelkin.types import InputError
 
-LEVELS = 127  # the largest integer of a weight and of an activation
+LEVELS = 127  # the largest integer of a weight
 LEAST = 1e-30  # scale of what is zero throughout
 
 
@@ -45,20 +45,29 @@ def quick_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast_bfloat16(device) else torch.float32
 
 
-@lru_cache(maxsize=1)
 def available() -> bool:
     """Whether this processor and this torch compute convolutions of integers, and right."""
+    return levels() > 0
+
+
+@lru_cache(maxsize=1)
+def levels() -> int:
+    """The largest integer of an activation whose products come out right, which is tried; or 0."""
     if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
-        return False
+        return 0
     conv = nn.Conv2d(32, 8, 3, bias=False, device="meta", dtype=torch.float32)
     signs = torch.tensor([1, 1, -1, 1], dtype=torch.float32).repeat(8 * 32 * 9 // 4)
-    x = torch.full((1, 32, 3, 4), float(LEVELS), dtype=torch.float32)
-    x = x.to(memory_format=torch.channels_last)
     conv.weight = nn.Parameter(LEVELS * signs.view_as(conv.weight))
+    return next((most for most in (255, LEVELS) if _right(conv, most)), 0)
+
+
+def _right(conv: nn.Conv2d, most: int) -> bool:
+    x = torch.full((1, 32, 3, 4), float(most), dtype=torch.float32)
+    x = x.to(memory_format=torch.channels_last)
     with torch.inference_mode():
         expected = F.relu(conv(x) + 1)
         try:
-            found = QuantisedConv(conv)(x, relu=True, onto=torch.ones_like(expected))
+            found = QuantisedConv(conv, most)(x, relu=True, onto=torch.ones_like(expected))
         except (AttributeError, RuntimeError, TypeError):  # other or no operators
             return False
     return torch.equal(found, expected)
@@ -69,13 +78,15 @@ class QuantisedConv(nn.Module):
 
     Args:
         conv: With a bias, without groups.
+        most: The largest integer of what goes in; by default `levels`.
 
     Raises:
         AttributeError, RuntimeError, TypeError: If torch has no such operators.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, most: int | None = None) -> None:
         super().__init__()
+        self.most = most or levels()
         weight = conv.weight.detach()
         self.mode, self.margin = conv.padding_mode, int(conv.padding[0])
         self.stride = list(conv.stride)
@@ -103,11 +114,11 @@ class QuantisedConv(nn.Module):
         largest = float(x.amax())
         if not math.isfinite(largest):
             raise InputError(NOT_FINITE)
-        scale = max(largest / LEVELS, LEAST)
+        scale = max(largest / self.most, LEAST)
         if self.margin:
             mode = "constant" if self.mode == "zeros" else self.mode
             x = F.pad(x, (self.margin,) * 4, mode=mode)
-        integers = x.mul(1 / scale).round_().to(torch.int8).view(torch.uint8)
+        integers = x.mul(1 / scale).round_().to(torch.uint8)
         given = (integers, scale, 0, self.packed, self.scales, self.zeros)
         shape = (self.bias, self.stride, [0, 0], [1, 1], 1, 1.0, 0, torch.float32)
         compute, after = torch.ops.onednn.qconv2d_pointwise, "relu" if relu else "none"

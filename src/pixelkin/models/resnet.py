@@ -242,8 +242,8 @@ class ResNet(nn.Module):
 
 def headed(head: nn.Module, x: Tensor) -> Tensor:
     """What a network's head gives, in the precision of its weights; `x` where it has none."""
-    if isinstance(head, nn.Conv2d):
-        x = x.to(head.weight.dtype)
+    if isinstance(weight := getattr(head, "weight", None), Tensor):
+        x = x.to(weight.dtype)
     found: Tensor = head(x)
     return found
 

@@ -27,9 +27,9 @@ from pixelkin.types import LabelKind, PointKind
 TABLE = Path(__file__).with_suffix(".json")
 MOST_CELLS = 2048
 """Cells of a frame that are compared; larger grids are pooled."""
-ALIKE = 0.8
-"""Likeness from which on the share of the votes counts as it is: within shots it was 0.87 and more,
-after cuts 0.70 and less, on the videos that the table is made of."""
+ALIKE = 0.65
+"""Likeness from which on the share of the votes counts as it is: within shots it was 0.75 and more,
+after cuts 0.54 and less, on the videos that the table is made of."""
 STEEP = 4
 LEAST = 0.01
 """Confidence of what is shown at all."""
@@ -101,7 +101,7 @@ def expected(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDAr
 
 
 def score(shares: NDArray[np.floating], likeness: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What the table goes by: share x min(1, likeness / 0.8)^4."""
+    """What the table goes by: share x min(1, likeness / 0.65)^4."""
     kept = np.clip(np.asarray(likeness, np.float64) / ALIKE, 0, 1) ** STEEP
     return np.asarray(shares * kept, np.float64)
 

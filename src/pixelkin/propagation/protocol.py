@@ -170,7 +170,7 @@ _NAMED = {
         ),
         Protocol(
             name="youtube_vos_centred", rule="mast", context=3, top_k=None, radius=12,
-            temperature=0.004, long_term=(0, 5), stride=4, short_side=320, label_resize="area",
+            temperature=0.006, long_term=(0, 5), stride=4, short_side=320, label_resize="area",
             localize=False,
         ),
         Protocol(
