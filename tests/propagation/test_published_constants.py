@@ -50,7 +50,7 @@ PROTOCOLS = {
         "label_resize": "subsample",
     },
     "youtube_vos_centred": {  # ours [D]
-        "rule": "mast", "context": 3, "top_k": None, "radius": 12, "temperature": 0.004,
+        "rule": "mast", "context": 3, "top_k": None, "radius": 12, "temperature": 0.006,
         "long_term": (0, 5), "stride": 4, "short_side": 320, "label_resize": "area",
         "localize": False,
     },

@@ -39,8 +39,9 @@ WHITEN = """
 Give an encoder a last layer that whitens its features: no training, and no labels.
 
 A few directions of features carry most of their length, and tell little: the others get more
-weight. The weights in the package then follow keypoints and labels of small frames better. What is
-measured, on frames of VIDEOS, is the features' second moment; take such as the encoder will see.
+weight. Networks as recipes/sizes.yaml leaves them then follow keypoints and labels of small frames
+better; the weights in the package were made so. What is measured, on frames of VIDEOS, is the
+features' second moment; take such as the encoder will see.
 
 Example:
   pixelkin encoder whiten runs/mine/encoder ~/videos --out encoders/mine
