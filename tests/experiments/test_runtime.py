@@ -14,7 +14,8 @@ from pixelkin.experiments.runtime import PAPER, measure, milliseconds
 def test_sparse_forms_measure_the_same_variance() -> None:
     found = measure(8, 1)
     assert found["cells"] == 64 and found["residual"] <= 1e-2
-    assert 1 <= found["c_per_row"] <= found["t_per_row"] < found["q_per_row"] <= 64
+    assert 0.9 < found["c_per_row"] <= found["t_per_row"] < found["q_per_row"] <= 64
+    assert found["t_per_row"] >= 1  # where C has none, it goes out of the window
     assert abs(found["sparse_misses_t"]) < 1e-3 and abs(found["sparse_misses_c"]) < 1e-3
     assert all(found[name] > 0 for name in found if name.endswith("_ms"))
 

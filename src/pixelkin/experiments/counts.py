@@ -18,7 +18,7 @@ from pixelkin.mining.window import is_near
 from pixelkin.models.encoder import Encoder
 from pixelkin.ops.geometry import cell_centres, transform
 
-EPSILON = 0.02
+EPSILON = 0.05
 ITERATIONS = 200  # at most: enough for the tolerance at the smallest epsilon here
 
 
@@ -66,7 +66,7 @@ LEVELS = (
 )
 OPTIONS = (
     _rule("qc", "mutual matches in the window (T of a hard Q)", "qtc", hard_q=True),
-    _rule("qtc_05", "Q+T+C, epsilon 0.05", "qtc", None, 0.05),
+    _rule("qtc_02", "Q+T+C, epsilon 0.02", "qtc", None, 0.02),
     _rule("dustbin", "Q+T+C with a dust-bin of 0.5", "qtc", dustbin=0.5),
 )
 EPSILONS = (0.005, 0.01, 0.02, 0.05, 0.1)

@@ -210,7 +210,7 @@ def _draw_trade_off(axes: Any, lines: Sequence[Counted]) -> None:
     """Precision over coverage: by threshold or epsilon as curves, levels as dots."""
     curves = {
         "Q by threshold": ([x for x in lines if x.rule.name[:3] in ("q_0", "q_1")], COLOURS[3]),
-        "Q+T by threshold": ([x for x in lines if x.rule.name.startswith("qt_0.02")], COLOURS[1]),
+        "Q+T by threshold": ([x for x in lines if x.rule.name.startswith("qt_0.05")], COLOURS[1]),
         "Q+T+C by epsilon": (
             [x for x in lines if x.rule.name[:4] == "qtc_" and x.rule.name.endswith("_0.5")],
             COLOURS[0],

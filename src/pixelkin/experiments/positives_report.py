@@ -129,7 +129,7 @@ def _orders(table: Table) -> str:
         rows.append([labels[better], labels[worse], *map(str, (precise, len(pairs), covers))])
     return (
         f"{markdown(rows)}\n\nOver all kinds of pairs in which both find at least {ENOUGH} "
-        "positives; epsilon 0.02 and a threshold of 0.5 where nothing else is said."
+        "positives; epsilon 0.05 and a threshold of 0.5 where nothing else is said."
     )
 
 
@@ -220,7 +220,7 @@ def _sweep(table: Table) -> Iterator[str]:
 
 
 def _variance(table: Table) -> str:
-    rules = {"0.02": "qtc", "0.05": "qtc_05"}
+    rules = {"0.02": "qtc_02", "0.05": "qtc"}
     heads = [f"{c.crop}, gap {c.gap}, {e}" for e in rules for c in VARIANCE]
     rows = [["v by crops, gap and epsilon", *heads]]
     for name, step in table.networks:
@@ -238,8 +238,8 @@ def _ranks(table: Table) -> Iterator[str]:
         return
     cases = [*FOCUS, *VARIANCE]
     signals = {
-        "v, epsilon 0.02": ("qtc", "variance"),
-        "v, epsilon 0.05": ("qtc_05", "variance"),
+        "v, epsilon 0.02": ("qtc_02", "variance"),
+        "v, epsilon 0.05": ("qtc", "variance"),
         "share of mutual matches": ("q", "coverage"),
     }
     rows = [["gap, crops, colours", *(f"{c.gap}, {c.crop}, {c.colour}" for c in cases)]]
@@ -266,7 +266,7 @@ def _networks(table: Table) -> Iterator[str]:
         rows = [["weights", *(r.label for r in (*LEVELS, OPTIONS[0])), "v, 0.02", "v, 0.05"]]
         for name, step in table.networks:
             found = [table.count(case, r.name, name) for r in (*LEVELS, OPTIONS[0])]
-            v = [table.count(case, rule, name).variance for rule in ("qtc", "qtc_05")]
+            v = [table.count(case, rule, name).variance for rule in ("qtc_02", "qtc")]
             cells = [*map(_both, found), *(f"{x:.3f}" for x in v)]
             rows.append([_title(name, step), *cells])
         yield markdown(rows)
