@@ -244,7 +244,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "stages.0.objectives.1.share": 0.375,
         "stages.0.objectives.1.settings.gaps": [8, 16, 24, 32],
         "stages.0.objectives.1.settings.max_pairs": 1024,
-        "stages.0.objectives.1.settings.mining.transport.epsilon": 0.02,
+        "stages.0.objectives.1.settings.mining.transport.epsilon": 0.05,
         "stages.0.objectives.1.settings.mining.transport.max_iterations": 60,
         "stages.0.objectives.1.augmentation.scale": [0.5, 1.0],
         "stages.0.objectives.1.augmentation.crop_jitter": 0.15,
