@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pixelkin.data.synthetic import SyntheticScene
 from pixelkin.models.encoder import Encoder, EncoderConfig, load_encoder, save_encoder
 from pixelkin.models.saving import describe_encoder
 from pixelkin.models.whitening import FLOOR, second_moment, whitened
@@ -123,3 +124,34 @@ def test_frames_are_read_once(plain: Encoder) -> None:
     torch.testing.assert_close(
         whitened(plain, once()).net.head.weight, whitened(plain, FRAMES).net.head.weight
     )
+
+
+def test_a_head_follows_the_network_wherever_it_goes() -> None:
+    """Made for inference, and again, in other precisions, and copied."""
+    torch.manual_seed(0)
+    encoder = Encoder(EncoderConfig(widths=(8, 16), head=12)).eval()
+    frame = SyntheticScene(size=(96, 128), frames=1)[0].image
+    exact = encoder.encode(frame)
+    again = encoder.for_inference(8, torch.bfloat16).for_inference(8, torch.bfloat16)
+    assert torch.cosine_similarity(again.encode(frame), exact, dim=0).min() > 0.99
+    double = encoder.for_inference(8).double()
+    rgb = torch.tensor(frame).permute(2, 0, 1)[None].double() / 255
+    with torch.no_grad():
+        torch.testing.assert_close(double(rgb)[0].float(), exact, rtol=0, atol=1e-4)
+    both = encoder.for_inference(8)
+    with torch.inference_mode():
+        twice = both(rgb.float().expand(2, -1, -1, -1))
+    torch.testing.assert_close(twice[1], exact, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.int8, torch.bfloat16])
+def test_features_with_a_head_have_the_same_bits_by_any_threads(dtype: torch.dtype) -> None:
+    threads, found = torch.get_num_threads(), []
+    frame = SyntheticScene(size=(240, 320), frames=1)[0].image
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(load_encoder("default").for_inference(8, dtype).encode(frame))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])

@@ -218,6 +218,16 @@ def test_whatever_has_teachers_is_taught_by_those_weights(start: Path, name: str
     assert objective.settings["teachers"] == (str(start),)
 
 
+def test_epsilon_goes_by_whether_features_are_whitened(start: Path) -> None:
+    def epsilon(weights: Any, **given: float) -> float:
+        changes = {f"stages.0.objectives.1.settings.{k}": v for k, v in given.items()}
+        recipe = tuning_recipe(load_encoder(weights), weights, changes)
+        return recipe.stages[0].objectives[1].objective.mining.transport.epsilon
+
+    assert epsilon("default") == 0.05 and epsilon(start) == 0.02
+    assert epsilon(start, **{"mining.transport.epsilon": 0.03}) == 0.03
+
+
 def test_what_cannot_be_tuned_is_named(frames: Path, tmp_path: Path) -> None:
     one = tmp_path / "one.png"
     write_image(one, np.zeros((32, 32, 3), np.uint8))

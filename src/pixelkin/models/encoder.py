@@ -183,10 +183,10 @@ class Encoder(nn.Module):
             return self.with_stride(stride).eval()
         other = self._folded(stride)
         if isinstance(other.net, ResNet):
-            net = other.net
+            net, head = other.net, pointwise(other.net.head, dtype)
             if dtype != torch.int8:
                 net.to(dtype)
-            net.head = pointwise(net.head)
+            net.head = head
             other.net = quantised(net) if dtype == torch.int8 else by_nnpack(net)
         return other
 

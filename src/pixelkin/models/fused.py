@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import torch
@@ -46,29 +47,41 @@ class PointwiseConv(nn.Module):
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.direct = DirectConv(conv)
-        self.weight = conv.weight.detach().flatten(1)
-        self.bias = None if conv.bias is None else conv.bias.detach().view(-1, 1, 1)
-        self.stride = conv.stride
+
+    @property
+    def weight(self) -> Tensor:
+        """cout x cin x 1 x 1, wherever the module is and in its precision."""
+        return self.direct.conv.weight
 
     def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:
         """See `DirectConv.forward`."""
         if x.device.type != "cpu" or x.dtype != torch.float32 or x.requires_grad:
             result: Tensor = self.direct(x, relu=relu, onto=onto)
             return result
-        x = x[:, :, :: self.stride[0], :: self.stride[1]]
-        cells = x.flatten(2).mT.contiguous()
-        images = [product(self.weight, one) for one in cells]
+        conv = self.direct.conv
+        x = x[:, :, :: conv.stride[0], :: conv.stride[1]]
+        cells, weight = x.flatten(2).mT.contiguous(), conv.weight.detach().flatten(1)
+        images = [product(weight, one) for one in cells]
         found = images[0][None] if len(images) == 1 else torch.stack(images)
         found = found.view(*found.shape[:2], *x.shape[2:])
-        for other in (self.bias, onto):
+        bias = None if conv.bias is None else conv.bias.detach().view(-1, 1, 1)
+        for other in (bias, onto):
             if other is not None:
                 found += other
         return F.relu(found, inplace=True) if relu else found
 
 
-def pointwise(head: nn.Module) -> nn.Module:
-    """A head as such a product; in float32, as it makes larger what was small."""
-    return PointwiseConv(head.float()) if isinstance(head, nn.Conv2d) else head
+def pointwise(head: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a head as such a product, in float32 at least: it makes larger what was small.
+
+    Args:
+        head: As `ResNet.head`.
+        dtype: Of what comes before it; int8 leaves it in the precision that it has.
+    """
+    head = copy.deepcopy(head)
+    if dtype != torch.int8:
+        head.to(torch.promote_types(dtype, torch.float32))
+    return PointwiseConv(head) if isinstance(head, nn.Conv2d) else head
 
 
 class _Block(nn.Module):

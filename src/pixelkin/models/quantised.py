@@ -107,6 +107,7 @@ class QuantisedConv(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self.most = min(self.most, levels())  # of another processor, perhaps
         self._pack()
 
     def forward(self, x: Tensor, *, relu: bool = False, onto: Tensor | None = None) -> Tensor:

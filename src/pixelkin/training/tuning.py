@@ -45,6 +45,8 @@ RECIPE = Path(__file__).parent / "tune.yaml"
 TRAINING = "training"
 POINTS = "training/points"
 SCORED = 4  # videos that are looked at for the score
+EPSILON = "stages.0.objectives.1.settings.mining.transport.epsilon"
+FLATTER = 0.02  # that epsilon for features that are not whitened, whose T is flatter
 FALL = 0.01  # of the score, that is no fall: gains of labels go with shares that stay as they are
 
 
@@ -143,7 +145,9 @@ def tuning_recipe(
     """
     check_trainable(start.config, weights)
     network = plain(replace(start.config, meta={}))
-    own = {"network": network, "init": str(weights)}
+    own: dict[str, object] = {"network": network, "init": str(weights)}
+    if network.get("head") is None and not any(k.startswith("stages") for k in overrides or ()):
+        own[EPSILON] = FLATTER
     try:
         recipe = load_recipe(RECIPE, {**own, **(overrides or {})})
     except InputError as error:  # the file is ours, and says nothing to who calls
