@@ -44,7 +44,7 @@ def test_a_search_by_them_finds_nearly_the_best(
     bounds = shorter_bounds(first)
     assert type(bounds) is form
     query, keys = Cells.of(features[4:], bounds), Cells.of(features[:4], bounds)
-    assert keys.rows.shape[-1] == (32 if form is ShorterRounded else 16)
+    assert keys.rows.shape[-1] == 32
     near = [False, True, True, True]
     values, _ = windowed_topk(query, keys, 5, 6, near, thorough=False)
     expected, _ = dense_topk(features[4], features[:4], 5, 6, near)
