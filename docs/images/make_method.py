@@ -74,7 +74,9 @@ class Frames:
         mining = replace(
             mining,
             confidence=replace(mining.confidence, level=level),
-            transport=replace(mining.transport, epsilon=0.05, max_iterations=60),  # as `pixelkin tune`
+            transport=replace(
+                mining.transport, epsilon=0.05, max_iterations=60
+            ),  # as `pixelkin tune`
         )
         where = Geometry(
             self.centres[None], self.centres[None], torch.tensor([GAP]), torch.tensor([self.size])
