@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,53 @@ def test_locked_objects_are_not_changed(new: New, video) -> None:
     hidden = {(0, 1): Detail("occluded")}
     with pytest.raises(InputError, match="left is locked"):
         session.import_(pixelkin.Annotations(Objects(session.objects), {}, details=hidden))
+
+
+def test_other_weights_make_results_stale_and_take_their_place(
+    new: New, video, tmp_path: Path
+) -> None:
+    """As a session that had those weights from the beginning; labels and reviews stay."""
+    save_encoder(load_encoder("random"), tmp_path / "own")
+    session = new()
+    worker = Session.open(tmp_path / "a", edit=False)
+    session.label(0, video.ids[0])
+    finish(worker)
+    session.accept(3)
+    before, kept = ids(session, 5), ids(session, 3)
+    session.use_weights(tmp_path / "own")
+    assert session.weights == str(tmp_path / "own") and session[5].origin[1] == "stale"
+    assert session.labels(1) == [0] and np.array_equal(ids(session, 5), before)
+    finish(worker)  # which had the features of the former
+    assert session.stale() == [] and np.array_equal(ids(session, 3), kept)
+    plain = Session.create(tmp_path / "b", video.folder, encoder=tmp_path / "own")
+    plain.label(0, video.ids[0])
+    finish(plain)
+    assert all(np.array_equal(ids(session, t), ids(plain, t)) for t in range(len(plain)) if t != 3)
+    worker.close()
+    plain.close()
+
+
+def test_weights_that_changed_are_taken_when_that_is_said(
+    video, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "own"
+    save_encoder(load_encoder("random"), folder)
+    with Session.create(tmp_path / "s", video.folder, encoder=folder) as session:
+        session.label(0, video.ids[0])
+        finish(session)
+    other = load_encoder("random")
+    other.net.conv1.weight.data.mul_(0.5)
+    save_encoder(other, folder)
+    with Session.open(tmp_path / "s") as session:
+        session.label(4, video.ids[4])
+        with pytest.raises(InputError, match=r"go on with these: pixelkin session weights .*own"):
+            finish(session)
+        with monkeypatch.context() as coarse:
+            coarse.setattr("pixelkin.annotation.session.fitted", lambda p, _: replace(p, stride=16))
+            with pytest.raises(InputError, match=r"has cells of 16 pixels, and .* by cells of 8"):
+                session.use_weights(folder)
+        session.use_weights(folder)
+        assert finish(session) > 0 and session.stale() == []
 
 
 def test_a_moved_video_is_found_again(new: New, video, tmp_path: Path) -> None:

@@ -23,13 +23,14 @@ from pixelkin.annotation.compute import Passes
 from pixelkin.annotation.exchanging import Exchanger
 from pixelkin.annotation.features import FEATURE_BYTES, Features
 from pixelkin.annotation.footage import Footage
+from pixelkin.annotation.history import revise
 from pixelkin.annotation.layers import DEFAULTS, layers_of
 from pixelkin.annotation.model import Check, Progress
 from pixelkin.annotation.run import Run
 from pixelkin.annotation.show import Display
 from pixelkin.annotation.store import EDITING, FILE, RUNNING, Store, now
 from pixelkin.locks import Lock
-from pixelkin.models.encoder import NAMED, Runtime, describe_encoder, load_encoder
+from pixelkin.models.encoder import NAMED, Encoder, Runtime, describe_encoder, load_encoder
 from pixelkin.ops.devices import find_device
 from pixelkin.propagation.encoding import fitted
 from pixelkin.propagation.protocol import Protocol
@@ -56,6 +57,7 @@ class Session(Exchanger):
         self, folder: Path, store: Store, *, edit: bool, device: str | None = None
     ) -> None:
         self._device = device
+        self._made_with = ""  # of the weights that features are made with
         self._lock = Lock(folder / EDITING)
         if edit:
             try:
@@ -105,20 +107,12 @@ class Session(Exchanger):
         chosen = {kind: fitted(protocol, network) for kind, protocol in chosen.items()}
         for kind in chosen:
             layers_of([Object(1, kind)], footage.info.size, chosen)
-        described = describe_encoder(network)
+        described = _described(encoder, network, runtime, device)
         folder.mkdir(parents=True, exist_ok=True)
         store = Store(folder, create=True)
-        name = str(encoder) if str(encoder) in NAMED else str(Path(encoder).absolute())
         facts = {
             "video": footage.to_json(),
-            "encoder": json.dumps(
-                {
-                    "name": name,
-                    "digest": json.dumps(described),
-                    "runtime": runtime,
-                    "device": device,
-                }
-            ),
+            "encoder": described,
             "protocols": json.dumps({kind: asdict(p) for kind, p in chosen.items()}),
             "made": json.dumps({"pixelkin": __version__, "time": now()}),
         }
@@ -185,6 +179,8 @@ class Session(Exchanger):
         """
         near = frame_number(near)
         with Lock(self.folder / RUNNING):
+            if self._made_with not in ("", self._store.meta("encoder")):
+                self._forget()
             where = self._features.device
             run = Run(self._store, self.snapshot, self._passes, self._display, where)
             yield from run.steps(near, frames)
@@ -214,9 +210,10 @@ class Session(Exchanger):
         encoder = load_encoder(name, runtime, self._device or device)
         if json.dumps(describe_encoder(encoder)) != digest:
             raise InputError(
-                f"the weights {name} are others than those that the session was made "
-                "with: put them back, or make a new session"
+                f"the weights {name} are others than those that the session was made with: put "
+                f"them back, or go on with these: pixelkin session weights {self.folder} {name}"
             )
+        self._made_with = self._store.meta("encoder") or ""
         return Features(self.video.open(), encoder, FEATURE_BYTES)
 
     @cached_property
@@ -255,6 +252,30 @@ class Session(Exchanger):
         """Name or place of the encoder that the session was made with."""
         return self._store.fact("encoder", _encoder)[0]
 
+    def use_weights(self, encoder: str | Path) -> None:
+        """Go on with other weights: results stay in sight, stale, until they are computed again.
+
+        Args:
+            encoder: As of `create`.
+
+        Raises:
+            InputError: If they cannot be read, their cells are of another size than those by which
+                labels are carried, or another process computes.
+        """
+        self._check_editable()
+        *_, runtime, device = self._store.fact("encoder", _encoder)
+        network = load_encoder(encoder, runtime, self._device or device)
+        for protocol in self.protocols.values():
+            if (other := fitted(protocol, network).stride) != protocol.stride:
+                raise InputError(
+                    f"{encoder} has cells of {other} pixels, and this session carries labels by "
+                    f"cells of {protocol.stride}: make a new session for these weights"
+                )
+        with Lock(self.folder / RUNNING), self._store.transaction(durable=True):
+            self._store.set_meta("encoder", _described(encoder, network, runtime, device))
+            revise(self._store)
+        self._forget()
+
     @property
     def bytes(self) -> int:
         """Size of the session's file."""
@@ -270,8 +291,19 @@ class Session(Exchanger):
         moved = self.video.moved(video)
         with self._store.transaction(durable=True):
             self._store.set_meta("video", moved.to_json())
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was made of the video and the weights that were."""
         for made in ("_features", "_passes", "_display"):
             self.__dict__.pop(made, None)
+
+
+def _described(encoder: str | Path, network: Encoder, runtime: Runtime, device: str) -> str:
+    """What `_encoder` reads."""
+    name = str(encoder) if str(encoder) in NAMED else str(Path(encoder).absolute())
+    digest = json.dumps(describe_encoder(network))
+    return json.dumps({"name": name, "digest": digest, "runtime": runtime, "device": device})
 
 
 def _encoder(text: str) -> tuple[str, str, Runtime, str]:

@@ -33,6 +33,7 @@ commands:
   undo       take back the last edit
   redo       do it again
   export     write labels and results
+  weights    go on with other weights
   relocate   say where the video lies by now
   check      look whether the session's file is sound
 
@@ -60,6 +61,7 @@ COMMANDS: dict[str, tuple[Callable[..., Any], str]] = {
     "undo": (editing.undo, ""),
     "redo": (editing.redo, ""),
     "export": (results.export, "dog.npz"),
+    "weights": (editing.weights, "dog.pixelkin-tuned"),
     "relocate": (editing.relocate, "elsewhere/video.mp4"),
     "check": (results.check, "--vacuum"),
 }

@@ -130,6 +130,22 @@ def redo(folder: Folder, /) -> None:
     say("nothing to redo" if what is None else f"done again: {what}")
 
 
+def weights(
+    folder: Folder,
+    encoder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="WEIGHTS")],
+    /,
+) -> None:
+    """Go on with other weights; what was computed stays in sight until it is computed again.
+
+    Args:
+        folder: The session.
+        encoder: As of `session new --weights`.
+    """
+    with opened(folder, edit=True) as session:
+        session.use_weights(encoder)
+        say_what_is_to_compute(session, always=True)
+
+
 def relocate(
     folder: Folder, video: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="VIDEO")], /
 ) -> None:
