@@ -11,6 +11,7 @@ computes. What people did is never overwritten by what was computed.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -209,9 +210,10 @@ class Session(Exchanger):
         name, digest, runtime, device = self._store.fact("encoder", _encoder)
         encoder = load_encoder(name, runtime, self._device or device)
         if json.dumps(describe_encoder(encoder)) != digest:
+            words = shlex.join(["pixelkin", "session", "weights", str(self.folder), name])
             raise InputError(
                 f"the weights {name} are others than those that the session was made with: put "
-                f"them back, or go on with these: pixelkin session weights {self.folder} {name}"
+                f"them back, or go on with these: {words}"
             )
         self._made_with = self._store.meta("encoder") or ""
         return Features(self.video.open(), encoder, FEATURE_BYTES)
