@@ -225,6 +225,7 @@ def test_epsilon_goes_by_whether_features_are_whitened(start: Path) -> None:
         return recipe.stages[0].objectives[1].objective.mining.transport.epsilon
 
     assert epsilon("default") == 0.05 and epsilon(start) == 0.02
+    assert epsilon(start, max_pairs=512) == 0.02
     assert epsilon(start, **{"mining.transport.epsilon": 0.03}) == 0.03
 
 

@@ -146,7 +146,7 @@ def tuning_recipe(
     check_trainable(start.config, weights)
     network = plain(replace(start.config, meta={}))
     own: dict[str, object] = {"network": network, "init": str(weights)}
-    if network.get("head") is None and not any(k.startswith("stages") for k in overrides or ()):
+    if network.get("head") is None and not any(EPSILON.startswith(k) for k in overrides or ()):
         own[EPSILON] = FLATTER
     try:
         recipe = load_recipe(RECIPE, {**own, **(overrides or {})})
