@@ -30,10 +30,11 @@ from scipy.optimize import isotonic_regression
 
 from pixelkin.annotation.suggest import spread
 from pixelkin.evaluation.davis import load_split
-from pixelkin.propagation.confidence import TABLE, expected, score
+from pixelkin.propagation.confidence import ALIKE, STEEP, TABLE, expected, score
 from pixelkin.propagation.propagator import Propagator
 from pixelkin.propagation.protocol import Protocol
 
+GOES_BY = f"share x min(1, likeness / {ALIKE})^{STEEP}"
 KNOTS = 20
 BINS = 10
 BAD = 0.5
@@ -125,14 +126,14 @@ def report(one: Sequence[Row], two: Sequence[Row]) -> None:
         "frames since the label": lambda rows: -column("distance")(rows),
         "share x coherence": product("share", "coherence"),
         "share x likeness": product("share", "likeness"),
-        "share x min(1, likeness / 0.65)^4": _score,
+        GOES_BY: _score,
     }
     _compare("mean square error of J on the group that was left out", figures, one)
     figures = {
         "share": column("share"),
         "agreement": column("agreement"),
         "share x likeness": product("share", "likeness"),
-        "share x min(1, likeness / 0.65)^4": _score,
+        GOES_BY: _score,
         "the same x agreement": lambda rows: _score(rows) * column("agreement")(rows),
         "the least of both": lambda rows: np.minimum(_score(rows), column("agreement")(rows)),
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixelkin.experiments.counts import FOCUS, Count, Counted
+from pixelkin.experiments.counts import EPSILON, FOCUS, Count, Counted
 from pixelkin.experiments.statistics import Spread
 from pixelkin.experiments.table import Line
 from pixelkin.files import atomic_write
@@ -210,7 +210,10 @@ def _draw_trade_off(axes: Any, lines: Sequence[Counted]) -> None:
     """Precision over coverage: by threshold or epsilon as curves, levels as dots."""
     curves = {
         "Q by threshold": ([x for x in lines if x.rule.name[:3] in ("q_0", "q_1")], COLOURS[3]),
-        "Q+T by threshold": ([x for x in lines if x.rule.name.startswith("qt_0.05")], COLOURS[1]),
+        "Q+T by threshold": (
+            [x for x in lines if x.rule.name.startswith(f"qt_{EPSILON}")],
+            COLOURS[1],
+        ),
         "Q+T+C by epsilon": (
             [x for x in lines if x.rule.name[:4] == "qtc_" and x.rule.name.endswith("_0.5")],
             COLOURS[0],

@@ -9,6 +9,7 @@ import torch
 from scipy.stats import spearmanr
 
 from pixelkin.experiments.counts import (
+    EPSILON,
     EPSILONS,
     FOCUS,
     LEVELS,
@@ -129,7 +130,7 @@ def _orders(table: Table) -> str:
         rows.append([labels[better], labels[worse], *map(str, (precise, len(pairs), covers))])
     return (
         f"{markdown(rows)}\n\nOver all kinds of pairs in which both find at least {ENOUGH} "
-        "positives; epsilon 0.05 and a threshold of 0.5 where nothing else is said."
+        f"positives; epsilon {EPSILON} and a threshold of 0.5 where nothing else is said."
     )
 
 

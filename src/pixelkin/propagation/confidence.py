@@ -101,7 +101,7 @@ def expected(shares: NDArray[np.float32], likeness: NDArray[np.float32]) -> NDAr
 
 
 def score(shares: NDArray[np.floating], likeness: NDArray[np.floating]) -> NDArray[np.float64]:
-    """What the table goes by: share x min(1, likeness / 0.65)^4."""
+    """What the table goes by: share x min(1, likeness / `ALIKE`)^`STEEP`."""
     kept = np.clip(np.asarray(likeness, np.float64) / ALIKE, 0, 1) ** STEEP
     return np.asarray(shares * kept, np.float64)
 
