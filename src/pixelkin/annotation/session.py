@@ -251,7 +251,7 @@ class Session(Exchanger):
 
     @property
     def weights(self) -> str:
-        """Name or place of the encoder that the session was made with."""
+        """Name or place of the encoder that the session goes by."""
         return self._store.fact("encoder", _encoder)[0]
 
     def use_weights(self, encoder: str | Path) -> None:
