@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from pixelkin.data.batch import ClipBatch
 from pixelkin.models.encoder import load_encoder
+from pixelkin.models.resnet import ResNet
 from pixelkin.objectives.distillation import Distillation
 from pixelkin.types import InputError
 
@@ -103,6 +107,36 @@ def test_scales_stand_side_by_side() -> None:
     assert float(loss) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), rel=1e-4)
 
 
+def test_what_teachers_see_inside_counts_beside_their_features() -> None:
+    """Shares of cosines: of the first two stages, whitened over all cells, and of the features."""
+    batch, tau = clips(), 0.2
+    encoder = load_encoder("random")
+    net = cast(ResNet, encoder.net)
+    with torch.no_grad():
+        x = (batch.views.flatten(0, 1) - encoder.mean) / encoder.std
+        x = net.maxpool(net.bn1(net.conv1(x)).relu())
+        first = net.layer1(x)
+        second = net.layer2(first)
+        last = encoder(batch.views.flatten(0, 1))
+    assert first.shape[-1] == 8 and second.shape[-1] == last.shape[-1] == 4
+    first = sum(first[..., y::2, x::2] for y in (0, 1) for x in (0, 1)) / 4
+    maps = []
+    for of, power in ((first, 0.8), (second, 0.8), (last, 0.0)):
+        unit = (of / of.norm(dim=1, keepdim=True)).double()
+        rows = unit.permute(0, 2, 3, 1).flatten(0, 2).numpy()
+        lengths, axes = np.linalg.eigh(rows.T @ rows / len(rows))
+        gains = (lengths.clip(0) + 1e-4 * lengths.max()) ** (-power / 2)
+        rows = rows @ (axes * gains @ axes.T)
+        maps.append(torch.tensor(rows).view(3, 2, 4, 4, -1).permute(0, 1, 4, 2, 3))
+    mean = sum(s * cosines(m) for s, m in zip((0.3, 0.2, 0.5), maps, strict=True))
+    p, q = (mean / tau).softmax(1), (cosines(features()) / tau).softmax(1)
+    objective = Distillation(("random",), temperature=tau, inner=(0.3, 0.2), inner_power=0.8)
+    loss, _ = objective.prepare(8, CPU)(features(), batch, 0.0)
+    assert float(loss) == pytest.approx(float((p * (p / q).log()).sum(1).mean()), rel=1e-4)
+    twice = replace(objective, teachers=("random", "random"), scales=(1, 1))
+    assert float(twice.prepare(8, CPU)(features(), batch, 0.0)[0]) == pytest.approx(float(loss))
+
+
 def test_anchors_are_a_sample_of_all() -> None:
     batch, objective = clips(), Distillation(("lab",), anchors=7).prepare(8, CPU)
     losses = [
@@ -133,5 +167,15 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     for scale in (0.5, 2.5, float("nan")):
         with pytest.raises(ValueError, match=r"^scales: "):
             Distillation(scales=(1, scale))
+    with pytest.raises(ValueError, match=r"^inner: shares of 1 leave none for features"):
+        Distillation(inner=(0.5, 0.5))
+    with pytest.raises(ValueError, match=r"^inner: .* at least 0"):
+        Distillation(inner=(-0.1,))
+    with pytest.raises(ValueError, match=r"^inner_power: .* at most 1"):
+        Distillation(inner_power=2)
+    with pytest.raises(InputError, match="4 shares, but the teacher default has 3 stages"):
+        Distillation(("default",), inner=(0.1,) * 4).prepare(8, CPU)
+    with pytest.raises(InputError, match="2 shares, but the teacher lab has no stages"):
+        Distillation(("lab",), inner=(0.1, 0.1)).prepare(8, CPU)
     with pytest.raises(InputError, match="nowhere"):
         Distillation((str(tmp_path / "nowhere"),)).prepare(8, CPU)

@@ -64,11 +64,12 @@ DEFAULTS: dict[type, dict[str, Any]] = {
     },
     OBJECTIVES["distillation"]: {  # [D]
         "teachers": ("default",), "gaps": (0, 3, 6, 9, 12), "temperature": 0.05, "anchors": 1024,
-        "scales": (1.0,),
+        "scales": (1.0,), "inner": (), "inner_power": 1.0,
     },
     OBJECTIVES["chained_distillation"]: {  # [D]; [R] carries with 10 and 0.05
         "teachers": ("default",), "gaps": (1, 2, 4, 6, 8), "temperature": 0.03, "anchors": 1024,
-        "scales": (1.0,), "frames": 4, "top_k": 10, "carry_temperature": 0.05, "floor": 1e-4,
+        "scales": (1.0,), "inner": (), "inner_power": 1.0, "frames": 4, "top_k": 10,
+        "carry_temperature": 0.05, "floor": 1e-4,
     },
     ClipSettings: {"exclude": (), "short_side": 240, "segment": 96, "rendering": "single"},
     Augmentation: {  # [D]

@@ -49,6 +49,23 @@ def second_moment(encoder: Encoder, frames: Iterable[NDArray[np.uint8]]) -> Tens
     return total / cells
 
 
+def whitening(moment: Tensor, power: float) -> Tensor:
+    """S^(-power / 2) of a second moment S, so scaled that unit vectors stay so in the mean.
+
+    Args:
+        moment: C x C float64.
+        power: From 0 to 1.
+
+    Returns:
+        C x C float64.
+    """
+    lengths, axes = torch.linalg.eigh(moment)
+    gains = (lengths.clamp_min(0) + FLOOR * lengths[-1]) ** (-power / 2)
+    gains /= (gains.square() * lengths).sum().sqrt()
+    found: Tensor = axes @ torch.diag(gains) @ axes.T
+    return found
+
+
 def check_whitenable(encoder: Encoder) -> None:
     """Check that an encoder can be given a head that whitens.
 
@@ -78,11 +95,7 @@ def whitened(encoder: Encoder, frames: Iterable[NDArray[np.uint8]], power: float
     check_number("power", power, least=0, most=1)
     check_whitenable(encoder)
     config = encoder.config
-    moment = second_moment(encoder, frames)
-    lengths, axes = torch.linalg.eigh(moment)
-    gains = (lengths.clamp_min(0) + FLOOR * lengths[-1]) ** (-power / 2)
-    gains /= (gains.square() * lengths).sum().sqrt()  # of unit length in the mean, as before
-    head = axes @ torch.diag(gains) @ axes.T
+    head = whitening(second_moment(encoder, frames), power)
     before = encoder.state_dict()
     if config.head is not None:
         head = head @ before["net.head.weight"].flatten(1).double().cpu()

@@ -9,6 +9,7 @@ see larger views know more than the network can see, and it learns to guess it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +18,11 @@ from torch import Tensor
 from pixelkin.checks import SettingError, check_gaps, check_number, check_types
 from pixelkin.data.batch import ClipBatch, ClipSpec
 from pixelkin.models.encoder import Encoder, load_encoder
+from pixelkin.models.resnet import ResNet
+from pixelkin.models.whitening import whitening
 from pixelkin.objectives.base import Figures, Objective, figure
 from pixelkin.objectives.contrast import unit_cells
+from pixelkin.types import InputError
 
 
 @dataclass
@@ -42,6 +46,11 @@ class Distillation(Objective):
         scales: How many times as large the views are that each teacher sees, from 1 to 2, by
             bicubic interpolation; several stand side by side as several teachers do. Unit vectors
             are taken from a finer grid at the cells of the network by bilinear interpolation.
+        inner: What a teacher sees before it has its features counts, too: shares of the cosines of
+            what its stages (layer1, layer2, ...) give, in its similarity; the rest of 1 is that of
+            its features. Teachers are ResNets then. Means over cells where a stage is finer,
+            whitened over the views of a step, see `models/whitening.py`.
+        inner_power: The power by which they are whitened.
 
     Raises:
         SettingError: If a value is out of its range.
@@ -56,6 +65,8 @@ class Distillation(Objective):
     temperature: float = 0.05
     anchors: int = 1024
     scales: tuple[float, ...] = (1.0,)
+    inner: tuple[float, ...] = ()
+    inner_power: float = 1.0
     _encoders: list[Encoder] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +80,11 @@ class Distillation(Objective):
             raise SettingError("scales", "give at least one")
         for scale in self.scales:
             check_number("scales", scale, least=1, most=2)
+        for share in self.inner:
+            check_number("inner", share, least=0)
+        if sum(self.inner) >= 1:
+            raise SettingError("inner", f"shares of {sum(self.inner):g} leave none for features")
+        check_number("inner_power", self.inner_power, least=0, most=1)
 
     @property
     def clip(self) -> ClipSpec:
@@ -79,7 +95,12 @@ class Distillation(Objective):
         """A copy that has its teachers, at the stride of the network that learns."""
         ready = replace(self)
         for teacher in self.teachers:
-            encoder = load_encoder(teacher).for_inference(stride)
+            encoder = load_encoder(teacher)
+            if self.inner:
+                check_stages(encoder, len(self.inner), teacher)
+                encoder = encoder.with_stride(stride).eval()
+            else:
+                encoder = encoder.for_inference(stride)
             ready._encoders.append(encoder.to(device).requires_grad_(False))
         return ready
 
@@ -107,22 +128,61 @@ class Distillation(Objective):
         """The teachers' features side by side, B x V x N x C unit vectors."""
         seen, dtype = views.flatten(0, 1), features.dtype
         grid = (features.shape[-2], features.shape[-1])
+        shares = [*self.inner, 1 - sum(self.inner)]
         found = []
         for scale in self.scales:
             shown = seen
             if scale > 1:
                 shown = F.interpolate(seen, scale_factor=scale, mode="bicubic")
-            with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
-                of_scale = [encoder(shown) for encoder in self._encoders]
-            found += [_on_grid(x, grid) for x in of_scale]
-        joined = torch.cat([unit_cells(f) for f in found], dim=2) * len(found) ** -0.5
+            for encoder in self._encoders:
+                with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
+                    *inner, last = stages(encoder, shown, len(self.inner))
+                of_one = [self._like(x, last) for x in inner] + [last]
+                cells = [unit_cells(_on_grid(x, grid)) for x in of_one]
+                found += [share**0.5 * x for share, x in zip(shares, cells, strict=True)]
+        joined = torch.cat(found, dim=2) * (len(self.scales) * len(self._encoders)) ** -0.5
         taught: Tensor = joined.view(*views.shape[:2], *joined.shape[1:])
         return taught
+
+    def _like(self, inner: Tensor, features: Tensor) -> Tensor:
+        """A stage's output on the grid of the features, whitened."""
+        units = F.normalize(F.adaptive_avg_pool2d(inner.float(), features.shape[-2:]), dim=1)
+        flat = units.transpose(0, 1).flatten(1).double()
+        matrix = whitening(flat @ flat.T / flat.shape[1], self.inner_power)
+        return torch.einsum("dc,bchw->bdhw", matrix.float(), units)
 
     def _logits(self, cells: Tensor, drawn: Tensor, dtype: torch.dtype) -> Tensor:
         """Of the drawn cells of all first views to all cells of all second views, float32."""
         first, second = (x.flatten(0, 1).to(dtype) for x in cells.unbind(1))
         return (first[drawn] @ second.mT).float() / self.temperature
+
+
+def check_stages(encoder: Encoder, count: int, name: str) -> None:
+    """Check that a network has so many stages that can be told apart.
+
+    Raises:
+        InputError: If not.
+    """
+    has = encoder.net.stages if isinstance(encoder.net, ResNet) else 0
+    if has < count:
+        what = f"{has} stages" if has else "no stages: it is no ResNet of ours"
+        raise InputError(f"inner gives {count} shares, but the teacher {name} has {what}")
+
+
+def stages(encoder: Encoder, images: Tensor, count: int) -> list[Tensor]:
+    """What the first stages of an encoder give, then its features: B x C x h x w each."""
+    found: list[Tensor] = []
+    net = cast(ResNet, encoder.net)
+    hooks = [
+        net.get_submodule(f"layer{i}").register_forward_hook(lambda *told: found.append(told[2]))
+        for i in range(1, count + 1)
+    ]
+    try:
+        features = encoder(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [*found, features]
 
 
 def _on_grid(found: Tensor, grid: tuple[int, int]) -> Tensor:
