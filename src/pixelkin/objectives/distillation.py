@@ -146,7 +146,8 @@ class Distillation(Objective):
 
     def _like(self, inner: Tensor, features: Tensor) -> Tensor:
         """A stage's output on the grid of the features, whitened."""
-        units = F.normalize(F.adaptive_avg_pool2d(inner.float(), features.shape[-2:]), dim=1)
+        grid = (features.shape[-2], features.shape[-1])
+        units = F.normalize(F.adaptive_avg_pool2d(inner.float(), grid), dim=1)
         flat = units.transpose(0, 1).flatten(1).double()
         matrix = whitening(flat @ flat.T / flat.shape[1], self.inner_power)
         return torch.einsum("dc,bchw->bdhw", matrix.float(), units)
