@@ -97,7 +97,7 @@ class Distillation(Objective):
         for teacher in self.teachers:
             encoder = load_encoder(teacher)
             if self.inner:
-                check_stages(encoder, len(self.inner), teacher)
+                _check_stages(encoder, len(self.inner), teacher)
                 encoder = encoder.with_stride(stride).eval()
             else:
                 encoder = encoder.for_inference(stride)
@@ -136,15 +136,15 @@ class Distillation(Objective):
                 shown = F.interpolate(seen, scale_factor=scale, mode="bicubic")
             for encoder in self._encoders:
                 with torch.autocast(seen.device.type, dtype, enabled=dtype != torch.float32):
-                    *inner, last = stages(encoder, shown, len(self.inner))
-                of_one = [self._like(x, last) for x in inner] + [last]
+                    *inner, last = _stages(encoder, shown, len(self.inner))
+                of_one = [self._whitened(x, last) for x in inner] + [last]
                 cells = [unit_cells(_on_grid(x, grid)) for x in of_one]
                 found += [share**0.5 * x for share, x in zip(shares, cells, strict=True)]
         joined = torch.cat(found, dim=2) * (len(self.scales) * len(self._encoders)) ** -0.5
         taught: Tensor = joined.view(*views.shape[:2], *joined.shape[1:])
         return taught
 
-    def _like(self, inner: Tensor, features: Tensor) -> Tensor:
+    def _whitened(self, inner: Tensor, features: Tensor) -> Tensor:
         """A stage's output on the grid of the features, whitened."""
         grid = (features.shape[-2], features.shape[-1])
         units = F.normalize(F.adaptive_avg_pool2d(inner.float(), grid), dim=1)
@@ -158,7 +158,7 @@ class Distillation(Objective):
         return (first[drawn] @ second.mT).float() / self.temperature
 
 
-def check_stages(encoder: Encoder, count: int, name: str) -> None:
+def _check_stages(encoder: Encoder, count: int, name: str) -> None:
     """Check that a network has so many stages that can be told apart.
 
     Raises:
@@ -170,7 +170,7 @@ def check_stages(encoder: Encoder, count: int, name: str) -> None:
         raise InputError(f"inner gives {count} shares, but the teacher {name} has {what}")
 
 
-def stages(encoder: Encoder, images: Tensor, count: int) -> list[Tensor]:
+def _stages(encoder: Encoder, images: Tensor, count: int) -> list[Tensor]:
     """What the first stages of an encoder give, then its features: B x C x h x w each."""
     found: list[Tensor] = []
     net = cast(ResNet, encoder.net)
